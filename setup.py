@@ -1,0 +1,30 @@
+"""Installs isaacgym (simulator), legged_gym (environments) and rsl_rl (learner) in one go."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+# MuJoCo and MuJoCo Warp are released together; 4.0.0 has a sparse-Newton bug, 3.17.0 has not.
+MUJOCO = "3.17.0"
+
+setup(
+    name="himloco",
+    version="0.1.0",
+    description="Train blind quadrupeds to climb stairs: HIMLoco on an open, pip-installable Isaac Gym API",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="BSD-3-Clause",
+    packages=find_packages(include=["isaacgym*", "legged_gym*", "rsl_rl*"]),
+    python_requires=">=3.11",
+    install_requires=[
+        f"mujoco=={MUJOCO}",
+        f"mujoco-warp=={MUJOCO}",
+        "warp-lang>=1.19,<1.20",
+        "torch>=2.7,<2.14",
+        "numpy>=2",
+        "scipy",
+        "tensorboard",
+        "matplotlib",
+    ],
+    extras_require={"test": ["pytest", "ruff"]},
+)
