@@ -1,0 +1,46 @@
+"""PPO that trains the estimator of a HIMActorCritic along with the policy."""
+
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from rsl_rl.algorithms.ppo import PPO
+from rsl_rl.storage.him_rollout_storage import HIMMiniBatch, HIMRolloutStorage, HIMTransition
+from rsl_rl.utils.adam import adam_state, load_adam_state
+
+
+class HIMPPOLosses(NamedTuple):
+    """Means over the mini-batches of an update."""
+
+    value_function: float
+    surrogate: float
+    estimation: float
+    swap: float
+
+
+class HIMPPO(PPO):
+    """The estimator takes a step of its own in each mini-batch, at PPO's learning rate.
+
+    Its parameters are in PPO's optimiser too, as in published checkpoints, but get no gradient there.
+    """
+
+    storage_class = HIMRolloutStorage
+    transition_class = HIMTransition
+    losses_class = HIMPPOLosses
+
+    def process_env_step(self, rewards: Tensor, dones: Tensor, infos: dict[str, Any], next_critic_obs: Tensor) -> None:
+        """As in PPO. next_critic_obs: (N, num_critic_obs) after the step, before the reset where an episode ended."""
+        self.transition.next_critic_observations = next_critic_obs
+        super().process_env_step(rewards, dones, infos)
+
+    def _update_auxiliary(self, batch: HIMMiniBatch) -> tuple[Tensor, ...]:
+        return self.actor_critic.estimator.update(batch.observations, batch.next_critic_observations, lr=self.lr)
+
+    def optimizer_states(self) -> dict[str, Any]:
+        estimator_state = adam_state(self.actor_critic.estimator.optimizer)
+        return {**super().optimizer_states(), "estimator_optimizer_state_dict": estimator_state}
+
+    def load_optimizer_states(self, checkpoint: dict[str, Any]) -> None:
+        super().load_optimizer_states(checkpoint)
+        # Its rate in the file is PPO's, which `update` hands to it.
+        load_adam_state(self.actor_critic.estimator.optimizer, checkpoint["estimator_optimizer_state_dict"])

@@ -1,0 +1,172 @@
+"""Proximal policy optimisation with a learning rate that follows the KL divergence."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from rsl_rl.algorithms.losses import adapted_learning_rate, gaussian_kl, surrogate_loss, value_loss
+from rsl_rl.modules.actor_critic import ActorCritic
+from rsl_rl.storage.rollout_storage import MiniBatch, RolloutStorage, Transition
+from rsl_rl.utils.adam import adam_state, load_adam_state, make_adam
+
+SCHEDULES = ("adaptive", "fixed")
+
+
+class PPOLosses(NamedTuple):
+    """Means over the mini-batches of an update."""
+
+    value_function: float
+    surrogate: float
+
+
+class PPO:
+    """Collects transitions between `act` and `process_env_step`, then improves the networks in `update`."""
+
+    storage_class = RolloutStorage
+    transition_class = Transition
+    losses_class = PPOLosses
+
+    def __init__(
+        self,
+        actor_critic: ActorCritic,
+        device: torch.device | str = "cpu",
+        *,
+        num_learning_epochs: int = 5,
+        num_mini_batches: int = 4,
+        clip_param: float = 0.2,
+        gamma: float = 0.99,
+        lam: float = 0.95,
+        value_loss_coef: float = 1.0,
+        entropy_coef: float = 0.01,
+        learning_rate: float = 1e-3,
+        max_grad_norm: float = 1.0,
+        use_clipped_value_loss: bool = True,
+        schedule: str = "adaptive",
+        desired_kl: float | None = 0.01,
+    ) -> None:
+        if schedule not in SCHEDULES:
+            raise ValueError(f"unknown algorithm.schedule '{schedule}'; known: {', '.join(SCHEDULES)}")
+        self.device = device
+        self.num_learning_epochs = num_learning_epochs
+        self.num_mini_batches = num_mini_batches
+        self.clip_param = clip_param
+        self.gamma = gamma
+        self.lam = lam
+        self.value_loss_coef = value_loss_coef
+        self.entropy_coef = entropy_coef
+        self.max_grad_norm = max_grad_norm
+        self.use_clipped_value_loss = use_clipped_value_loss
+        self.adapts_learning_rate = schedule == "adaptive" and desired_kl is not None
+        self.desired_kl = desired_kl
+
+        self.actor_critic = actor_critic.to(device)
+        self.lr = torch.tensor(float(learning_rate), device=device)  # 0-d; the optimisers hold this very tensor
+        self.optimizer = make_adam(self.actor_critic.parameters(), self.lr)
+        self.transition = self.transition_class()
+        self.storage: RolloutStorage | None = None
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate as a number; reading it waits for the device."""
+        return self.lr.item()
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self.lr.fill_(value)
+
+    def init_storage(
+        self,
+        num_envs: int,
+        num_transitions_per_env: int,
+        actor_obs_shape: Sequence[int],
+        critic_obs_shape: Sequence[int],
+        action_shape: Sequence[int],
+    ) -> None:
+        self.storage = self.storage_class(
+            num_envs, num_transitions_per_env, actor_obs_shape, critic_obs_shape, action_shape, self.device
+        )
+
+    def act(self, obs: Tensor, critic_obs: Tensor) -> Tensor:
+        """Draw actions (N, num_actions) for obs (N, num_obs) and remember all that the update needs about them."""
+        transition = self.transition
+        transition.actions = self.actor_critic.act(obs).detach()
+        transition.values = self.actor_critic.evaluate(critic_obs).detach()
+        transition.actions_log_prob = self.actor_critic.get_actions_log_prob(transition.actions).detach()
+        transition.action_mean = self.actor_critic.action_mean.detach()
+        transition.action_sigma = self.actor_critic.action_std.detach()
+        # Copies: an env may edit its observation buffers in place during the step, and the stored row must be the one
+        # that was acted on.
+        transition.observations = obs.clone()
+        transition.critic_observations = critic_obs.clone()
+        return transition.actions
+
+    def process_env_step(self, rewards: Tensor, dones: Tensor, infos: dict[str, Any]) -> None:
+        """Complete the transition that `act` began and store it. rewards, dones: (N,)."""
+        self.transition.rewards = rewards.clone()
+        self.transition.dones = dones
+        if "time_outs" in infos:
+            # An episode that ran out of time would have gone on: its value stands for the rewards it did not get.
+            time_outs = infos["time_outs"].to(self.device)
+            self.transition.rewards += self.gamma * self.transition.values.squeeze(-1) * time_outs
+        self.storage.add_transitions(self.transition)
+        self.transition.clear()
+        self.actor_critic.reset(dones)
+
+    @torch.no_grad()
+    def compute_returns(self, last_critic_obs: Tensor) -> None:
+        self.storage.compute_returns(self.actor_critic.evaluate(last_critic_obs), self.gamma, self.lam)
+
+    def update(self) -> PPOLosses:
+        """Learn from the stored rollout and empty it. The device is read once, at the end."""
+        num_updates = self.num_learning_epochs * self.num_mini_batches
+        batches = self.storage.mini_batch_generator(self.num_mini_batches, self.num_learning_epochs)
+        losses = [torch.stack(self._update_mini_batch(batch)) for batch in batches]
+        self.storage.clear()
+        return self.losses_class(*(torch.stack(losses).sum(dim=0) / num_updates).tolist())
+
+    def _update_mini_batch(self, batch: MiniBatch) -> tuple[Tensor, ...]:
+        """One gradient step; returns the losses in the order of `losses_class`, 0-d tensors on the device."""
+        self.actor_critic.update_distribution(batch.observations)
+        if self.adapts_learning_rate:
+            self._adapt_learning_rate(batch)
+        auxiliary_losses = self._update_auxiliary(batch)
+
+        log_prob = self.actor_critic.get_actions_log_prob(batch.actions)
+        surrogate = surrogate_loss(
+            log_prob, batch.old_actions_log_prob.squeeze(-1), batch.advantages.squeeze(-1), self.clip_param
+        )
+        value = value_loss(
+            self.actor_critic.evaluate(batch.critic_observations),
+            batch.target_values,
+            batch.returns,
+            self.clip_param if self.use_clipped_value_loss else None,
+        )
+        entropy = self.actor_critic.entropy.mean()
+        self._descend(surrogate + self.value_loss_coef * value - self.entropy_coef * entropy)
+        return value.detach(), surrogate.detach(), *auxiliary_losses
+
+    def _update_auxiliary(self, batch: MiniBatch) -> tuple[Tensor, ...]:
+        """Train what is not trained by PPO's loss, at the adapted rate, and return its losses: nothing here."""
+        return ()
+
+    @torch.no_grad()
+    def _adapt_learning_rate(self, batch: MiniBatch) -> None:
+        policy = self.actor_critic
+        kl = gaussian_kl(policy.action_mean, policy.action_std, batch.old_mu, batch.old_sigma).mean()
+        self.lr.copy_(adapted_learning_rate(self.lr, kl, self.desired_kl))
+
+    def _descend(self, loss: Tensor) -> None:
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.actor_critic.parameters(), self.max_grad_norm)
+        self.optimizer.step()
+
+    def optimizer_states(self) -> dict[str, Any]:
+        """State of every optimiser, under its key in a checkpoint."""
+        return {"optimizer_state_dict": adam_state(self.optimizer)}
+
+    def load_optimizer_states(self, checkpoint: dict[str, Any]) -> None:
+        """Take over `optimizer_states` and the learning rate."""
+        self.learning_rate = load_adam_state(self.optimizer, checkpoint["optimizer_state_dict"])

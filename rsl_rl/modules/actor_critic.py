@@ -1,0 +1,77 @@
+"""Gaussian policy and value function without memory: the base of the HIM networks and a baseline of its own."""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Normal
+
+from rsl_rl.modules.mlp import make_mlp
+
+
+class ActorCritic(nn.Module):
+    """Actor: observation → mean of a Gaussian with one learned deviation per action. Critic: observation → value."""
+
+    def __init__(
+        self,
+        num_actor_obs: int,
+        num_critic_obs: int,
+        num_actions: int,
+        *,
+        actor_hidden_dims: Sequence[int] = (512, 256, 128),
+        critic_hidden_dims: Sequence[int] = (512, 256, 128),
+        activation: str = "elu",
+        init_noise_std: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.std = nn.Parameter(init_noise_std * torch.ones(num_actions))
+        self.actor = make_mlp([num_actor_obs, *actor_hidden_dims, num_actions], activation)
+        self.critic = make_mlp([num_critic_obs, *critic_hidden_dims, 1], activation)
+        self.distribution: Normal | None = None  # over actions, of the last update_distribution
+
+    def reset(self, dones: Tensor | None = None) -> None:
+        """Forget what belongs to ended episodes: nothing, for networks without memory."""
+
+    def actor_input(self, obs: Tensor) -> Tensor:
+        """What the actor's first layer sees, for obs (N, num_actor_obs)."""
+        return obs
+
+    def update_distribution(self, obs: Tensor) -> None:
+        mean = self.actor(self.actor_input(obs))
+        # Checking arguments would read the device back in every mini-batch.
+        self.distribution = Normal(mean, self.std.expand_as(mean), validate_args=False)
+
+    def act(self, obs: Tensor) -> Tensor:
+        """Draw actions (N, num_actions) and keep the distribution they came from."""
+        self.update_distribution(obs)
+        return self.distribution.sample()
+
+    def act_inference(self, obs: Tensor) -> Tensor:
+        """Mean actions (N, num_actions)."""
+        return self.actor(self.actor_input(obs))
+
+    def evaluate(self, critic_obs: Tensor) -> Tensor:
+        """Values (N, 1)."""
+        return self.critic(critic_obs)
+
+    def get_actions_log_prob(self, actions: Tensor) -> Tensor:
+        """Log-density (N,) of actions under the distribution of the last `update_distribution`."""
+        return self.distribution.log_prob(actions).sum(dim=-1)
+
+    @property
+    def action_mean(self) -> Tensor:
+        return self.distribution.mean
+
+    @property
+    def action_std(self) -> Tensor:
+        return self.distribution.stddev
+
+    @property
+    def entropy(self) -> Tensor:
+        """Entropy (N,) of the distribution of the last `update_distribution`."""
+        return self.distribution.entropy().sum(dim=-1)
+
+    def inference_module(self) -> nn.Module:
+        """A copy on the CPU of what acting needs: (N, num_actor_obs) → mean actions (N, num_actions)."""
+        return copy.deepcopy(self.actor).cpu().eval()

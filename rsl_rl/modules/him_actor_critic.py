@@ -1,0 +1,114 @@
+"""Actor and critic of HIMLoco: the actor sees the newest frame and what the estimator reads from the history."""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rsl_rl.modules.actor_critic import ActorCritic
+from rsl_rl.modules.him_estimator import VELOCITY_DIM, HIMEstimator, split_code
+
+Estimate = Callable[[Tensor], tuple[Tensor, Tensor]]  # history → velocity, latent
+
+ENCODER_INPUT_WEIGHT = "estimator.encoder.0.weight"  # the parameter whose width tells a checkpoint's history length
+
+
+class HIMActorCritic(ActorCritic):
+    """ActorCritic whose actor takes [newest frame | estimated velocity | latent].
+
+    Args:
+        num_actor_obs: length of the history, temporal_steps · num_one_step_obs, newest frame first.
+        num_critic_obs: length of the critic's input: [one frame | base velocity | …].
+        num_one_step_obs: length of one frame.
+    """
+
+    def __init__(
+        self,
+        num_actor_obs: int,
+        num_critic_obs: int,
+        num_one_step_obs: int,
+        num_actions: int,
+        *,
+        temporal_steps: int = 10,
+        enc_hidden_dims: Sequence[int] = (128, 64, 16),
+        tar_hidden_dims: Sequence[int] = (128, 64),
+        num_prototype: int = 32,
+        temperature: float = 3.0,
+        activation: str = "elu",
+        **actor_critic_cfg: Any,
+    ) -> None:
+        _check_sizes(num_actor_obs, num_critic_obs, num_one_step_obs, temporal_steps)
+        estimator = HIMEstimator(
+            temporal_steps,
+            num_one_step_obs,
+            enc_hidden_dims,
+            tar_hidden_dims,
+            activation,
+            num_prototype,
+            temperature,
+        )
+        num_actor_inputs = num_one_step_obs + estimator.output_size
+        super().__init__(num_actor_inputs, num_critic_obs, num_actions, activation=activation, **actor_critic_cfg)
+        self.num_one_step_obs = num_one_step_obs
+        self.temporal_steps = temporal_steps
+
+        # Published checkpoints list the estimator before actor and critic; the optimiser's state follows this order.
+        actor, critic = self.actor, self.critic
+        del self.actor, self.critic
+        self.estimator, self.actor, self.critic = estimator, actor, critic
+
+    def actor_input(self, obs: Tensor) -> Tensor:
+        """[newest frame | velocity | latent] of a history (N, num_actor_obs), without gradient to the estimator."""
+        with torch.no_grad():
+            return _actor_input(obs, self.num_one_step_obs, self.estimator)
+
+    def inference_module(self) -> nn.Module:
+        return HIMInference(self).cpu().eval()
+
+
+class HIMInference(nn.Module):
+    """History (N, temporal_steps · num_one_step_obs) → mean actions, with a copy of only the parameters this needs."""
+
+    def __init__(self, actor_critic: HIMActorCritic) -> None:
+        super().__init__()
+        self.num_one_step_obs = actor_critic.num_one_step_obs
+        self.encoder = copy.deepcopy(actor_critic.estimator.encoder)
+        self.actor = copy.deepcopy(actor_critic.actor)
+
+    def forward(self, obs_history: Tensor) -> Tensor:
+        return self.actor(_actor_input(obs_history, self.num_one_step_obs, self._estimate))
+
+    def _estimate(self, obs_history: Tensor) -> tuple[Tensor, Tensor]:
+        return split_code(self.encoder(obs_history))
+
+
+def infer_temporal_steps(state_dict: Mapping[str, Tensor], num_one_step_obs: int) -> int:
+    """History length [frames] of a checkpoint's `model_state_dict`, from the width of the encoder's first layer."""
+    if ENCODER_INPUT_WEIGHT not in state_dict:
+        raise ValueError(f"not the parameters of a HIMActorCritic: {ENCODER_INPUT_WEIGHT} is missing")
+    width = state_dict[ENCODER_INPUT_WEIGHT].shape[1]
+    if width % num_one_step_obs:
+        raise ValueError(
+            f"the encoder takes {width} numbers, which is not a whole number of {num_one_step_obs}-long frames"
+        )
+    return width // num_one_step_obs
+
+
+def _actor_input(obs_history: Tensor, num_one_step_obs: int, estimate: Estimate) -> Tensor:
+    velocity, latent = estimate(obs_history)
+    return torch.cat((obs_history[:, :num_one_step_obs], velocity, latent), dim=-1)
+
+
+def _check_sizes(num_actor_obs: int, num_critic_obs: int, num_one_step_obs: int, temporal_steps: int) -> None:
+    if num_actor_obs != temporal_steps * num_one_step_obs:
+        raise ValueError(
+            f"the actor's observation has {num_actor_obs} numbers, but policy.temporal_steps = {temporal_steps} frames "
+            f"of {num_one_step_obs} make {temporal_steps * num_one_step_obs}; set env.num_observations accordingly"
+        )
+    if num_critic_obs < num_one_step_obs + VELOCITY_DIM:
+        raise ValueError(
+            f"the critic's observation has {num_critic_obs} numbers, but the estimator's labels need at least "
+            f"one frame and the base velocity, {num_one_step_obs} + {VELOCITY_DIM}"
+        )

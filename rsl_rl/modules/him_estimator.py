@@ -1,0 +1,136 @@
+"""The hybrid internal model: base velocity and a latent of the robot's response, both read from its history.
+
+The latent is trained by swapped assignment between prototypes (SwAV, Caron et al. 2020): the latent of the history and
+that of the next state must predict each other's soft cluster.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rsl_rl.modules.mlp import make_mlp
+from rsl_rl.utils.adam import make_adam
+
+NUM_COMMANDS = 3  # columns at the start of a frame that are the user's wish, not the robot's state
+VELOCITY_DIM = 3  # columns after the frame in a critic observation: base linear velocity, in observation scale
+SINKHORN_EPSILON = 0.05  # sharpness of the assignments: scores are divided by it
+SINKHORN_ITERATIONS = 3
+
+
+class EstimatorLosses(NamedTuple):
+    estimation: Tensor  # 0-d, mean squared error of the velocity
+    swap: Tensor  # 0-d, cross-entropy between swapped assignments
+
+
+@torch.no_grad()
+def sinkhorn(scores: Tensor) -> Tensor:
+    """Soft assignment of samples to prototypes that gives every prototype about the same total.
+
+    Args:
+        scores: similarity of B samples to K prototypes, (B, K).
+
+    Returns:
+        Assignments (B, K); each sample's sum to 1.
+    """
+    num_samples, num_prototypes = scores.shape
+    # A common factor drops out in the first division, so the largest exponent may be 0.
+    q = torch.exp((scores - scores.max()) / SINKHORN_EPSILON)
+    for _ in range(SINKHORN_ITERATIONS):
+        q = q / (q.sum(dim=0, keepdim=True) * num_prototypes)
+        q = q / (q.sum(dim=1, keepdim=True) * num_samples)
+    return q * num_samples
+
+
+def swap_loss(source_scores: Tensor, target_scores: Tensor, temperature: float) -> Tensor:
+    """−½ mean(q_s log p_t + q_t log p_s) over samples and prototypes; q is held constant. Scores: (B, K)."""
+    source_log_p = functional.log_softmax(source_scores / temperature, dim=-1)
+    target_log_p = functional.log_softmax(target_scores / temperature, dim=-1)
+    return -0.5 * (sinkhorn(source_scores) * target_log_p + sinkhorn(target_scores) * source_log_p).mean()
+
+
+def split_code(code: Tensor) -> tuple[Tensor, Tensor]:
+    """Encoder output (N, 3 + latent) → velocity (N, 3) and latent of length 1."""
+    velocity, latent = code[:, :VELOCITY_DIM], code[:, VELOCITY_DIM:]
+    return velocity, functional.normalize(latent, p=2.0, dim=-1)
+
+
+class HIMEstimator(nn.Module):
+    """Encoder of the history, target network of the next state, prototypes, and the optimiser that trains the three.
+
+    Args:
+        temporal_steps: frames in the history.
+        num_one_step_obs: length of a frame; its first NUM_COMMANDS columns are commands.
+        enc_hidden_dims: hidden sizes of the encoder; the last entry is the size of the latent.
+        tar_hidden_dims: hidden sizes of the target network.
+        num_prototype: number of clusters.
+        temperature: divides the scores before the softmax.
+        max_grad_norm: clips the gradient of all three parts together.
+    """
+
+    def __init__(
+        self,
+        temporal_steps: int,
+        num_one_step_obs: int,
+        enc_hidden_dims: Sequence[int] = (128, 64, 16),
+        tar_hidden_dims: Sequence[int] = (128, 64),
+        activation: str = "elu",
+        num_prototype: int = 32,
+        temperature: float = 3.0,
+        learning_rate: float = 1e-3,
+        max_grad_norm: float = 10.0,
+    ) -> None:
+        super().__init__()
+        *hidden_dims, latent_dim = enc_hidden_dims
+        # In a critic observation [commands | rest of the frame | velocity | …] the label is the velocity, and the state
+        # that the target network encodes is all but the commands.
+        self.velocity_columns = slice(num_one_step_obs, num_one_step_obs + VELOCITY_DIM)
+        self.state_columns = slice(NUM_COMMANDS, num_one_step_obs + VELOCITY_DIM)
+        num_states = self.state_columns.stop - self.state_columns.start
+        self.output_size = VELOCITY_DIM + latent_dim
+        self.temperature = temperature
+        self.max_grad_norm = max_grad_norm
+
+        self.encoder = make_mlp([temporal_steps * num_one_step_obs, *hidden_dims, self.output_size], activation)
+        self.target = make_mlp([num_states, *tar_hidden_dims, latent_dim], activation)
+        self.proto = nn.Embedding(num_prototype, latent_dim)
+        self.optimizer = make_adam(self.parameters(), learning_rate)
+
+    def forward(self, obs_history: Tensor) -> tuple[Tensor, Tensor]:
+        """Velocity (N, 3) and latent (N, latent) of a history (N, temporal_steps · num_one_step_obs)."""
+        return split_code(self.encoder(obs_history))
+
+    def update(self, obs_history: Tensor, next_critic_obs: Tensor, lr: float | Tensor) -> EstimatorLosses:
+        """One gradient step on a mini-batch of B transitions, without host synchronisation.
+
+        Args:
+            obs_history: what the actor saw, (B, temporal_steps · num_one_step_obs).
+            next_critic_obs: critic observation after the step, before a reset, (B, num_critic_obs).
+            lr: learning rate; a tensor is used as it is, not copied.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self._normalize_prototypes()
+        losses = self.losses(obs_history, next_critic_obs)
+        self.optimizer.zero_grad()
+        (losses.estimation + losses.swap).backward()
+        nn.utils.clip_grad_norm_(self.parameters(), self.max_grad_norm)
+        self.optimizer.step()
+        return EstimatorLosses(losses.estimation.detach(), losses.swap.detach())
+
+    def losses(self, obs_history: Tensor, next_critic_obs: Tensor) -> EstimatorLosses:
+        """Both losses, with gradient; arguments as in `update`."""
+        velocity, source_latent = self(obs_history)
+        target_latent = functional.normalize(self.target(next_critic_obs[:, self.state_columns]), p=2.0, dim=-1)
+        source_scores = source_latent @ self.proto.weight.T
+        target_scores = target_latent @ self.proto.weight.T
+        return EstimatorLosses(
+            estimation=functional.mse_loss(velocity, next_critic_obs[:, self.velocity_columns]),
+            swap=swap_loss(source_scores, target_scores, self.temperature),
+        )
+
+    @torch.no_grad()
+    def _normalize_prototypes(self) -> None:
+        self.proto.weight.copy_(functional.normalize(self.proto.weight, p=2.0, dim=-1))

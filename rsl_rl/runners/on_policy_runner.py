@@ -1,0 +1,260 @@
+"""The training loop: collect a rollout, learn from it, log, save."""
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from rsl_rl.algorithms import PPO
+from rsl_rl.env import StepResult, VecEnv
+from rsl_rl.modules import ActorCritic, HIMActorCritic
+from rsl_rl.runners.checkpoint import load_parameters, read_checkpoint, write_checkpoint
+from rsl_rl.runners.episode_stats import EpisodeStats, EpisodeSummary
+from rsl_rl.runners.training_log import IterationReport, TrainingLog
+from rsl_rl.utils.config import config_keys, find_class, select_config
+
+
+class OnPolicyRunner:
+    """Trains a policy in an environment.
+
+    Args:
+        env: the environment; it is reset here.
+        train_cfg: the sections "runner", "algorithm" and "policy" as dicts.
+        log_dir: where curves and checkpoints go; None: nothing is logged or saved.
+        device: where the networks learn.
+    """
+
+    policy_classes: ClassVar[Mapping[str, type[ActorCritic]]] = {"ActorCritic": ActorCritic}
+    algorithm_classes: ClassVar[Mapping[str, type[PPO]]] = {"PPO": PPO}
+    # A task's config describes the HIM policy; the baseline trains from the same one.
+    ignored_policy_keys: ClassVar[set[str]] = config_keys(HIMActorCritic)
+    loss_tags: ClassVar[Mapping[str, str]] = {}  # loss → name of its TensorBoard curve, where they differ
+
+    def __init__(
+        self,
+        env: VecEnv,
+        train_cfg: Mapping[str, Any],
+        log_dir: str | os.PathLike | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.cfg = train_cfg["runner"]
+        self.env = env
+        self.device = torch.device(device)
+        self.log_dir = None if log_dir is None else os.fspath(log_dir)
+        self.num_steps_per_env = self.cfg["num_steps_per_env"]
+        self.save_interval = self.cfg["save_interval"]
+
+        self.alg = self._make_algorithm(train_cfg["policy"], train_cfg["algorithm"])
+        self.alg.init_storage(
+            env.num_envs, self.num_steps_per_env, [env.num_obs], [self.num_critic_obs], [env.num_actions]
+        )
+        self.training_log: TrainingLog | None = None  # opened by the first `learn`
+        self.current_learning_iteration = 0  # completed iterations = number of the next one
+        self.tot_timesteps = 0  # over all envs, resumed runs included
+        self.tot_time = 0.0  # [s], likewise
+        self.env.reset()
+
+    @property
+    def num_critic_obs(self) -> int:
+        return self.env.num_obs if self.env.num_privileged_obs is None else self.env.num_privileged_obs
+
+    def _make_algorithm(self, policy_cfg: Mapping[str, Any], algorithm_cfg: Mapping[str, Any]) -> PPO:
+        policy_class = find_class(self.policy_classes, self.cfg["policy_class_name"], "policy class")
+        algorithm_class = find_class(self.algorithm_classes, self.cfg["algorithm_class_name"], "algorithm class")
+        policy_kwargs = select_config(policy_class, policy_cfg, "policy", self.ignored_policy_keys)
+        algorithm_kwargs = select_config(algorithm_class, algorithm_cfg, "algorithm")
+        actor_critic = policy_class(*self._network_sizes(), **policy_kwargs)
+        return algorithm_class(actor_critic, device=self.device, **algorithm_kwargs)
+
+    def _network_sizes(self) -> tuple[int, ...]:
+        """Positional arguments of the policy class."""
+        return self.env.num_obs, self.num_critic_obs, self.env.num_actions
+
+    def learn(self, num_learning_iterations: int, init_at_random_ep_len: bool = False) -> None:
+        """Train for some more iterations.
+
+        Args:
+            init_at_random_ep_len: start episodes at random ages, so that they do not all time out together.
+        """
+        if self.log_dir is not None and self.training_log is None:
+            self.training_log = TrainingLog(self.log_dir, self.loss_tags)
+        if init_at_random_ep_len:
+            self._randomize_episode_ages()
+        obs, critic_obs = self._initial_observations()
+        self.alg.actor_critic.train()
+        stats = EpisodeStats(self.env.num_envs, self.num_steps_per_env, self.device)
+        learn_start = self._now()
+        first_iteration = self.current_learning_iteration
+        end_iteration = first_iteration + num_learning_iterations
+
+        for it in range(first_iteration, end_iteration):
+            start = self._now()
+            obs, critic_obs = self._collect_rollout(obs, critic_obs, stats)
+            collected = self._now()
+            self.alg.compute_returns(critic_obs)
+            losses = self.alg.update()
+            end = self._now()
+
+            self.current_learning_iteration = it + 1
+            self.tot_timesteps += self.num_steps_per_env * self.env.num_envs
+            self.tot_time += end - start
+            if self.training_log is not None:
+                seconds_per_iteration = (end - learn_start) / (it + 1 - first_iteration)
+                report = self._report(
+                    it,
+                    end_iteration,
+                    times=(collected - start, end - collected),
+                    losses=losses._asdict(),
+                    episodes=stats.summarize(),
+                    eta_s=seconds_per_iteration * (end_iteration - it - 1),
+                )
+                self.training_log.write(report)
+            if it % self.save_interval == 0:
+                self._try_to_save(it)
+
+        self._try_to_save(self.current_learning_iteration)
+        if self.training_log is not None:
+            self.training_log.flush()
+
+    @torch.inference_mode()
+    def _randomize_episode_ages(self) -> None:
+        ages = self.env.episode_length_buf
+        ages[:] = torch.randint_like(ages, high=int(self.env.max_episode_length))
+
+    def _initial_observations(self) -> tuple[Tensor, Tensor]:
+        return self._to_device(self.env.get_observations(), self.env.get_privileged_observations())
+
+    def _to_device(self, obs: Tensor, privileged_obs: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The actor's and the critic's observation."""
+        critic_obs = obs if privileged_obs is None else privileged_obs
+        return obs.to(self.device), critic_obs.to(self.device)
+
+    @torch.inference_mode()
+    def _collect_rollout(self, obs: Tensor, critic_obs: Tensor, stats: EpisodeStats) -> tuple[Tensor, Tensor]:
+        """Act for one rollout, store it, and return the observations after its last step."""
+        stats.begin_rollout()
+        for _ in range(self.num_steps_per_env):
+            actions = self.alg.act(obs, critic_obs)
+            result = StepResult(*self.env.step(actions))
+            obs, critic_obs = self._to_device(result.obs, result.privileged_obs)
+            result = result._replace(rewards=result.rewards.to(self.device), dones=result.dones.to(self.device))
+            self._process_step(result, critic_obs)
+            stats.add_step(result.rewards, result.dones, result.extras)
+        return obs, critic_obs
+
+    def _process_step(self, result: StepResult, critic_obs: Tensor) -> None:
+        self.alg.process_env_step(result.rewards, result.dones, result.extras)
+
+    def _now(self) -> float:
+        """Seconds on a clock, once the device has finished what was asked of it."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+    def _report(
+        self,
+        iteration: int,
+        end_iteration: int,
+        times: tuple[float, float],
+        losses: dict[str, float],
+        episodes: EpisodeSummary,
+        eta_s: float,
+    ) -> IterationReport:
+        return IterationReport(
+            iteration=iteration,
+            end_iteration=end_iteration,
+            num_steps=self.num_steps_per_env * self.env.num_envs,
+            collection_time=times[0],
+            learning_time=times[1],
+            losses=losses,
+            learning_rate=self.alg.learning_rate,
+            noise_std=self.alg.actor_critic.std.mean().item(),
+            episodes=episodes,
+            tot_timesteps=self.tot_timesteps,
+            tot_time=self.tot_time,
+            eta_s=eta_s,
+            gpu_memory_gb=self._gpu_memory_gb(),
+        )
+
+    def _gpu_memory_gb(self) -> float | None:
+        """Memory in use on the GPU, the simulator's included, which torch's own count leaves out."""
+        if self.device.type != "cuda":
+            return None
+        free_bytes, total_bytes = torch.cuda.mem_get_info(self.device)
+        return (total_bytes - free_bytes) / 1e9
+
+    def _try_to_save(self, iteration: int) -> None:
+        """Save model_<iteration>.pt; a full or failing disk costs this file, not the training."""
+        if self.log_dir is None:
+            return
+        path = os.path.join(self.log_dir, f"model_{iteration}.pt")
+        try:
+            self.save(path, iteration=iteration)
+        except OSError as error:
+            print(f"Cannot save {path}, training goes on: {error}")
+
+    def save(self, path: str | os.PathLike, infos: Any = None, iteration: int | None = None) -> None:
+        """Write a checkpoint, whole or not at all.
+
+        `iter` in the file is the number in the file's name: the last iteration done for a file saved inside the loop,
+        the count of iterations for the one at the end. `completed_iterations` is the count in both, and so the number
+        of the iteration at which a resumed run goes on.
+
+        Args:
+            infos: anything that `torch.load(weights_only=True)` reads.
+            iteration: default: the number of completed iterations.
+        """
+        contents = {
+            "model_state_dict": self.alg.actor_critic.state_dict(),
+            **self.alg.optimizer_states(),
+            "iter": self.current_learning_iteration if iteration is None else iteration,
+            "infos": infos,
+            "completed_iterations": self.current_learning_iteration,
+            "learning_rate": self.alg.learning_rate,
+            "tot_timesteps": self.tot_timesteps,
+            "tot_time": self.tot_time,
+        }
+        if hasattr(self.env, "get_curriculum_state"):
+            contents["env_state"] = self.env.get_curriculum_state()
+        write_checkpoint(path, contents)
+
+    def load(self, path: str | os.PathLike, load_optimizer: bool = True) -> Any:
+        """Read a checkpoint, ours or a published one, and return its `infos`.
+
+        Args:
+            load_optimizer: also take over what only further training needs: the optimisers' moments, the learning rate
+                and the env's curriculum.
+        """
+        checkpoint = read_checkpoint(path, self.device)
+        parameters = checkpoint["model_state_dict"]
+        load_parameters(self.alg.actor_critic, parameters, path, hint=self._mismatch_hint(parameters))
+        if load_optimizer:
+            self._load_training_state(checkpoint, path)
+        self.current_learning_iteration = checkpoint.get("completed_iterations", checkpoint.get("iter", 0))
+        self.tot_timesteps = checkpoint.get("tot_timesteps", 0)
+        self.tot_time = checkpoint.get("tot_time", 0.0)
+        return checkpoint.get("infos")
+
+    def _mismatch_hint(self, parameters: Mapping[str, Tensor]) -> str:
+        """The end of the error sentence for parameters that do not fit."""
+        return ""
+
+    def _load_training_state(self, checkpoint: dict[str, Any], path: str | os.PathLike) -> None:
+        try:
+            self.alg.load_optimizer_states(checkpoint)
+        except (KeyError, ValueError) as error:
+            raise ValueError(
+                f"the optimiser state in {path} does not fit ({error}); load_optimizer=False starts it afresh"
+            ) from error
+        if "env_state" in checkpoint and hasattr(self.env, "set_curriculum_state"):
+            self.env.set_curriculum_state(checkpoint["env_state"])
+
+    def get_inference_policy(self, device: torch.device | str | None = None) -> Any:
+        """The policy as a function: observations (N, num_obs) → mean actions (N, num_actions)."""
+        self.alg.actor_critic.eval()
+        if device is not None:
+            self.alg.actor_critic.to(device)
+        return self.alg.actor_critic.act_inference

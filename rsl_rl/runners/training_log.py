@@ -1,0 +1,111 @@
+"""The console block and the TensorBoard curves of a run."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from torch.utils.tensorboard import SummaryWriter
+
+from rsl_rl.runners.episode_stats import EpisodeSummary
+
+WIDTH = 80  # of the console block [characters]
+LABEL_WIDTH = 40  # labels end here, values follow
+FLUSH_S = 10
+
+
+class IterationReport(NamedTuple):
+    """All that is told about one iteration; times in seconds."""
+
+    iteration: int
+    end_iteration: int  # the iteration at which this call of `learn` ends
+    num_steps: int  # env steps of this iteration, over all envs
+    collection_time: float
+    learning_time: float
+    losses: dict[str, float]  # by field name of the algorithm's losses
+    learning_rate: float
+    noise_std: float
+    episodes: EpisodeSummary
+    tot_timesteps: int
+    tot_time: float  # over all iterations, those before a resume too
+    eta_s: float
+    gpu_memory_gb: float | None  # in use on the device by all programs; None without CUDA
+
+    @property
+    def fps(self) -> int:
+        return int(self.num_steps / (self.collection_time + self.learning_time))
+
+
+class TrainingLog:
+    """Writes reports to the console and to TensorBoard. `loss_tags` renames losses whose curve is not called by their
+    field name."""
+
+    def __init__(self, log_dir: str, loss_tags: Mapping[str, str]) -> None:
+        self.loss_tags = loss_tags
+        self.writer: SummaryWriter | None = SummaryWriter(log_dir=log_dir, flush_secs=FLUSH_S)
+
+    def write(self, report: IterationReport) -> None:
+        print(console_block(report), flush=True)
+        if self.writer is not None:
+            try:
+                self._write_curves(report)
+            except OSError as error:
+                print(f"Cannot write TensorBoard curves, training goes on without them: {error}")
+                self.writer = None
+
+    def flush(self) -> None:
+        if self.writer is not None:
+            self.writer.flush()
+
+    def _write_curves(self, report: IterationReport) -> None:
+        for tag, value in curves(report, self.loss_tags).items():
+            self.writer.add_scalar(tag, value, report.iteration)
+        if report.episodes.mean_reward is not None:
+            self.writer.add_scalar("Train/mean_reward/time", report.episodes.mean_reward, int(report.tot_time))
+            self.writer.add_scalar("Train/mean_episode_length/time", report.episodes.mean_length, int(report.tot_time))
+
+
+def curves(report: IterationReport, loss_tags: Mapping[str, str]) -> dict[str, float]:
+    """TensorBoard tag → value, for the curves over iterations."""
+    scalars = {f"Episode/{name}": value for name, value in report.episodes.infos.items()}
+    scalars |= {f"Loss/{loss_tags.get(name, name)}": value for name, value in report.losses.items()}
+    scalars |= {
+        "Loss/learning_rate": report.learning_rate,
+        "Policy/mean_noise_std": report.noise_std,
+        "Perf/total_fps": report.fps,
+        "Perf/collection time": report.collection_time,
+        "Perf/learning_time": report.learning_time,
+    }
+    if report.gpu_memory_gb is not None:
+        scalars["Perf/gpu_memory_gb"] = report.gpu_memory_gb
+    if report.episodes.mean_reward is not None:
+        scalars["Train/mean_reward"] = report.episodes.mean_reward
+        scalars["Train/mean_episode_length"] = report.episodes.mean_length
+    return scalars
+
+
+def console_block(report: IterationReport) -> str:
+    title = f"Learning iteration {report.iteration}/{report.end_iteration}".center(WIDTH).rstrip()
+    lines = [f"{label + ':':>{LABEL_WIDTH}} {value}" for label, value in _progress_rows(report)]
+    totals = [f"{label + ':':>{LABEL_WIDTH}} {value}" for label, value in _total_rows(report)]
+    return "\n".join(["#" * WIDTH, title, "", *lines, "-" * WIDTH, *totals, ""])
+
+
+def _progress_rows(report: IterationReport) -> Iterator[tuple[str, str]]:
+    yield (
+        "Computation",
+        f"{report.fps} steps/s (collection: {report.collection_time:.3f} s, learning: {report.learning_time:.3f} s)",
+    )
+    for name, value in report.losses.items():
+        yield f"{name.replace('_', ' ').capitalize()} loss", f"{value:.4f}"
+    yield "Mean action noise std", f"{report.noise_std:.2f}"
+    if report.episodes.mean_reward is not None:
+        yield "Mean reward", f"{report.episodes.mean_reward:.2f}"
+        yield "Mean episode length", f"{report.episodes.mean_length:.2f}"
+    for name, value in report.episodes.infos.items():
+        yield f"Mean episode {name}", f"{value:.4f}"
+
+
+def _total_rows(report: IterationReport) -> Iterator[tuple[str, str]]:
+    yield "Total timesteps", f"{report.tot_timesteps}"
+    yield "Iteration time", f"{report.collection_time + report.learning_time:.2f} s"
+    yield "Total time", f"{report.tot_time:.2f} s"
+    yield "ETA", f"{report.eta_s:.1f} s"

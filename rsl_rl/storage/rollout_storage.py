@@ -1,0 +1,142 @@
+"""The steps of one iteration, their returns and advantages, and random mini-batches of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Transition:
+    """One step of all N envs, filled in by the algorithm before and after `env.step`."""
+
+    observations: Tensor | None = None  # (N, num_obs)
+    critic_observations: Tensor | None = None  # (N, num_critic_obs)
+    actions: Tensor | None = None  # (N, num_actions)
+    values: Tensor | None = None  # (N, 1)
+    actions_log_prob: Tensor | None = None  # (N,)
+    action_mean: Tensor | None = None  # (N, num_actions)
+    action_sigma: Tensor | None = None  # (N, num_actions)
+    rewards: Tensor | None = None  # (N,)
+    dones: Tensor | None = None  # (N,)
+
+    def clear(self) -> None:
+        for field in fields(self):
+            setattr(self, field.name, None)
+
+
+class MiniBatch(NamedTuple):
+    """B transitions in random order; what an update learns from."""
+
+    observations: Tensor  # (B, num_obs)
+    critic_observations: Tensor  # (B, num_critic_obs)
+    actions: Tensor  # (B, num_actions)
+    target_values: Tensor  # (B, 1), the critic's values when the step was taken
+    advantages: Tensor  # (B, 1), zero mean and unit deviation over the rollout
+    returns: Tensor  # (B, 1)
+    old_actions_log_prob: Tensor  # (B, 1)
+    old_mu: Tensor  # (B, num_actions)
+    old_sigma: Tensor  # (B, num_actions)
+
+
+def gae(rewards: Tensor, values: Tensor, dones: Tensor, last_values: Tensor, gamma: float, lam: float) -> Tensor:
+    """Returns by generalised advantage estimation (Schulman et al. 2016): advantage + value.
+
+    Args:
+        rewards, values, dones: (T, N, …); a done at step t cuts the future off after t.
+        last_values: value of the state after the last step, (N, …).
+    """
+    returns = torch.empty_like(values)
+    not_done = 1.0 - dones.to(values.dtype)
+    advantage = torch.zeros_like(last_values)
+    next_values = last_values
+    for step in reversed(range(len(rewards))):
+        delta = rewards[step] + not_done[step] * gamma * next_values - values[step]
+        advantage = delta + not_done[step] * gamma * lam * advantage
+        returns[step] = advantage + values[step]
+        next_values = values[step]
+    return returns
+
+
+class RolloutStorage:
+    """Buffers of T steps of N envs, allocated once; every stored tensor is a copy.
+
+    Shapes of an observation and an action go without the env dimension, such as `[450]`.
+    """
+
+    def __init__(
+        self,
+        num_envs: int,
+        num_transitions_per_env: int,
+        obs_shape: Sequence[int],
+        critic_obs_shape: Sequence[int],
+        actions_shape: Sequence[int],
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.num_envs = num_envs
+        self.num_transitions_per_env = num_transitions_per_env
+        self.device = device
+        self.step = 0  # number of stored steps
+
+        self.observations = self._buffer(obs_shape)
+        self.critic_observations = self._buffer(critic_obs_shape)
+        self.actions = self._buffer(actions_shape)
+        self.rewards = self._buffer([1])
+        self.dones = self._buffer([1], dtype=torch.bool)
+        self.values = self._buffer([1])
+        self.actions_log_prob = self._buffer([1])
+        self.action_mean = self._buffer(actions_shape)
+        self.action_sigma = self._buffer(actions_shape)
+        self.returns = self._buffer([1])
+        self.advantages = self._buffer([1])
+
+    def _buffer(self, shape: Sequence[int], dtype: torch.dtype = torch.float) -> Tensor:
+        return torch.zeros(self.num_transitions_per_env, self.num_envs, *shape, dtype=dtype, device=self.device)
+
+    def add_transitions(self, transition: Transition) -> None:
+        """Copy one step of all envs; the buffers bear the names of the transition's fields."""
+        if self.step >= self.num_transitions_per_env:
+            raise OverflowError(f"the rollout already holds its {self.num_transitions_per_env} steps; clear it first")
+        for field in fields(transition):
+            row = getattr(self, field.name)[self.step]
+            row.copy_(getattr(transition, field.name).view_as(row))
+        self.step += 1
+
+    def clear(self) -> None:
+        self.step = 0
+
+    def compute_returns(self, last_values: Tensor, gamma: float, lam: float) -> None:
+        """Fill in returns and normalised advantages. last_values: (N, 1), of the state after the last step."""
+        self.returns.copy_(gae(self.rewards, self.values, self.dones, last_values, gamma, lam))
+        advantages = self.returns - self.values
+        self.advantages.copy_((advantages - advantages.mean()) / (advantages.std() + 1e-8))
+
+    def mini_batch_generator(self, num_mini_batches: int, num_epochs: int) -> Iterator[MiniBatch]:
+        """Mini-batches of equal size, the same ones in each epoch.
+
+        What is left over when the size does not divide the rollout is dropped for this update, at random.
+        """
+        rollout = self._flat_rollout()
+        num_samples = self.num_envs * self.num_transitions_per_env
+        size = num_samples // num_mini_batches
+        permutation = torch.randperm(num_samples, device=self.device)
+        batch_ids = permutation[: num_mini_batches * size].view(num_mini_batches, size)
+        for _ in range(num_epochs):
+            for ids in batch_ids:
+                yield type(rollout)(*(samples[ids] for samples in rollout))
+
+    def _flat_rollout(self) -> MiniBatch:
+        """The whole rollout as one batch of T · N samples; views of the buffers."""
+        return MiniBatch(
+            observations=self.observations.flatten(0, 1),
+            critic_observations=self.critic_observations.flatten(0, 1),
+            actions=self.actions.flatten(0, 1),
+            target_values=self.values.flatten(0, 1),
+            advantages=self.advantages.flatten(0, 1),
+            returns=self.returns.flatten(0, 1),
+            old_actions_log_prob=self.actions_log_prob.flatten(0, 1),
+            old_mu=self.action_mean.flatten(0, 1),
+            old_sigma=self.action_sigma.flatten(0, 1),
+        )

@@ -1,0 +1,143 @@
+"""The runner: config, statistics, console and curves."""
+
+from collections import deque
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from rsl_rl.runners import HIMOnPolicyRunner, OnPolicyRunner, get_runner_class
+from rsl_rl.runners.episode_stats import EpisodeStats
+
+HIM_TAGS = {
+    "Loss/value_function",
+    "Loss/surrogate",
+    "Loss/Estimation Loss",
+    "Loss/Swap Loss",
+    "Loss/learning_rate",
+    "Policy/mean_noise_std",
+    "Perf/total_fps",
+    "Perf/collection time",
+    "Perf/learning_time",
+    "Train/mean_reward",
+    "Train/mean_episode_length",
+    "Train/mean_reward/time",
+    "Train/mean_episode_length/time",
+    "Episode/failed",
+}
+
+
+def test_unknown_runner_class_names_the_known_ones():
+    assert get_runner_class("OnPolicyRunner") is OnPolicyRunner
+    with pytest.raises(ValueError, match="unknown runner class 'Runner'; known: HIMOnPolicyRunner, OnPolicyRunner"):
+        get_runner_class("Runner")
+
+
+def test_unknown_policy_class_names_the_known_ones(make_env, him_cfg):
+    him_cfg["runner"]["policy_class_name"] = "HIMActor"
+    with pytest.raises(ValueError, match="unknown policy class 'HIMActor'; known: HIMActorCritic"):
+        HIMOnPolicyRunner(make_env(), him_cfg)
+
+
+@pytest.mark.parametrize(("section", "kind"), [("policy", "policy"), ("algorithm", "algorithm")])
+def test_unknown_config_key_is_named(make_env, him_cfg, section, kind):
+    him_cfg[section]["tempertaure"] = 1
+    with pytest.raises(ValueError, match=rf"unknown {kind} config key\(s\) tempertaure for HIM.*; known: "):
+        HIMOnPolicyRunner(make_env(), him_cfg)
+
+
+def test_him_needs_privileged_observations(make_env, him_cfg):
+    env = make_env()
+    env.num_privileged_obs = None
+    with pytest.raises(ValueError, match="num_privileged_obs"):
+        HIMOnPolicyRunner(env, him_cfg)
+
+
+def test_plain_critic_sees_the_actors_observation_where_there_is_no_other(make_env, plain_cfg):
+    env = make_env()
+    env.num_privileged_obs = None
+    env.get_privileged_observations = lambda: None
+    step = env.step
+    env.step = lambda actions: step(actions)._replace(privileged_obs=None, termination_privileged_obs=None)
+    runner = OnPolicyRunner(env, plain_cfg)
+    runner.learn(1)
+    assert runner.alg.actor_critic.critic[0].in_features == env.num_obs
+
+
+def test_episode_statistics_equal_a_window_of_finished_episodes():
+    generator = np.random.default_rng(0)
+    num_envs, num_steps = 7, 20
+    stats = EpisodeStats(num_envs, num_steps, "cpu")
+    returns, lengths = deque(maxlen=100), deque(maxlen=100)
+    running_returns, running_lengths = np.zeros(num_envs), np.zeros(num_envs)
+    for _ in range(6):
+        stats.begin_rollout()
+        for _ in range(num_steps):
+            rewards, dones = generator.normal(size=num_envs), generator.random(num_envs) < 0.3
+            stats.add_step(torch.tensor(rewards, dtype=torch.float), torch.tensor(dones), {})
+            running_returns += rewards
+            running_lengths += 1
+            returns.extend(running_returns[dones])
+            lengths.extend(running_lengths[dones])
+            running_returns[dones] = running_lengths[dones] = 0
+        summary = stats.summarize()
+        assert summary.mean_reward == pytest.approx(np.mean(returns), abs=1e-5)
+        assert summary.mean_length == pytest.approx(np.mean(lengths))
+
+
+def test_episode_infos_are_averaged_over_the_steps_that_have_them():
+    stats = EpisodeStats(1, 3, "cpu")
+    stats.begin_rollout()
+    zero = torch.zeros(1)
+    stats.add_step(zero, zero, {"episode": {"a": torch.tensor(2.0), "b": 7.0}})
+    stats.add_step(zero, zero, {})
+    stats.add_step(zero, zero, {"episode": {"a": torch.tensor(4.0)}})
+    assert stats.summarize().infos == {"a": 3.0, "b": 7.0}
+    assert stats.summarize().mean_reward is None  # no episode has ended
+
+
+def test_curves_bear_the_published_tags_and_the_console_tells_the_same(make_env, him_cfg, tmp_path, capsys):
+    him_cfg["runner"]["num_steps_per_env"] = 30  # longer than an episode
+    runner = HIMOnPolicyRunner(make_env(8), him_cfg, tmp_path)
+    runner.learn(2)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert set(events.Tags()["scalars"]) == HIM_TAGS
+    lengths = events.Scalars("Train/mean_episode_length")
+    assert [event.step for event in lengths] == [0, 1]
+    assert lengths[0].value <= 25
+
+    console = capsys.readouterr().out
+    assert "Learning iteration 1/2" in console
+    for label in ("Estimation loss:", "Swap loss:", "Mean reward:", "Mean episode failed:", "ETA:"):
+        assert label in console
+    assert f"Total timesteps: {2 * 30 * 8}" in console
+
+
+def test_without_a_log_dir_nothing_is_told_or_saved(make_env, him_cfg, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    HIMOnPolicyRunner(make_env(8), him_cfg).learn(1)
+    assert capsys.readouterr().out == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_failing_curves_do_not_end_the_training(make_env, plain_cfg, tmp_path, capsys, monkeypatch):
+    runner = OnPolicyRunner(make_env(8), plain_cfg, tmp_path)
+    runner.learn(1)
+
+    def no_space(*args):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(runner.training_log.writer, "add_scalar", no_space)
+    runner.learn(2)
+    assert runner.current_learning_iteration == 3
+    assert capsys.readouterr().out.count("Cannot write TensorBoard curves") == 1
+
+
+def test_random_initial_ages_are_written_into_the_envs_own_buffer(make_env, him_cfg):
+    env = make_env(64)
+    ages = env.episode_length_buf
+    runner = HIMOnPolicyRunner(env, him_cfg)
+    runner.learn(0, init_at_random_ep_len=True)
+    assert env.episode_length_buf is ages
+    assert 0 <= ages.min() < ages.max() < env.max_episode_length
