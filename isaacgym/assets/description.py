@@ -1,0 +1,90 @@
+"""A robot as the engine consumes it: a tree of bodies, each with at most one joint to its parent.
+
+Bodies and DOFs are in Isaac Gym's order (depth first). SI units. Quaternions are xyzw. A body's frame is the frame of
+its URDF link; a joint acts about or along its axis through the origin of its (child) body's frame.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+DEFAULT_RGBA = (0.7, 0.7, 0.7, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """One collision shape or, with a colour, one visual. Capsules and cylinders lie along their z axis.
+
+    size: sphere (radius, 0, 0); capsule and cylinder (radius, half length of the cylindrical part, 0); box half
+    extents; mesh (0, 0, 0). Cylinders appear among visuals only.
+    """
+
+    kind: Literal["sphere", "capsule", "box", "mesh", "cylinder"]
+    size: tuple[float, float, float]
+    pos: np.ndarray  # (3,) in the body frame [m]
+    quat: np.ndarray  # (4,) xyzw, shape to body
+    rgba: tuple[float, float, float, float] = DEFAULT_RGBA
+    mesh_file: Path | None = None  # kind "mesh": either a file ...
+    mesh_scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    vertices: np.ndarray | None = None  # ... or the vertices of a convex hull, (n, 3) in the shape's frame
+
+
+Visual = Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Joint:
+    name: str
+    kind: Literal["revolute", "continuous", "prismatic"]
+    axis: np.ndarray  # (3,) unit vector in the child body's frame
+    lower: float  # [rad] or [m]; -inf if unlimited
+    upper: float  # inf if unlimited
+    effort: float  # limit [N·m] or [N]; inf if unlimited
+    velocity: float  # limit [rad/s] or [m/s]; inf if unlimited
+    damping: float = 0.0  # [N·m·s/rad] or [N·s/m]
+    friction: float = 0.0  # [N·m] or [N]
+    body: int = -1  # index of the body that it moves
+
+    @property
+    def has_limits(self) -> bool:
+        return bool(np.isfinite(self.lower) and np.isfinite(self.upper))
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    name: str
+    parent: int  # index, -1 for the root; smaller than the body's own index
+    pos: np.ndarray  # (3,) origin in the parent's frame with the joint at 0 [m]; 0 for the root
+    quat: np.ndarray  # (4,) xyzw, body to parent with the joint at 0
+    mass: float  # [kg]; 0 only if the body is fixed to its parent, or bodies fixed to it have mass
+    com: np.ndarray  # (3,) in the body frame [m]
+    inertia: np.ndarray  # (3, 3) about the COM, body axes [kg·m²]
+    shapes: list[Shape] = field(default_factory=list)
+    visuals: list[Visual] = field(default_factory=list)
+    joint: Joint | None = None  # None: root, or fixed to the parent
+
+
+@dataclass(frozen=True, eq=False)
+class RobotDescription:
+    name: str
+    bodies: list[Body]
+
+    @property
+    def body_names(self) -> list[str]:
+        return [body.name for body in self.bodies]
+
+    @property
+    def dofs(self) -> list[Joint]:
+        """The joints in DOF order; `joint.body` is the index of the moved body."""
+        return [body.joint for body in self.bodies if body.joint is not None]
+
+    @property
+    def dof_names(self) -> list[str]:
+        return [joint.name for joint in self.dofs]
+
+    @property
+    def mass(self) -> float:
+        """Total mass [kg]."""
+        return sum(body.mass for body in self.bodies)
