@@ -1,0 +1,111 @@
+"""From a robot description to a MuJoCo model of one robot, shared by the engines and by tests against C MuJoCo."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+
+from isaacgym.assets.description import Body, RobotDescription, Shape
+
+CONTACT_SOLIMP = (0.98, 0.99, 0.001, 0.5, 2.0)  # stiff: a standing robot creeps less than 1 mm/s on a 15 degree slope
+CONTACT_STEPS = 2.0  # time constant of contacts in simulation steps; MuJoCo's own lower bound
+TERRAIN_GEOM = 0  # stands for the terrain in contacts; it has no shape of its own to collide with
+
+
+def build_spec(
+    robot: RobotDescription,
+    dt: float,
+    gravity: tuple[float, float, float] = (0.0, 0.0, -9.81),
+    fixed_base: bool = False,
+    native_ground: bool = False,
+) -> mujoco.MjSpec:
+    """MuJoCo model with one robot; bodies and joints in the order of the description.
+
+    Args:
+        robot: bodies in depth-first order.
+        dt: simulation step [s].
+        gravity: [m/s²], world.
+        fixed_base: weld the root to the world.
+        native_ground: let C MuJoCo collide the robot with the plane z = 0 with the same contact parameters (tests).
+    """
+    spec = mujoco.MjSpec()
+    spec.modelname = robot.name
+    spec.compiler.autolimits = True
+    spec.compiler.degree = False
+    spec.option.timestep = dt
+    spec.option.gravity = gravity
+    spec.option.cone = mujoco.mjtCone.mjCONE_PYRAMIDAL
+    spec.option.solver = mujoco.mjtSolver.mjSOL_NEWTON
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_EULER
+    spec.worldbody.add_geom(
+        name="terrain",
+        type=mujoco.mjtGeom.mjGEOM_PLANE,
+        size=[0, 0, 1],
+        contype=int(native_ground),
+        conaffinity=0,
+        condim=3,
+        friction=[1.0, 0.0, 0.0],
+    )
+    parents = {-1: spec.worldbody}
+    for index, body in enumerate(robot.bodies):
+        parents[index] = _add_body(parents[body.parent], body, dt, fixed_base, native_ground)
+    return spec
+
+
+def _add_body(parent: mujoco.MjsBody, body: Body, dt: float, fixed_base: bool, native_ground: bool) -> mujoco.MjsBody:
+    element = parent.add_body(name=body.name, pos=body.pos, quat=_wxyz(body.quat))
+    element.mass = body.mass
+    element.ipos = body.com
+    inertia = np.asarray(body.inertia)
+    if inertia.any():  # a frame without mass, fixed to its parent, has none
+        element.fullinertia = [*np.diag(inertia), inertia[0, 1], inertia[0, 2], inertia[1, 2]]
+    element.explicitinertial = True
+    if body.parent < 0 and not fixed_base:
+        element.add_freejoint(name=f"{body.name}_free")
+    elif body.joint is not None:
+        joint = body.joint
+        slide = joint.kind == "prismatic"
+        element.add_joint(
+            name=joint.name,
+            type=mujoco.mjtJoint.mjJNT_SLIDE if slide else mujoco.mjtJoint.mjJNT_HINGE,
+            axis=joint.axis,
+            limited=joint.has_limits,
+            range=[joint.lower, joint.upper] if joint.has_limits else [0, 0],
+        )
+    for shape in body.shapes:
+        _add_geom(element, shape, dt, native_ground)
+    return element
+
+
+GEOM_TYPES = {
+    "sphere": mujoco.mjtGeom.mjGEOM_SPHERE,
+    "capsule": mujoco.mjtGeom.mjGEOM_CAPSULE,
+    "box": mujoco.mjtGeom.mjGEOM_BOX,
+}
+
+
+def _add_geom(element: mujoco.MjsBody, shape: Shape, dt: float, native_ground: bool) -> None:
+    if shape.kind not in GEOM_TYPES:
+        raise ValueError(
+            f"link '{element.name}': collision shape '{shape.kind}' is not supported yet; "
+            f"use one of {', '.join(GEOM_TYPES)} in the URDF"
+        )
+    element.add_geom(
+        type=GEOM_TYPES[shape.kind],
+        size=shape.size,
+        pos=shape.pos,
+        quat=_wxyz(shape.quat),
+        contype=0,
+        conaffinity=int(native_ground),
+        condim=3,
+        friction=[1.0, 0.0, 0.0],
+        solref=[CONTACT_STEPS * dt, 1.0],
+        solimp=CONTACT_SOLIMP,
+        solmix=1.0,
+        priority=1,  # the robot's contact parameters, not a mixture with the plane's
+    )
+
+
+def _wxyz(quat: np.ndarray) -> list[float]:
+    x, y, z, w = quat
+    return [w, x, y, z]

@@ -1,0 +1,188 @@
+"""What the robots stand on: a plane, a grid of triangles (height field, converted mesh) or any triangle mesh.
+
+Grid topology is the one of `terrain_utils.convert_heightfield_to_trimesh`: vertex (i, j) has index i * cols + j, and
+cell (i, j) consists of the triangles (v00, v11, v01) and (v00, v10, v11), where v10 = (i + 1, j). Vertices may be moved
+sideways by at most one cell, which turns steep faces into vertical walls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import warp as wp
+from scipy.ndimage import maximum_filter
+
+EDGE_X, EDGE_Y, EDGE_DIAGONAL = 1, 2, 4  # convex edges that cell (i, j) owns: v00-v10, v00-v01, v00-v11
+MOVED_NEAR = 8  # a vertex that can reach into this cell was moved sideways
+CONVEX_ANGLE = np.radians(5.0)  # flatter edges need no contacts of their own: the faces beside them support a shape
+TOP_WINDOW = 3  # cells around a point over which `top` is the highest vertex
+MAX_SHIFT_CELLS = 1.0  # sideways movement of vertices that the grid search allows for
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Infinite plane: points with normal · p = offset."""
+
+    normal: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    offset: float = 0.0
+    friction: float = 1.0
+    restitution: float = 0.0
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Triangles on a regular grid.
+
+    Attributes:
+        vertices: world positions, (rows, cols, 3) float32.
+        origin: world x, y of the unmoved vertex (0, 0) [m].
+        scale: distance between unmoved vertices [m].
+        flags: EDGE_* and MOVED_NEAR bits of each cell, (rows, cols) uint8; the last row and column are empty.
+        top: highest vertex within TOP_WINDOW cells, (rows, cols) float32 [m].
+    """
+
+    vertices: np.ndarray
+    origin: tuple[float, float]
+    scale: float
+    flags: np.ndarray
+    top: np.ndarray
+    friction: float = 1.0
+    restitution: float = 0.0
+
+    @staticmethod
+    def from_heights(heights: np.ndarray, origin: tuple[float, float, float], scale: float, **material) -> Grid:
+        """heights: (rows, cols) [m]; vertex (i, j) stands at origin + (i, j) * scale."""
+        i, j = np.meshgrid(np.arange(heights.shape[0]), np.arange(heights.shape[1]), indexing="ij")
+        vertices = np.stack([origin[0] + i * scale, origin[1] + j * scale, origin[2] + heights], axis=-1)
+        return Grid._from_vertices(vertices.astype(np.float32), origin[:2], scale, moved=None, **material)
+
+    @staticmethod
+    def from_mesh(vertices: np.ndarray, triangles: np.ndarray, offset: np.ndarray, **material) -> Grid | None:
+        """The grid behind a converted height field, or None if the mesh is not one.
+
+        vertices: (n, 3) in the frame of the mesh; triangles: (m, 3); offset: position of that frame in the world.
+        """
+        shape = _grid_shape(vertices, triangles)
+        if shape is None:
+            return None
+        local = vertices.reshape(*shape, 3)
+        scale = float(np.median(np.diff(local[:, :, 0], axis=0)))
+        if scale <= 0.0:
+            return None
+        i, j = np.meshgrid(np.arange(shape[0]), np.arange(shape[1]), indexing="ij")
+        first = np.median(local[:, :, :2] - scale * np.stack([i, j], axis=-1), axis=(0, 1))
+        shift = local[:, :, :2] / scale - np.stack([i, j], axis=-1) - first / scale
+        if np.abs(shift).max() > MAX_SHIFT_CELLS + 1e-3:
+            return None
+        origin = (float(first[0] + offset[0]), float(first[1] + offset[1]))
+        world = (local + offset).astype(np.float32)
+        return Grid._from_vertices(world, origin, scale, moved=np.abs(shift).max(axis=-1) > 1e-3, **material)
+
+    @staticmethod
+    def _from_vertices(
+        vertices: np.ndarray, origin: tuple[float, float], scale: float, moved: np.ndarray | None, **material
+    ) -> Grid:
+        flags = _convex_edges(vertices)
+        if moved is not None:
+            # a moved vertex can change the cells around its old and its new place
+            flags |= MOVED_NEAR * maximum_filter(moved, size=5, mode="constant").astype(np.uint8)
+        top = maximum_filter(vertices[:, :, 2], size=2 * TOP_WINDOW + 1, mode="nearest")
+        return Grid(vertices, origin, scale, flags, top, **material)
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Any other triangle mesh, searched through a bounding-volume hierarchy. vertices (n, 3), triangles (m, 3)."""
+
+    vertices: np.ndarray
+    triangles: np.ndarray
+    friction: float = 1.0
+    restitution: float = 0.0
+
+
+Terrain = Plane | Grid | Mesh
+
+
+def _grid_shape(vertices: np.ndarray, triangles: np.ndarray) -> tuple[int, int] | None:
+    """(rows, cols) if the triangles connect the vertices as a grid's cells do."""
+    cols = int(triangles[0, 1]) - 1 if len(triangles) else 0
+    if cols < 2 or len(vertices) % cols:
+        return None
+    rows = len(vertices) // cols
+    if rows < 2 or len(triangles) != 2 * (rows - 1) * (cols - 1):
+        return None
+    v00 = (np.arange(rows - 1)[:, None] * cols + np.arange(cols - 1)).ravel()
+    pairs = triangles.astype(np.int64).reshape(-1, 2, 3) - v00[:, None, None]
+    expected = np.array([[0, cols + 1, 1], [0, cols, cols + 1]])
+    return (rows, cols) if (pairs == expected).all() else None
+
+
+def _convex_edges(vertices: np.ndarray) -> np.ndarray:
+    """EDGE_* bits of the edges that stick out by more than CONVEX_ANGLE, (rows, cols) uint8."""
+    v00, v01 = vertices[:-1, :-1], vertices[:-1, 1:]
+    v10, v11 = vertices[1:, :-1], vertices[1:, 1:]
+    normal_a, normal_b = _normals(v00, v11, v01), _normals(v00, v10, v11)
+    flags = np.zeros(vertices.shape[:2], dtype=np.uint8)
+    flags[:-1, :-1] |= EDGE_DIAGONAL * _convex(normal_a, normal_b, v10 - v00)
+    # the neighbours across v00-v10 and v00-v01 are triangle a of cell (i, j - 1) and triangle b of cell (i - 1, j)
+    flags[:-1, 1:-1] |= EDGE_X * _convex(normal_b[:, 1:], normal_a[:, :-1], v00[:, :-1] - v00[:, 1:])
+    flags[1:-1, :-1] |= EDGE_Y * _convex(normal_a[1:], normal_b[:-1], v00[:-1] - v00[1:])
+    return flags
+
+
+def _normals(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Unit normals of the triangles a, b, c; zero for triangles without area."""
+    normal = np.cross(b - a, c - a)
+    length = np.linalg.norm(normal, axis=-1, keepdims=True)
+    return np.divide(normal, length, out=np.zeros_like(normal), where=length > 1e-9)
+
+
+def _convex(normal: np.ndarray, other: np.ndarray, towards_other: np.ndarray) -> np.ndarray:
+    """Whether the surface bends down across an edge. towards_other: from the edge to a vertex of the other face."""
+    bends = (normal * other).sum(axis=-1) < np.cos(CONVEX_ANGLE)
+    flat = (normal == 0).all(axis=-1)  # a collapsed face says nothing: keep the edge if the other face is not flat
+    down = (normal * towards_other).sum(axis=-1) < 0.0
+    return (bends & (down | flat)).astype(np.uint8)
+
+
+@wp.struct
+class TerrainData:
+    """Device arrays of a terrain; what its kind does not use stays empty."""
+
+    normal: wp.vec3
+    offset: float
+    vertices: wp.array2d(dtype=wp.vec3)
+    flags: wp.array2d(dtype=wp.uint8)
+    top: wp.array2d(dtype=float)
+    origin: wp.vec2
+    scale: float
+    mesh: wp.uint64
+    friction: float
+    restitution: float
+
+
+def upload(terrain: Terrain, device: str) -> tuple[TerrainData, object]:
+    """Device copy of a terrain, and an object that must live as long as the copy is used."""
+    data = TerrainData()
+    data.friction = terrain.friction
+    data.restitution = terrain.restitution
+    data.vertices = wp.empty((0, 0), dtype=wp.vec3, device=device)
+    data.flags = wp.empty((0, 0), dtype=wp.uint8, device=device)
+    data.top = wp.empty((0, 0), dtype=float, device=device)
+    keep_alive = None
+    if isinstance(terrain, Plane):
+        data.normal = wp.vec3(*terrain.normal)
+        data.offset = terrain.offset
+    elif isinstance(terrain, Grid):
+        data.vertices = wp.array(terrain.vertices, dtype=wp.vec3, device=device)
+        data.flags = wp.array(terrain.flags, dtype=wp.uint8, device=device)
+        data.top = wp.array(terrain.top, dtype=float, device=device)
+        data.origin = wp.vec2(*terrain.origin)
+        data.scale = terrain.scale
+    else:
+        points = wp.array(terrain.vertices.astype(np.float32), dtype=wp.vec3, device=device)
+        indices = wp.array(terrain.triangles.astype(np.int32).ravel(), dtype=int, device=device)
+        keep_alive = wp.Mesh(points=points, indices=indices)
+        data.mesh = keep_alive.id
+    return data, keep_alive
