@@ -44,6 +44,7 @@ SEARCH_CELLS = wp.constant(0.25)  # how far around a point inside the ground the
 MAX_BOX_EDGES = wp.constant(8)  # terrain edges that one box may rest on
 DOWNWARD = wp.constant(-0.1)  # an edge never pushes a shape down into the ground
 MIN_LENGTH = wp.constant(1.0e-7)
+MIN_FRICTION = wp.constant(0.02)  # the stiffness of a flatter pyramid, which grows as 1 / friction², breaks float32
 
 vec5 = wp.types.vector(length=5, dtype=float)
 
@@ -206,7 +207,7 @@ def triangle_corner(terrain: TerrainData, i: int, j: int, k: int, corner: int) -
 @wp.func
 def surface_height(terrain: TerrainData, x: float, y: float, ci: int, cj: int, reach: int) -> float:
     """Highest surface over (x, y), looking `reach` cells around cell (ci, cj)."""
-    height = -FAR
+    height = float(-FAR)
     for i in range(wp.max(ci - reach, 0), wp.min(ci + reach, terrain.vertices.shape[0] - 2) + 1):
         for j in range(wp.max(cj - reach, 0), wp.min(cj + reach, terrain.vertices.shape[1] - 2) + 1):
             v00 = terrain.vertices[i, j]
@@ -239,11 +240,11 @@ def sphere_on_grid(terrain: TerrainData, center: wp.vec3, radius: float) -> Touc
     i1 = wp.min(int(wp.floor(u + pad)) + reach, rows - 2)
     j0 = wp.max(int(wp.floor(v - pad)) - reach, 0)
     j1 = wp.min(int(wp.floor(v + pad)) + reach, cols - 2)
-    closest = FAR
+    closest = float(FAR)
     closest_normal = wp.vec3(0.0, 0.0, 1.0)
     # up to two faces that the sphere meets head on, each from its own direction
-    face_a = FAR
-    face_b = FAR
+    face_a = float(FAR)
+    face_b = float(FAR)
     normal_a = wp.vec3(0.0)
     normal_b = wp.vec3(0.0)
     for i in range(i0, i1 + 1):
@@ -386,7 +387,7 @@ def capsule_edges(
     range_i = cell_range(terrain, wp.min(start[0], end[0]) - radius, wp.max(start[0], end[0]) + radius, 0)
     range_j = cell_range(terrain, wp.min(start[1], end[1]) - radius, wp.max(start[1], end[1]) + radius, 1)
     lowest = wp.min(start[2], end[2]) - radius
-    depth = end_depth
+    depth = float(end_depth)
     pos = wp.vec3(0.0)
     normal = wp.vec3(0.0)
     for i in range(range_i[0], range_i[1] + 1):
@@ -442,7 +443,7 @@ def box_edges(
                         t = inside_interval(local_a, local_b, half)
                         if t[0] < t[1]:
                             middle = local_a + (local_b - local_a) * (0.5 * (t[0] + t[1]))
-                            depth = FAR
+                            depth = float(FAR)
                             normal = wp.vec3(0.0)
                             for k in range(3):
                                 sign = wp.where(middle[k] > 0.0, 1.0, -1.0)
@@ -508,7 +509,8 @@ def contact_kernel(kind: type[Terrain]) -> wp.Kernel:
         rot = geom_xmat[world, geom]
 
         material = Material()
-        material.friction = 0.5 * (friction[world, shape] + terrain.friction)  # Isaac Gym averages both materials
+        # Isaac Gym averages both materials
+        material.friction = wp.max(0.5 * (friction[world, shape] + terrain.friction), MIN_FRICTION)
         material.solimp = solimp
         # damping ratio of an oscillator whose velocity returns with the factor e after half a period
         bounce = 0.5 * (restitution[world, shape] + terrain.restitution)

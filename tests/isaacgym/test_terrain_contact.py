@@ -1,0 +1,184 @@
+"""What the robots feel of a terrain: walls, noses, corners; the triangle grid against a plane and closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from isaacgym import gymtorch
+from isaacgym.engine.terrain import EDGE_DIAGONAL, EDGE_X, EDGE_Y, Grid
+from tests.isaacgym.worlds import ALIENGO, SHAPES, STANCE, World, body_urdf
+
+STEP_X = 1.0  # [m] the step rises here; the wall of the converted mesh stands at exactly this x
+STEP = 0.15  # [m]
+FOOT = '<geometry><sphere radius="0.0265"/></geometry>'
+TRUNK = '<geometry><box size="0.647 0.15 0.112"/></geometry>'
+
+
+def step_heights(size: int = 30) -> np.ndarray:
+    heights = np.zeros((size, size))
+    heights[int(STEP_X / 0.1) :] = STEP
+    return heights
+
+
+def push(world: World, force: tuple[float, float, float], steps: int) -> np.ndarray:
+    """A constant force at the centre of mass, and no rotation: the body is kept level. Returns all contact forces."""
+    contact_forces = []
+    for _ in range(steps):
+        forces = torch.tensor([[list(force)]])
+        world.gym.apply_rigid_body_force_tensors(world.sim, gymtorch.unwrap_tensor(forces), None, 0)
+        world.step()
+        contact_forces.append(world.contact[0, 0].numpy().copy())
+        world.root[0, 3:7] = torch.tensor([0.0, 0.0, 0.0, 1.0])
+        world.root[0, 10:13] = 0.0
+        world.gym.set_actor_root_state_tensor(world.sim, gymtorch.unwrap_tensor(world.root))
+    return np.array(contact_forces)
+
+
+def test_a_foot_is_stopped_by_the_wall_of_a_stair(tmp_path):
+    world = World(body_urdf(tmp_path, [FOOT]), heights=step_heights(), walls=True, friction=0.0, ground_friction=0.0)
+    world.set_root([0.8, 1.23, 0.0265])
+    forces = push(world, (10.0, 0.0, 0.0), 200)
+    assert world.root[0, 0].item() == pytest.approx(STEP_X - 0.0265, abs=2e-3)
+    assert world.root[0, 2].item() == pytest.approx(0.0265, abs=2e-3)  # it also stands on the floor
+    assert forces[-50:].mean(axis=0) == pytest.approx([-10.0, 0.0, 2.0 * 9.81], abs=0.3)
+
+
+def test_the_same_foot_climbs_the_slope_of_the_plain_height_field(tmp_path):
+    world = World(body_urdf(tmp_path, [FOOT]), heights=step_heights(), friction=0.0, ground_friction=0.0)
+    world.set_root([0.8, 1.23, 0.0265])
+    push(world, (40.0, 0.0, 0.0), 60)  # more than the 29 N that hold it on the slope of 15 cm in 10 cm
+    assert world.root[0, 0].item() > STEP_X
+    assert world.root[0, 2].item() > STEP
+
+
+def test_a_fast_foot_does_not_pass_through_the_wall(tmp_path):
+    world = World(body_urdf(tmp_path, [FOOT]), heights=step_heights(), walls=True)
+    world.set_root([0.8, 1.23, 0.08], linear=[3.0, 0.0, 0.0])
+    deepest = 0.0
+    for _ in range(60):
+        world.step()
+        deepest = max(deepest, world.root[0, 0].item() - (STEP_X - 0.0265))
+    assert deepest < 0.02
+    assert world.root[0, 0].item() < STEP_X
+
+
+def ridge_heights() -> np.ndarray:
+    heights = np.zeros((30, 30))
+    heights[14:17] = STEP  # 20 cm wide, between x = 1.4 and 1.6
+    return heights
+
+
+def test_a_trunk_dropped_on_a_ridge_is_held_by_its_edges(tmp_path):
+    """No corner of the box comes near the ground: only the two stair noses under it carry the weight."""
+    world = World(body_urdf(tmp_path, [TRUNK]), heights=ridge_heights(), walls=True)
+    world.set_root([1.5, 1.23, STEP + 0.056 + 0.02])
+    world.step(200)
+    assert world.root[0, 2].item() == pytest.approx(STEP + 0.056, abs=3e-3)
+    assert world.contact[0, 0, 2].item() == pytest.approx(2.0 * 9.81, rel=0.05)
+
+
+def test_a_trunk_dropped_half_over_a_stair_nose_stays_level(tmp_path):
+    world = World(body_urdf(tmp_path, [TRUNK]), heights=step_heights(), walls=True)
+    world.set_root([STEP_X + 0.05, 1.23, STEP + 0.056 + 0.02])
+    world.step(200)
+    assert world.root[0, 2].item() == pytest.approx(STEP + 0.056, abs=3e-3)
+    assert Rotation.from_quat(world.root[0, 3:7].numpy()).magnitude() < 0.02
+
+
+def test_a_capsule_lying_across_a_ridge_is_held_between_its_ends(tmp_path):
+    collision = f'<origin rpy="0 1.5707963 0"/><geometry>{SHAPES["capsule"][0]}</geometry>'
+    world = World(body_urdf(tmp_path, [collision]), heights=ridge_heights(), walls=True)
+    world.set_root([1.5, 1.23, STEP + 0.05 + 0.02])
+    push(world, (0.0, 0.0, 0.0), 100)
+    assert world.root[0, 2].item() == pytest.approx(STEP + 0.05, abs=3e-3)
+
+
+@pytest.mark.parametrize("walls", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_bodies_rest_on_a_sloping_grid(tmp_path, shape, walls):
+    """15 degrees, friction 1, as on the plane: sinks less than 3 mm and drifts less than 1 cm in 10 s."""
+    geometry, rest = SHAPES[shape]
+    collisions = [f"<geometry>{geometry}</geometry>"]
+    if shape == "sphere":
+        places = [(0.2, 0.0), (-0.1, 0.17), (-0.1, -0.17)]
+        collisions = [f'<origin xyz="{x} {y} 0"/><geometry>{geometry}</geometry>' for x, y in places]
+    if shape == "capsule":
+        collisions = [f'<origin rpy="0 1.5707963 0"/><geometry>{geometry}</geometry>']
+    rise = np.tan(np.radians(15.0))
+    heights = np.repeat(rise * 0.1 * np.arange(40)[:, None], 40, axis=1)
+    world = World(body_urdf(tmp_path, collisions), heights=heights, walls=walls)
+    tilt = Rotation.from_euler("y", -15.0, degrees=True)
+    start = np.array([2.03, 1.97, 2.03 * rise]) + tilt.apply([0.0, 0.0, rest])
+    world.set_root(start, tilt.as_quat())
+    world.step(200)  # samples of 5 mm make the slope uneven by as much; it settles first
+    settled = world.root[0, :3].numpy().copy()
+    world.step(2000)
+    moved = tilt.inv().apply(world.root[0, :3].numpy() - settled)
+    assert abs(tilt.inv().apply(world.root[0, :3].numpy() - start)[2]) < 3e-3 + 0.005
+    assert abs(moved[2]) < 3e-3
+    assert np.linalg.norm(moved[:2]) < 1e-2
+
+
+@pytest.mark.parametrize("walls", [False, True])
+def test_a_robot_lands_on_a_flat_grid_as_on_a_plane(walls):
+    states = []
+    for heights in (None, np.zeros((40, 40))):
+        world = World(ALIENGO, heights=heights, walls=walls)
+        world.set_root([2.03, 1.97, 0.45])
+        world.set_dofs(STANCE)
+        world.step(60, STANCE)
+        states.append(torch.cat([world.root[0], world.dof[0].flatten()]).numpy())
+    # coordinates of 2 m instead of 0 in float32, amplified by the impacts
+    assert states[1][:3] == pytest.approx(states[0][:3], abs=1e-3)
+    assert states[1][13:] == pytest.approx(states[0][13:], abs=2e-2)
+
+
+def test_a_standing_robot_stays_on_a_slope():
+    tilt = Rotation.from_euler("y", -15.0, degrees=True)
+    world = World(ALIENGO, normal=tuple(tilt.apply([0, 0, 1])))
+    world.set_root(tilt.apply([0, 0, 0.39]), tilt.as_quat())
+    world.set_dofs(STANCE)
+    world.step(400, STANCE)
+    feet = [
+        world.gym.find_actor_rigid_body_handle(world.sim.envs[0], 0, f"{leg}_foot") for leg in ("FL", "FR", "RL", "RR")
+    ]
+    start = tilt.inv().apply(world.body[0, feet, :3].numpy())
+    world.step(2000, STANCE)
+    end = tilt.inv().apply(world.body[0, feet, :3].numpy())
+    assert np.abs(end[:, 2] - 0.0265).max() < 3e-3
+    assert np.linalg.norm((end - start)[:, :2], axis=1).max() < 1e-2
+
+
+def test_a_point_far_inside_leaves_by_the_nearest_surface(tmp_path):
+    """4 cm behind the wall and 8 cm under the tread: out through the wall."""
+    world = World(body_urdf(tmp_path, [FOOT]), heights=step_heights(), walls=True, gravity=(0.0, 0.0, 0.0))
+    world.set_root([STEP_X + 0.04, 1.23, STEP - 0.08])
+    world.step()
+    force = world.contact[0, 0].numpy()
+    assert force[0] < 0.0
+    assert abs(force[1]) + abs(force[2]) < 0.05 * abs(force[0])
+
+
+def test_convex_edges_are_marked_and_hollow_ones_are_not():
+    heights = np.zeros((8, 8))
+    heights[3:5] = 0.1  # a ridge along y at rows 3 and 4
+    grid = Grid.from_heights(heights, (0.0, 0.0, 0.0), 0.1)
+    ridge = (grid.flags & EDGE_Y) > 0
+    assert ridge[3, :7].all() and ridge[4, :7].all()
+    assert not ridge[[0, 1, 2, 5, 6]].any()  # the feet of the ridge are hollow
+    assert not (grid.flags & EDGE_X).any()
+    assert not (grid.flags & EDGE_DIAGONAL).any()
+
+
+def test_a_stack_of_contacts_that_does_not_fit_is_counted(tmp_path):
+    grid_of_spheres = [
+        f'<origin xyz="{0.05 * i} {0.05 * j} 0"/>{FOOT}' for i in range(8) for j in range(8)
+    ]  # fmt: skip
+    world = World(body_urdf(tmp_path, grid_of_spheres))
+    world.set_root([0, 0, 0.02])
+    assert world.sim.engine.overflows() == 0
+    world.step(2)
+    assert world.sim.engine.overflows() == 1
