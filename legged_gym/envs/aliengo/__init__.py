@@ -1,0 +1,1 @@
+"""Unitree Aliengo."""

@@ -1,0 +1,1 @@
+"""Robot-independent environment: simulation, observations, rewards, commands, curricula."""

@@ -1,0 +1,58 @@
+"""Velocity commands: how they are drawn and how a heading becomes a yaw rate."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from legged_gym.utils.math import heading_w, uniform, wrap_to_pi
+
+HIGH_VEL_FRACTION = 0.2  # share of robots (the first ids) that draw the full forward-speed range
+LATERAL_CUTOFF = 1.0  # [m/s] a fast robot does not also walk sideways
+SMALL_COMMAND = 0.2  # [m/s] slower commands become "stand still"
+HEADING_GAIN = 0.5  # [1/s] yaw rate per heading error
+MAX_HEADING_YAW_RATE = 2.0  # [rad/s]
+
+
+class CommandRanges(NamedTuple):
+    """Bounds (low, high), each a pair of floats or a tensor of shape (2,)."""
+
+    lin_vel_x: Tensor | list[float]  # [m/s] ordinary robots
+    lin_vel_x_high: Tensor | list[float]  # [m/s] high-speed robots; the curriculum widens it
+    lin_vel_y: Tensor | list[float]  # [m/s]
+    ang_vel_yaw: Tensor | list[float]  # [rad/s]
+    heading: Tensor | list[float]  # [rad]
+
+
+def high_velocity_mask(num_envs: int, device: str) -> Tensor:
+    """Which robots belong to the high-speed group. Result: (num_envs,) bool."""
+    return torch.arange(num_envs, device=device) < HIGH_VEL_FRACTION * num_envs
+
+
+def draw_commands(ranges: CommandRanges, high_mask: Tensor) -> Tensor:
+    """One new command per robot: vx, vy [m/s], yaw rate [rad/s], heading [rad].
+
+    high_mask: (N,) bool, the high-speed group. Result: (N, 4).
+    """
+    num, device = len(high_mask), str(high_mask.device)
+
+    def draw(bounds: Tensor | list[float]) -> Tensor:
+        return uniform(bounds[0], bounds[1], (num,), device)
+
+    vx = torch.where(high_mask, draw(ranges.lin_vel_x_high), draw(ranges.lin_vel_x))
+    vy, yaw_rate, heading = draw(ranges.lin_vel_y), draw(ranges.ang_vel_yaw), draw(ranges.heading)
+    return apply_speed_rules(torch.stack((vx, vy, yaw_rate, heading), dim=1), high_mask)
+
+
+def apply_speed_rules(commands: Tensor, high_mask: Tensor) -> Tensor:
+    """Drop the sideways speed of fast high-speed robots and commands too small to walk. (N, 4), (N,) -> (N, 4)."""
+    vx, vy = commands[:, 0], commands[:, 1]
+    vy = torch.where(high_mask & (vx.abs() >= LATERAL_CUTOFF), 0.0, vy)
+    moving = torch.hypot(vx, vy) > SMALL_COMMAND
+    return torch.cat((torch.stack((vx * moving, vy * moving), dim=1), commands[:, 2:]), dim=1)
+
+
+def heading_yaw_rate(heading_command: Tensor, base_quat: Tensor) -> Tensor:
+    """Yaw rate [rad/s] that turns the robots to their commanded heading [rad]. (N,), (N, 4) xyzw -> (N,)."""
+    error = wrap_to_pi(heading_command - heading_w(base_quat))
+    return (HEADING_GAIN * error).clip(-MAX_HEADING_YAW_RATE, MAX_HEADING_YAW_RATE)

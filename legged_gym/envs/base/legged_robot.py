@@ -1,0 +1,352 @@
+"""The environment: robots that follow velocity commands, trained by reinforcement learning.
+
+Extend it by subclassing: add `_reward_<name>` methods, or override `_compute_torques`, `_resample_commands`,
+`_process_*_props` (in scene.py), `check_termination` and the other methods of one step. Quaternions are xyzw; linear
+velocities of bodies are those of their centres of mass, as in Isaac Gym.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from isaacgym import gymapi, gymtorch
+from isaacgym.torch_utils import quat_rotate_inverse
+from legged_gym.envs.base import commands, domain_rand, height_scan, observations
+from legged_gym.envs.base.buffers import Buffers
+from legged_gym.envs.base.curriculum import Curricula
+from legged_gym.envs.base.domain_rand import Randomization
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
+from legged_gym.envs.base.rewards import FOOT_CONTACT_FORCE, Rewards, track_foot_contacts
+from legged_gym.envs.base.scene import START_SPREAD, Scene, check_config
+from legged_gym.utils.helpers import class_to_dict
+from legged_gym.utils.math import uniform
+from rsl_rl.env.vec_env import StepResult
+
+TERMINATION_FORCE = 1.0  # [N] contact force on a termination body that ends an episode
+START_SPEED = 0.5  # [m/s], [rad/s] bound of the base's random velocity at reset
+
+
+class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
+    """Many copies of one robot, each in its own environment, stepped together."""
+
+    def __init__(
+        self, cfg: Any, sim_params: gymapi.SimParams, physics_engine: Any, sim_device: str, headless: bool
+    ) -> None:
+        """cfg: a LeggedRobotCfg. sim_device: cpu, cuda or cuda:N."""
+        self._parse_cfg(cfg, sim_params)
+        super().__init__(cfg, sim_params, physics_engine, sim_device, headless)
+        self._init_buffers()
+        self._prepare_reward_function()
+        self.init_done = True
+
+    def _parse_cfg(self, cfg: Any, sim_params: gymapi.SimParams) -> None:
+        """Check the config and derive step counts from its durations."""
+        check_config(cfg)
+        self.check_reward_scales(class_to_dict(cfg.rewards.scales))
+        self.dt = cfg.control.decimation * sim_params.dt  # [s] of a policy step
+        self.obs_scales = cfg.normalization.obs_scales
+        self.max_episode_length_s = cfg.env.episode_length_s
+        self.max_episode_length = self._steps(cfg.env.episode_length_s)
+        self.resampling_steps = self._steps(cfg.commands.resampling_time)
+        self.push_interval = self._steps(cfg.domain_rand.push_interval_s)
+
+    def _steps(self, duration_s: float) -> int:
+        """Policy steps in a duration, rounded up; a simulator's float32 time step must not add one."""
+        return math.ceil(round(duration_s / self.dt, 3))
+
+    def _define_observations(self) -> None:
+        steps = self.cfg.env.temporal_steps
+        self.layout = observations.configured_layout(self.cfg)
+        self.num_one_step_obs = self.layout.num_actor
+        self.num_obs = self.num_one_step_obs * (LeggedRobotCfgPPO.policy.temporal_steps if steps is None else steps)
+        self.num_privileged_obs = self.layout.num_critic
+
+    # -- one step
+
+    def step(self, actions: Tensor) -> StepResult:
+        """Apply the actions for one policy step.
+
+        Args:
+            actions: policy output, (num_envs, num_actions).
+
+        Returns:
+            Observations after the step (of the new episode where one ended), rewards, and the critic's observation
+            before the reset of the episodes that ended. The tensors are buffers that the next step overwrites.
+        """
+        clip_actions = self.cfg.normalization.clip_actions
+        self.actions[:] = torch.clip(actions, -clip_actions, clip_actions)
+        self._delay_actions()
+        self.render()
+        for sub_step in range(self.cfg.control.decimation):
+            self.torques[:] = self._compute_torques(self.delayed_actions[:, sub_step]).view(self.torques.shape)
+            self.gym.set_dof_actuation_force_tensor(self.sim, gymtorch.unwrap_tensor(self.torques))
+            self.gym.simulate(self.sim)
+            if self.device == "cpu":
+                self.gym.fetch_results(self.sim, True)
+            self.gym.refresh_dof_state_tensor(self.sim)
+        termination_ids, termination_privileged_obs = self.post_physics_step()
+        clip_obs = self.cfg.normalization.clip_observations
+        self.obs_buf.clip_(-clip_obs, clip_obs)
+        self.privileged_obs_buf.clip_(-clip_obs, clip_obs)
+        return StepResult(
+            self.obs_buf,
+            self.privileged_obs_buf,
+            self.rew_buf,
+            self.reset_buf,
+            self.extras,
+            termination_ids,
+            termination_privileged_obs.clip(-clip_obs, clip_obs),
+        )
+
+    def post_physics_step(self) -> tuple[Tensor, Tensor]:
+        """Rewards, terminations, resets and observations after the simulation.
+
+        Returns:
+            Ids of the environments whose episode ended, (D,), and their critic observation before the reset.
+        """
+        self.gym.refresh_actor_root_state_tensor(self.sim)
+        self.gym.refresh_net_contact_force_tensor(self.sim)
+        self.gym.refresh_rigid_body_state_tensor(self.sim)
+        self.extras = {}
+        self.episode_length_buf += 1
+        self.common_step_counter += 1
+        self._update_base_state()
+        self._update_feet()
+        self._post_physics_step_callback()
+
+        self.check_termination()
+        self.compute_reward()
+        env_ids = self.reset_buf.nonzero(as_tuple=False).flatten()
+        termination_privileged_obs = self.compute_termination_observations(env_ids)
+        self.reset_idx(env_ids)
+        self.compute_observations()
+
+        self.last_last_actions[:] = self.last_actions
+        self.last_actions[:] = self.actions
+        self.last_dof_vel[:] = self.dof_vel
+        self.last_root_vel[:] = self.root_states[:, 7:13]
+        self.disturbance.zero_()
+        return env_ids, termination_privileged_obs
+
+    def _update_base_state(self, env_ids: Tensor | slice = slice(None)) -> None:
+        """Express the base's motion and gravity in the base frame, from the root states."""
+        root = self.root_states[env_ids]
+        quat = root[:, 3:7]
+        self.base_quat[env_ids] = quat
+        self.base_lin_vel[env_ids] = quat_rotate_inverse(quat, root[:, 7:10])
+        self.base_ang_vel[env_ids] = quat_rotate_inverse(quat, root[:, 10:13])
+        self.projected_gravity[env_ids] = quat_rotate_inverse(quat, self.gravity_vec[env_ids])
+
+    def _update_feet(self) -> None:
+        """Positions and velocities of the feet, and for how long they have been in the air."""
+        self.feet_pos[:] = self.body_states[:, self.feet_indices, 0:3]
+        self.feet_vel[:] = self.body_states[:, self.feet_indices, 7:10]
+        contacts = self.contact_forces[:, self.feet_indices, 2] > FOOT_CONTACT_FORCE
+        state = track_foot_contacts(self.feet_air_time, self.feet_standing, self.last_contacts, contacts, self.dt)
+        self.feet_air_time[:], self.feet_standing[:], self.feet_landed[:] = state
+        self.last_contacts[:] = contacts
+
+    def _post_physics_step_callback(self) -> None:
+        """Before rewards and terminations: commands, height scan, pushes and disturbances."""
+        self._resample_commands(self.episode_length_buf % self.resampling_steps == 0)
+        self._update_heading_commands()
+        if self.cfg.terrain.measure_heights:
+            self.measured_heights[:] = self._get_heights()
+        rand = self.cfg.domain_rand
+        if rand.push_robots and self.common_step_counter % self.push_interval == 0:
+            self._push_robots()
+        if rand.disturbance and self.common_step_counter % rand.disturbance_interval == 0:
+            self._disturbance_robots()
+
+    def check_termination(self) -> None:
+        """Set reset_buf where an episode ends: a termination body touches something, or the time is up."""
+        forces = self.contact_forces[:, self.termination_contact_indices].norm(dim=-1)
+        self.time_out_buf[:] = self.episode_length_buf > self.max_episode_length
+        self.reset_buf[:] = (forces > TERMINATION_FORCE).any(dim=1) | self.time_out_buf
+        if self.cfg.env.send_timeouts:
+            self.extras["time_outs"] = self.time_out_buf
+
+    # -- reset
+
+    def reset_idx(self, env_ids: Tensor) -> None:
+        """Start a new episode in some environments and report on the ended ones in extras["episode"].
+
+        env_ids: (D,) int64; nothing happens if it is empty.
+        """
+        if len(env_ids) == 0:
+            return
+        if self.terrain_curriculum:
+            self._update_terrain_curriculum(env_ids)
+        if self.cfg.commands.curriculum:
+            self.update_command_curriculum(env_ids)
+        self._reset_dofs(env_ids)
+        self._reset_root_states(env_ids)
+        self._resample_commands(env_ids)
+        self._randomize_motors(env_ids)
+        self._randomize_materials(env_ids)
+        self._report_episodes(env_ids)
+        for memory in self._episode_memory:
+            memory[env_ids] = 0
+        self.episode_length_buf[env_ids] = 0
+        self._reward_sums[:, env_ids] = 0.0
+        self.refill_mask[env_ids] = True
+        self._observe_start(env_ids)
+
+    def _observe_start(self, env_ids: Tensor) -> None:
+        """Bring what observations derive from the state up to the new start; the simulator has not stepped since."""
+        self._update_base_state(env_ids)
+        self._update_heading_commands()
+        if self.cfg.terrain.measure_heights:
+            self.measured_heights[env_ids] = self._get_heights(env_ids)
+
+    def _report_episodes(self, env_ids: Tensor) -> None:
+        """Average reward rates [1/s] of the ended episodes and the curricula's state, as 0-d tensors."""
+        seconds = self.episode_length_buf[env_ids].clip(min=1) * self.dt
+        rates = (self._reward_sums[:, env_ids] / seconds).mean(dim=1)
+        episode = {f"rew_{name}": rate for name, rate in zip(self.episode_sums, rates, strict=True)}
+        if self.terrain_curriculum:
+            levels = self.terrain_levels.float()
+            episode["terrain_level"] = levels.mean()
+            by_type = self._type_weights @ levels
+            episode |= {f"terrain_level_{name}": level for name, level in zip(self._type_names, by_type, strict=True)}
+        if self.cfg.commands.curriculum:
+            episode["max_command_x"] = self.command_ranges["lin_vel_x"][1].clone()
+        self.extras["episode"] = episode
+
+    def _reset_dofs(self, env_ids: Tensor) -> None:
+        """Put the joints near the default pose, at rest."""
+        rand, shape = self.cfg.domain_rand, (len(env_ids), self.num_dof)
+        factors = domain_rand.draw(
+            rand.randomize_initial_joint_pos, rand.initial_joint_pos_range, shape, self.device, 1.0
+        )
+        self.dof_pos[env_ids] = self.default_dof_pos * factors
+        self.dof_vel[env_ids] = 0.0
+        ids = env_ids.to(torch.int32)
+        self.gym.set_dof_state_tensor_indexed(
+            self.sim, gymtorch.unwrap_tensor(self.dof_state), gymtorch.unwrap_tensor(ids), len(ids)
+        )
+
+    def _reset_root_states(self, env_ids: Tensor) -> None:
+        """Put the bases above their origins, moving a little."""
+        num = len(env_ids)
+        states = self.base_init_state.repeat(num, 1)
+        states[:, :3] += self.env_origins[env_ids]
+        if self.custom_origins:
+            states[:, :2] += uniform(-START_SPREAD, START_SPREAD, (num, 2), self.device)
+        states[:, 7:13] = uniform(-START_SPEED, START_SPEED, (num, 6), self.device)
+        self.root_states[env_ids] = states
+        ids = env_ids.to(torch.int32)
+        self.gym.set_actor_root_state_tensor_indexed(
+            self.sim, gymtorch.unwrap_tensor(self.root_states), gymtorch.unwrap_tensor(ids), len(ids)
+        )
+
+    # -- commands
+
+    def _resample_commands(self, env_ids: Tensor) -> None:
+        """Draw new commands. env_ids: int64 ids, or a (num_envs,) bool mask, which needs no host synchronisation."""
+        ranges = self.cfg.commands.ranges
+        drawn = commands.draw_commands(
+            commands.CommandRanges(
+                lin_vel_x=ranges.lin_vel_x,
+                lin_vel_x_high=self.command_ranges["lin_vel_x"],
+                lin_vel_y=self.command_ranges["lin_vel_y"],
+                ang_vel_yaw=self.command_ranges["ang_vel_yaw"],
+                heading=self.command_ranges["heading"],
+            ),
+            self.high_vel_mask,
+        )
+        mask = env_ids
+        if env_ids.dtype != torch.bool:
+            mask = torch.zeros_like(self.reset_buf)
+            mask[env_ids] = True
+        self.commands[:] = torch.where(mask[:, None], drawn, self.commands)
+
+    def _update_heading_commands(self) -> None:
+        """In heading mode, steer every robot to its commanded heading."""
+        if self.cfg.commands.heading_command:
+            self.commands[:, 2] = commands.heading_yaw_rate(self.commands[:, 3], self.base_quat)
+
+    # -- torques, rewards, observations
+
+    def _compute_torques(self, actions: Tensor) -> Tensor:
+        """Control law around the default pose, clipped to the motor limits.
+
+        Args:
+            actions: policy output, unscaled, (num_envs, num_actions).
+
+        Returns:
+            Joint torques [N·m], (num_envs, num_dof).
+        """
+        target = actions * self.action_scales
+        kp, kd = self.p_gains * self.Kp_factors, self.d_gains * self.Kd_factors
+        match self.cfg.control.control_type:
+            case "P":
+                torques = kp * (self.default_dof_pos + target - self.dof_pos) - kd * self.dof_vel
+            case "V":
+                acceleration = (self.dof_vel - self.last_dof_vel) / self.sim_params.dt
+                torques = kp * (target - self.dof_vel) - kd * acceleration
+            case _:
+                torques = target
+        return torch.clip(self.motor_strength_factors * torques, -self.torque_limits, self.torque_limits)
+
+    def compute_reward(self) -> None:
+        """Sum the weighted terms into rew_buf, and each into its episode's sum."""
+        total = torch.zeros_like(self.rew_buf)
+        for i, (name, function) in enumerate(zip(self.reward_names, self.reward_functions, strict=True)):
+            self.step_rewards[i] = function() * self.reward_scales[name]
+            total += self.step_rewards[i]
+        if self.cfg.rewards.only_positive_rewards:
+            total.clip_(min=0.0)
+        if "termination" in self.reward_scales:
+            self.step_rewards[-1] = self._reward_termination() * self.reward_scales["termination"]
+            total += self.step_rewards[-1]
+        self.rew_buf[:] = total
+        self._reward_sums += self.step_rewards
+
+    def get_current_obs(self) -> Tensor:
+        """One noisy critic frame of the present state, (num_envs, num_privileged_obs)."""
+        state = observations.RobotState(
+            commands=self.commands,
+            base_ang_vel=self.base_ang_vel,
+            projected_gravity=self.projected_gravity,
+            dof_offset=self.dof_pos - self.default_dof_pos,
+            dof_vel=self.dof_vel,
+            actions=self.actions,
+            base_lin_vel=self.base_lin_vel,
+            disturbance=self.disturbance[:, 0],
+            base_height=self.root_states[:, 2],
+            measured_heights=self.measured_heights,
+        )
+        frame = observations.build_frame(state, self.obs_scales)
+        return observations.add_uniform_noise(frame, self.noise_scale_vec) if self.add_noise else frame
+
+    def compute_observations(self) -> None:
+        """Write the newest frame for the critic and put it at the head of the actor's history."""
+        frame = self.get_current_obs()
+        self.privileged_obs_buf[:] = frame
+        newest = frame[:, : self.num_one_step_obs]
+        self.obs_buf[:] = observations.pushed_history(self.obs_buf, newest, self.refill_mask)
+        self.refill_mask.zero_()
+
+    def compute_termination_observations(self, env_ids: Tensor) -> Tensor:
+        """The critic's observation before a reset. env_ids: (D,). Result: (D, num_privileged_obs)."""
+        return self.get_current_obs()[env_ids]
+
+    def _get_heights(self, env_ids: Tensor | slice = slice(None)) -> Tensor:
+        """Terrain heights [m] at the scan points of some robots, (N, num_height_points); 0 on a plane."""
+        return self._scan(self.height_points, env_ids)
+
+    def _get_base_heights(self, env_ids: Tensor | slice = slice(None)) -> Tensor:
+        """Mean height [m] of some bases above the ground under them, (N,)."""
+        return self.root_states[env_ids, 2] - self._scan(self.base_height_points, env_ids).mean(dim=1)
+
+    def _scan(self, points_yaw: Tensor, env_ids: Tensor | slice) -> Tensor:
+        root, cfg = self.root_states[env_ids], self.cfg.terrain
+        if self.height_samples is None:
+            return torch.zeros(len(root), len(points_yaw), device=self.device)
+        points_w = height_scan.points_under_robots(points_yaw, root[:, 3:7], root[:, :3])
+        return height_scan.sample_heights(
+            points_w, self.height_samples, cfg.border_size, cfg.horizontal_scale, cfg.vertical_scale
+        )

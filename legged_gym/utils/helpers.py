@@ -1,0 +1,220 @@
+"""Command line, configs as dicts, seeds, and finding checkpoints."""
+
+import argparse
+import os
+import random
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from isaacgym import gymapi, gymutil
+
+CPU_NUM_ENVS = 64  # robots that a CPU carries; the default without CUDA
+
+ARGUMENTS = [
+    {"name": "--task", "type": str, "default": "aliengo", "help": "registered task"},
+    {"name": "--resume", "action": "store_true", "help": "go on from a checkpoint"},
+    {"name": "--experiment_name", "type": str, "help": "folder of the runs, under logs/"},
+    {"name": "--run_name", "type": str, "help": "suffix of this run's folder"},
+    {"name": "--load_run", "type": str, "help": "run to load, a folder's name or path; -1: the newest"},
+    {"name": "--checkpoint", "type": int, "help": "iteration to load; -1: the last"},
+    {"name": "--headless", "action": "store_true", "help": "run without a viewer"},
+    {"name": "--rl_device", "type": str, "help": "device of the networks: cpu, cuda or cuda:N"},
+    {"name": "--num_envs", "type": int, "help": "number of parallel robots"},
+    {"name": "--seed", "type": int, "help": "random seed; -1: a random one"},
+    {"name": "--max_iterations", "type": int, "help": "learning iterations"},
+]
+
+
+# --- Configs ---------------------------------------------------------------------------------------------------------
+
+
+def class_to_dict(obj: Any) -> Any:
+    """A config as nested dicts; lists are converted item by item, other values are returned as they are."""
+    if isinstance(obj, list):
+        return [class_to_dict(item) for item in obj]
+    if not hasattr(obj, "__dict__") or callable(obj):
+        return obj
+    return {name: class_to_dict(getattr(obj, name)) for name in dir(obj) if not name.startswith("_")}
+
+
+def update_class_from_dict(obj: Any, values: Mapping[str, Any]) -> None:
+    """Set attributes of a config in place; a mapping updates the section of that name."""
+    for name, value in values.items():
+        section = getattr(obj, name, None)
+        if isinstance(value, Mapping) and hasattr(section, "__dict__"):
+            update_class_from_dict(section, value)
+        else:
+            setattr(obj, name, value)
+
+
+def update_cfg_from_args(env_cfg: Any | None, cfg_train: Any | None, args: argparse.Namespace) -> tuple[Any, Any]:
+    """Write what the command line gives into the configs (either may be None), in place, and return both."""
+    if env_cfg is not None:
+        _set_if_given(env_cfg.env, "num_envs", args.num_envs)
+        _set_if_given(env_cfg, "seed", args.seed)
+    if cfg_train is not None:
+        _set_if_given(cfg_train, "seed", args.seed)
+        for name in ("max_iterations", "experiment_name", "run_name", "load_run", "checkpoint"):
+            _set_if_given(cfg_train.runner, name, getattr(args, name))
+        cfg_train.runner.resume = cfg_train.runner.resume or args.resume
+    return env_cfg, cfg_train
+
+
+def _set_if_given(section: Any, name: str, value: Any | None) -> None:
+    if value is not None:
+        setattr(section, name, value)
+
+
+def parse_sim_params(args: argparse.Namespace, cfg: Mapping[str, Any]) -> gymapi.SimParams:
+    """Simulation parameters from cfg["sim"] and the command line."""
+    sim_params = gymapi.SimParams()
+    gymutil.parse_sim_config(cfg.get("sim", {}), sim_params)
+    sim_params.use_gpu_pipeline = args.use_gpu_pipeline
+    if args.physics_engine == gymapi.SIM_PHYSX:
+        sim_params.physx.use_gpu = args.use_gpu
+        sim_params.physx.num_subscenes = args.subscenes
+        if args.num_threads > 0:
+            sim_params.physx.num_threads = args.num_threads
+    return sim_params
+
+
+def set_seed(seed: int) -> int:
+    """Seed Python, numpy and torch; -1 draws a seed. Returns the seed used."""
+    if seed == -1:
+        seed = random.SystemRandom().randrange(2**31)
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 -- terrain_utils draw from numpy's global generator
+    torch.manual_seed(seed)
+    torch.cuda.manual_seed_all(seed)
+    return seed
+
+
+# --- Checkpoints -----------------------------------------------------------------------------------------------------
+
+
+def get_load_path(root: str | os.PathLike, load_run: str | int = -1, checkpoint: str | int = -1) -> str:
+    """Path of a checkpoint.
+
+    Args:
+        root: folder of an experiment, holding one folder per run.
+        load_run: a run's folder, by name under `root` or by path, or a checkpoint file; -1: the run that wrote last.
+        checkpoint: iteration; -1: the last one in the run.
+    """
+    if str(load_run).endswith(".pt"):
+        return _existing_file(Path(load_run) if Path(load_run).is_file() else Path(root, str(load_run)))
+    run = _newest_run(Path(root)) if str(load_run) == "-1" else _named_run(Path(root), str(load_run))
+    if str(checkpoint) != "-1":
+        return _existing_file(run / f"model_{checkpoint}.pt")
+    checkpoints = _checkpoints(run)
+    if not checkpoints:
+        raise FileNotFoundError(f"run '{run}' holds no model_<iteration>.pt yet")
+    return str(checkpoints[-1])
+
+
+def _checkpoints(run: Path) -> list[Path]:
+    """Checkpoints of a run in the order of their iterations."""
+    numbered = [path for path in run.glob("model_*.pt") if path.stem.removeprefix("model_").isdecimal()]
+    return sorted(numbered, key=lambda path: int(path.stem.removeprefix("model_")))
+
+
+def _runs(root: Path) -> list[Path]:
+    """Folders under root that hold checkpoints, oldest first by their newest checkpoint."""
+    runs = [path for path in root.iterdir() if path.is_dir() and _checkpoints(path)] if root.is_dir() else []
+    return sorted(runs, key=lambda run: max(path.stat().st_mtime for path in _checkpoints(run)))
+
+
+def _newest_run(root: Path) -> Path:
+    runs = _runs(root)
+    if not runs:
+        raise FileNotFoundError(f"no run with a checkpoint under '{root}'; train first, or choose --experiment_name")
+    return runs[-1]
+
+
+def _named_run(root: Path, name: str) -> Path:
+    for run in (root / name, Path(name)):
+        if run.is_dir():
+            return run
+    known = ", ".join(run.name for run in _runs(root)) or "none"
+    raise FileNotFoundError(f"no run '{name}' under '{root}'; runs with checkpoints: {known}")
+
+
+def _existing_file(path: Path) -> str:
+    if path.is_file():
+        return str(path)
+    siblings = ", ".join(p.name for p in _checkpoints(path.parent)) or "none"
+    raise FileNotFoundError(f"no checkpoint '{path}'; checkpoints beside it: {siblings}")
+
+
+# --- Command line ----------------------------------------------------------------------------------------------------
+
+
+def get_args(argv: list[str] | None = None, extra: list[dict[str, Any]] | None = None) -> argparse.Namespace:
+    """Parse the command line: this project's flags and Isaac Gym's own.
+
+    Args:
+        argv: arguments without the program's name; None: those of the running program.
+        extra: further flags, each a dict as for gymutil.parse_arguments.
+
+    Returns:
+        The flags. Devices are resolved: without CUDA and without a wish they are "cpu", and a device given for one of
+        simulation and learning is used for both.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    with _program_arguments(argv + _device_flags(argv)):
+        args = gymutil.parse_arguments(description="HIMLoco", custom_parameters=ARGUMENTS + (extra or []))
+    if args.num_envs is not None and args.num_envs < 1:
+        raise ValueError(f"--num_envs must be at least 1, got {args.num_envs}")
+    return args
+
+
+def _device_flags(argv: list[str]) -> list[str]:
+    """Flags that complete the devices in argv; argparse lets the last of equal flags win."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for flag in ("--sim_device", "--rl_device", "--pipeline"):
+        parser.add_argument(flag)
+    wish, _ = parser.parse_known_args(argv)
+    if wish.sim_device is None and wish.rl_device is None and not torch.cuda.is_available():
+        print("No CUDA device found: simulating and learning on the CPU.")
+    default = "cuda:0" if torch.cuda.is_available() else "cpu"
+    sim_device = wish.sim_device or wish.rl_device or default
+    rl_device = wish.rl_device or wish.sim_device or default
+    for device in (sim_device, rl_device):
+        _check_device(device)
+    pipeline = ["--pipeline", "cpu"] if sim_device == "cpu" and wish.pipeline is None else []
+    return ["--sim_device", sim_device, "--rl_device", rl_device, *pipeline]
+
+
+def _check_device(device: str) -> None:
+    kind, index = gymutil.parse_device_str(device)
+    if kind == "cuda" and index >= torch.cuda.device_count():
+        raise ValueError(
+            f"device {device} was asked for, but torch finds {torch.cuda.device_count()} CUDA devices; "
+            "use --sim_device cpu --rl_device cpu, or install a driver and a CUDA build of torch"
+        )
+
+
+@contextmanager
+def _program_arguments(argv: list[str]) -> Iterator[None]:
+    """Let code that reads sys.argv (as Isaac Gym's parser does) see `argv`."""
+    saved = sys.argv
+    sys.argv = [saved[0], *argv]
+    try:
+        yield
+    finally:
+        sys.argv = saved
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Report a mistake in the command line or a config as one sentence and exit code 2, without a traceback."""
+    try:
+        yield
+    except (ValueError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from error

@@ -1,0 +1,154 @@
+"""Tasks by name: which robot class, which configs, which learner."""
+
+import argparse
+from copy import deepcopy
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.utils.helpers import (
+    CPU_NUM_ENVS,
+    class_to_dict,
+    get_args,
+    get_load_path,
+    parse_sim_params,
+    set_seed,
+    update_cfg_from_args,
+)
+from rsl_rl.runners import get_runner_class
+
+
+class TaskRegistry:
+    """Builds environments and learners of registered tasks. Configs it hands out are copies."""
+
+    def __init__(self) -> None:
+        self.task_classes: dict[str, type] = {}
+        self.env_cfgs: dict[str, Any] = {}
+        self.train_cfgs: dict[str, Any] = {}
+
+    def register(self, name: str, task_class: type, env_cfg: Any, train_cfg: Any) -> None:
+        """Make a task known by name; the configs serve as its defaults."""
+        self.task_classes[name] = task_class
+        self.env_cfgs[name] = env_cfg
+        self.train_cfgs[name] = train_cfg
+
+    def get_task_class(self, name: str) -> type:
+        """The robot class of a task."""
+        self._check_name(name)
+        return self.task_classes[name]
+
+    def get_cfgs(self, name: str) -> tuple[Any, Any]:
+        """Copies of a task's (environment, learner) configs; the environment takes the learner's seed."""
+        self._check_name(name)
+        env_cfg, train_cfg = deepcopy(self.env_cfgs[name]), deepcopy(self.train_cfgs[name])
+        env_cfg.seed = train_cfg.seed
+        return env_cfg, train_cfg
+
+    def make_env(
+        self,
+        name: str,
+        args: argparse.Namespace | None = None,
+        env_cfg: Any | None = None,
+        train_cfg: Any | None = None,
+    ) -> tuple[Any, Any]:
+        """Build the environment of a task.
+
+        Args:
+            name: registered task.
+            args: command line; None: its defaults, headless.
+            env_cfg: used instead of the registered config and completed in place.
+            train_cfg: gives the actor's history length; None: the registered one.
+
+        Returns:
+            The environment and its config.
+        """
+        args = get_args(["--headless"]) if args is None else args
+        task_class = self.get_task_class(name)
+        registered_env_cfg, registered_train_cfg = self.get_cfgs(name)
+        if env_cfg is None:
+            env_cfg = registered_env_cfg
+            if args.num_envs is None and args.sim_device == "cpu":
+                env_cfg.env.num_envs = _cpu_num_envs(env_cfg.env.num_envs)
+        update_cfg_from_args(env_cfg, None, args)
+        if env_cfg.env.temporal_steps is None:
+            env_cfg.env.temporal_steps = (train_cfg or registered_train_cfg).policy.temporal_steps
+        env_cfg.seed = set_seed(env_cfg.seed)
+        env = task_class(
+            cfg=env_cfg,
+            sim_params=parse_sim_params(args, {"sim": class_to_dict(env_cfg.sim)}),
+            physics_engine=args.physics_engine,
+            sim_device=args.sim_device,
+            headless=args.headless,
+        )
+        return env, env_cfg
+
+    def make_alg_runner(
+        self,
+        env: Any,
+        name: str | None = None,
+        args: argparse.Namespace | None = None,
+        train_cfg: Any | None = None,
+        log_root: str | None = "default",
+    ) -> tuple[Any, Any]:
+        """Build the learner of a task, resumed from a checkpoint if its config says so.
+
+        Args:
+            env: environment to train on.
+            name: registered task; may be None if train_cfg is given.
+            args: command line; None: its defaults.
+            train_cfg: used instead of the registered config and completed in place.
+            log_root: folder of the experiment's runs; "default": logs/<experiment_name>; None: log nothing.
+
+        Returns:
+            The runner and its config. The run's folder is created when training starts.
+        """
+        args = get_args([]) if args is None else args
+        if train_cfg is None:
+            if name is None:
+                raise ValueError("make_alg_runner needs the name of a task or a train_cfg")
+            _, train_cfg = self.get_cfgs(name)
+        update_cfg_from_args(None, train_cfg, args)
+        _check_history(env, train_cfg)
+        root = experiment_root(train_cfg) if log_root in ("default", None) else Path(log_root)
+        log_dir = None if log_root is None else str(root / _run_folder(train_cfg))
+        runner_class = get_runner_class(train_cfg.runner_class_name)
+        runner = runner_class(env, class_to_dict(train_cfg), log_dir, device=args.rl_device)
+        if train_cfg.runner.resume:
+            path = get_load_path(root, train_cfg.runner.load_run, train_cfg.runner.checkpoint)
+            print(f"Resuming from {path}")
+            runner.load(path)
+        return runner, train_cfg
+
+    def _check_name(self, name: str) -> None:
+        if name not in self.task_classes:
+            raise ValueError(f"unknown task '{name}'; registered tasks: {', '.join(sorted(self.task_classes))}")
+
+
+def _cpu_num_envs(configured: int) -> int:
+    if configured <= CPU_NUM_ENVS:
+        return configured
+    print(f"On the CPU: {CPU_NUM_ENVS} robots instead of {configured}; --num_envs overrides.")
+    return CPU_NUM_ENVS
+
+
+def _check_history(env: Any, train_cfg: Any) -> None:
+    """The environment's history must be as long as the policy expects."""
+    frames, steps = env.num_obs // env.num_one_step_obs, getattr(train_cfg.policy, "temporal_steps", None)
+    if steps is not None and frames != steps:
+        raise ValueError(
+            f"the environment's history holds {frames} frames but policy.temporal_steps is {steps}; "
+            "leave env.temporal_steps at None, or pass the same train_cfg to make_env"
+        )
+
+
+def experiment_root(train_cfg: Any) -> Path:
+    """Folder of an experiment's runs."""
+    return Path(LEGGED_GYM_ROOT_DIR) / "logs" / train_cfg.runner.experiment_name
+
+
+def _run_folder(train_cfg: Any) -> str:
+    return f"{datetime.now():%b%d_%H-%M-%S}_{train_cfg.runner.run_name}"
+
+
+task_registry = TaskRegistry()

@@ -1,0 +1,73 @@
+"""Command drawing, speed rules and heading control."""
+
+import math
+
+import pytest
+import torch
+
+from legged_gym.envs.base.commands import (
+    CommandRanges,
+    apply_speed_rules,
+    draw_commands,
+    heading_yaw_rate,
+    high_velocity_mask,
+)
+
+TOLERANCE = 1e-5  # float32 angles
+
+
+def yaw_quat(yaw: float) -> torch.Tensor:
+    return torch.tensor([[0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2)]])
+
+
+@pytest.mark.parametrize(("num_envs", "expected"), [(10, 2), (11, 3), (4096, 820), (1, 1)])
+def test_first_fifth_of_the_robots_is_fast(num_envs: int, expected: int) -> None:
+    mask = high_velocity_mask(num_envs, "cpu")
+    assert mask.sum() == expected and mask[:expected].all()
+
+
+def test_groups_draw_from_their_own_ranges() -> None:
+    ranges = CommandRanges([-1.0, 1.0], torch.tensor([2.0, 3.0]), [0.3, 0.6], [-0.9, -0.7], [1.1, 1.3])
+    drawn = draw_commands(ranges, high_velocity_mask(1000, "cpu"))
+    fast, ordinary = drawn[:200], drawn[200:]
+    assert fast[:, 0].min() >= 2 and fast[:, 0].max() <= 3
+    assert ordinary[:, 0].min() >= -1 and ordinary[:, 0].max() <= 1
+    assert (fast[:, 1] == 0).all()  # all of them run
+    assert ordinary[:, 1].min() >= 0.3 and ordinary[:, 1].max() <= 0.6
+    assert drawn[:, 2].min() >= -0.9 and drawn[:, 2].max() <= -0.7
+    assert drawn[:, 3].min() >= 1.1 and drawn[:, 3].max() <= 1.3
+
+
+def test_fast_robots_do_not_walk_sideways_when_running() -> None:
+    commands = torch.tensor([[-1.0, 0.7, 3.0, 4.0], [0.99, 0.7, 3.0, 4.0], [1.5, 0.7, 3.0, 4.0]])
+    ruled = apply_speed_rules(commands, torch.tensor([True, True, False]))
+    assert ruled[:, 1].tolist() == pytest.approx([0.0, 0.7, 0.7])
+    assert torch.equal(ruled[:, [0, 2, 3]], commands[:, [0, 2, 3]])
+
+
+def test_small_commands_become_standing_and_keep_the_yaw_rate() -> None:
+    commands = torch.tensor([[0.11, 0.16, 3.0, 4.0], [0.13, 0.16, 3.0, 4.0]])  # norms 0.194 and 0.206
+    ruled = apply_speed_rules(commands, torch.tensor([False, False]))
+    assert ruled[0].tolist() == [0.0, 0.0, 3.0, 4.0]
+    assert torch.equal(ruled[1], commands[1])
+
+
+@pytest.mark.parametrize(
+    ("command", "yaw", "expected"),
+    [
+        (1.0, 0.2, 0.4),
+        (3.0, -3.0, 0.5 * (6 - 2 * math.pi)),  # the short way round
+        (0.0, 3.1, -1.55),
+    ],
+)
+def test_heading_error_becomes_a_yaw_rate(command: float, yaw: float, expected: float) -> None:
+    rate = heading_yaw_rate(torch.tensor([command]), yaw_quat(yaw))
+    assert rate.item() == pytest.approx(expected, abs=TOLERANCE)
+
+
+def test_heading_follows_the_nose_of_a_pitched_robot() -> None:
+    yaw, pitch = 0.8, 0.9
+    half = (math.cos(yaw / 2), math.sin(yaw / 2), math.cos(pitch / 2), math.sin(pitch / 2))
+    cy, sy, cp, sp = half
+    quat = torch.tensor([[-sy * sp, cy * sp, sy * cp, cy * cp]])  # yaw then pitch
+    assert heading_yaw_rate(torch.tensor([1.0]), quat).item() == pytest.approx(0.1, abs=TOLERANCE)

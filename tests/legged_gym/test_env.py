@@ -1,0 +1,432 @@
+"""Environments on the simulator: every registered task is built and stepped, and the parts of a step are checked."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from small_envs import NUM_ENVS, build, small_cfg
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from legged_gym.envs import LeggedRobot, task_registry
+from legged_gym.utils.helpers import get_args
+
+TOLERANCE = 1e-5  # float32 values of order 1 that took another path of the same arithmetic
+OTHER = [0, 1, 3, 5]  # robots that a test leaves alone
+ENDED = [2, 4]  # robots whose episode a test ends
+
+
+def zeros(env: Any) -> torch.Tensor:
+    return torch.zeros(env.num_envs, env.num_actions)
+
+
+def end_by_time(env: Any, env_ids: list[int]) -> Any:
+    """Step so that exactly these robots' episodes end."""
+    env.reset()
+    env.episode_length_buf[:] = 5
+    env.episode_length_buf[env_ids] = env.max_episode_length
+    return env.step(zeros(env))
+
+
+# --- Every task ------------------------------------------------------------------------------------------------------
+
+
+def test_steps_have_the_promised_shapes_and_are_finite(any_env: Any) -> None:
+    any_env.reset()
+    for _ in range(3):
+        result = any_env.step(torch.randn(NUM_ENVS, 12))
+        assert result.obs.shape == (NUM_ENVS, 450) and result.privileged_obs.shape == (NUM_ENVS, 238)
+        assert result.rewards.shape == result.dones.shape == (NUM_ENVS,)
+        assert result.termination_privileged_obs.shape == (len(result.termination_ids), 238)
+        assert result.extras["time_outs"].dtype == result.dones.dtype == torch.bool
+        assert all(t.isfinite().all() for t in (result.obs, result.privileged_obs, result.rewards))
+    obs, critic_obs, rewards, dones, extras, ids, last = result
+    assert extras["time_outs"].shape == (NUM_ENVS,)
+
+
+def test_first_observation_fills_the_history(any_env: Any) -> None:
+    obs, critic_obs = any_env.reset()
+    assert torch.equal(obs, critic_obs[:, :45].repeat(1, 10))
+
+
+def test_masses_and_centres_are_those_of_the_simulator(any_env: Any) -> None:
+    bodies = [any_env.gym.get_actor_rigid_body_properties(env, 0)[0] for env in any_env.envs]
+    mass = torch.tensor([body.mass for body in bodies]) - any_env.payload[:, 0]
+    com = torch.tensor([list(body.com) for body in bodies]) - any_env.com_displacement
+    assert mass == pytest.approx(mass[0].repeat(NUM_ENVS)) and mass[0] > 10
+    assert torch.allclose(com, com[0].expand(NUM_ENVS, 3), atol=TOLERANCE)
+    assert any_env.payload.unique().numel() == NUM_ENVS
+
+
+def test_friction_is_new_at_reset_and_handed_to_the_simulator(any_env: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    any_env.reset()
+    before, handed = any_env.friction_coeffs.clone(), []
+    monkeypatch.setattr(
+        any_env.gym,
+        "set_actor_rigid_shape_material_tensors",
+        lambda sim, friction, restitution: handed.append(friction.tensor.clone()),
+    )
+    any_env.reset_idx(torch.tensor(ENDED))
+    assert (any_env.friction_coeffs != before).flatten().nonzero().flatten().tolist() == ENDED
+    assert torch.equal(handed[-1], any_env.friction_coeffs[:, 0])
+    assert any_env.friction_coeffs.min() >= 0.2 and any_env.friction_coeffs.max() <= 1.25
+
+
+# --- One step --------------------------------------------------------------------------------------------------------
+
+
+def test_time_outs_are_cleared_when_no_env_resets(flat_env: Any) -> None:
+    assert end_by_time(flat_env, ENDED).extras["time_outs"].nonzero().flatten().tolist() == ENDED
+    result = flat_env.step(zeros(flat_env))
+    assert not result.extras["time_outs"].any() and "episode" not in result.extras
+
+
+def test_only_ended_episodes_start_over(flat_env: Any) -> None:
+    flat_env.reset()
+    flat_env.step(zeros(flat_env))
+    history = flat_env.obs_buf.clone()
+    flat_env.episode_length_buf[:] = 5
+    flat_env.episode_length_buf[ENDED] = flat_env.max_episode_length
+    result = flat_env.step(torch.ones(NUM_ENVS, 12))
+    assert result.termination_ids.tolist() == ENDED
+    assert flat_env.episode_length_buf.tolist() == [6, 6, 0, 6, 0, 6]
+    newest = result.privileged_obs[:, :45]
+    assert torch.equal(result.obs[ENDED], newest[ENDED].repeat(1, 10))
+    assert torch.equal(result.obs[OTHER, 45:], history[OTHER, :-45])
+    actions = flat_env.layout.columns["actions"]
+    assert (newest[OTHER, actions] == 1).all() and (newest[ENDED, actions] == 0).all()
+    assert (flat_env.last_actions[OTHER] == 1).all() and (flat_env.last_actions[ENDED] == 0).all()
+
+
+def test_first_frame_shows_the_new_start_and_the_last_one_the_end(flat_env: Any) -> None:
+    flat_env.reset()
+    for _ in range(10):
+        flat_env.step(zeros(flat_env))
+    flat_env.add_noise = False
+    flat_env.episode_length_buf[ENDED] = flat_env.max_episode_length
+    result = flat_env.step(zeros(flat_env))
+    flat_env.add_noise = True
+    columns = flat_env.layout.columns
+    assert not result.privileged_obs[ENDED, columns["dof_vel"]].any()  # joints start at rest
+    gravity = torch.tensor([0.0, 0.0, -1.0]).expand(2, 3)
+    assert torch.allclose(result.privileged_obs[ENDED, columns["projected_gravity"]], gravity, atol=TOLERANCE)
+    assert result.termination_privileged_obs[:, columns["dof_vel"]].abs().min() > 0
+    new_height, old_height = (x[:, columns["heights"]][:, 0] for x in (result.privileged_obs[ENDED], result[6]))
+    assert torch.allclose(new_height, torch.full((2,), (0.55 - 0.5) * 5), atol=TOLERANCE)
+    assert (old_height < 0).all()  # the robots had sunk onto their feet
+
+
+def test_disturbance_shows_in_the_step_it_is_drawn(flat_env: Any) -> None:
+    flat_env.reset()
+    columns = flat_env.layout.columns["disturbance"]
+    interval = flat_env.cfg.domain_rand.disturbance_interval
+    for _ in range(2 * interval):
+        forces = flat_env.step(zeros(flat_env)).privileged_obs[:, columns]
+        drawn = flat_env.common_step_counter % interval == 0
+        assert forces.any(dim=1).all() if drawn else not forces.any()
+        assert forces.abs().max() <= 30
+    assert not flat_env.disturbance.any()
+
+
+def test_push_sets_the_horizontal_velocity(flat_env: Any) -> None:
+    flat_env.reset()
+    before = flat_env.root_states.clone()
+    flat_env._push_robots()
+    changed = flat_env.root_states != before
+    assert changed[:, 7:9].all() and not changed[:, :7].any() and not changed[:, 9:].any()
+    assert flat_env.root_states[:, 7:9].abs().max() <= 1
+
+
+def test_contact_on_the_base_ends_the_episode(flat_env: Any) -> None:
+    flat_env.reset()
+    base = flat_env.termination_contact_indices[0]
+    flat_env.contact_forces[:] = 0
+    flat_env.contact_forces[1, base, 0] = 1.1
+    flat_env.contact_forces[3, base, 2] = 0.9
+    flat_env.contact_forces[4, base + 1, 2] = 500.0
+    flat_env.check_termination()
+    assert flat_env.reset_buf.nonzero().flatten().tolist() == [1]
+
+
+def test_episode_lasts_one_step_beyond_its_length(flat_env: Any) -> None:
+    flat_env.contact_forces[:] = 0
+    flat_env.episode_length_buf[:] = torch.tensor([999, 1000, 1001, 0, 1, 2])
+    flat_env.check_termination()
+    assert flat_env.max_episode_length == 1000
+    assert flat_env.time_out_buf.nonzero().flatten().tolist() == [2]
+
+
+def test_reward_is_the_sum_of_its_terms_and_episodes_report_rates(flat_env: Any) -> None:
+    flat_env.reset()
+    flat_env._reward_sums.zero_()
+    total = torch.zeros(NUM_ENVS)
+    for _ in range(4):
+        total += flat_env.step(zeros(flat_env)).rewards
+    assert torch.allclose(sum(flat_env.episode_sums.values()), total, atol=TOLERANCE)
+    flat_env.episode_length_buf[:] = torch.tensor([4, 8, 4, 4, 4, 4])
+    lin_vel_z = flat_env.episode_sums["lin_vel_z"].clone()
+    flat_env.reset_idx(torch.tensor([0, 1]))
+    expected = (lin_vel_z[0] / (4 * 0.02) + lin_vel_z[1] / (8 * 0.02)) / 2
+    assert flat_env.extras["episode"]["rew_lin_vel_z"].item() == pytest.approx(expected.item(), rel=TOLERANCE)
+    assert not flat_env.episode_sums["lin_vel_z"][:2].any() and flat_env.episode_sums["lin_vel_z"][2:].all()
+
+
+def test_commands_are_drawn_again_after_ten_seconds(flat_env: Any) -> None:
+    flat_env.reset()
+    flat_env.episode_length_buf[:] = torch.tensor([498, 499, 500, 3, 999, 7])
+    headings = flat_env.commands[:, 3].clone()
+    flat_env.step(zeros(flat_env))
+    assert (flat_env.commands[:, 3] != headings).nonzero().flatten().tolist() == [1, 4]
+
+
+class HostReads(TorchDispatchMode):
+    """Counts the operations that would make the host wait for a CUDA device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        name = func.overloadpacket.__name__
+        masks = name in ("index", "index_put_", "index_put") and any(
+            i is not None and i.dtype == torch.bool for i in args[1]
+        )
+        if masks or name in ("nonzero", "_local_scalar_dense", "masked_select", "equal"):
+            self.names.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("ended", [[], ENDED])
+def test_a_step_reads_from_the_device_once(rough_env: Any, ended: list[int]) -> None:
+    rough_env.reset()
+    rough_env.contact_forces[:] = 0
+    rough_env.episode_length_buf[:] = 5
+    rough_env.episode_length_buf[ended] = rough_env.max_episode_length
+    rough_env.common_step_counter = rough_env.push_interval - 1
+    actions = zeros(rough_env)
+    with HostReads() as reads:
+        result = rough_env.step(actions)
+    assert set(ended) <= set(result.termination_ids.tolist())
+    assert reads.names == ["nonzero"]
+
+
+# --- Terrain and curricula -------------------------------------------------------------------------------------------
+
+
+def test_robots_start_on_their_tiles(rough_env: Any) -> None:
+    rough_env.reset_idx(torch.arange(NUM_ENVS))
+    offset = rough_env.root_states[:, :3] - rough_env.env_origins
+    assert offset[:, :2].abs().max() <= 1 and torch.allclose(offset[:, 2], torch.tensor(0.55), atol=TOLERANCE)
+    assert rough_env.terrain_types.tolist() == [0, 0, 1, 2, 3, 4]
+
+
+def test_height_scan_reads_the_tile_the_robot_stands_on(rough_env: Any) -> None:
+    rough_env.reset_idx(torch.arange(NUM_ENVS))
+    rough_env.root_states[:, :2] = rough_env.env_origins[:, :2]
+    ids = torch.tensor([3, 4])  # stairs: flat around their centre
+    heights = rough_env._get_heights(ids)
+    assert torch.allclose(heights, rough_env.env_origins[ids, 2:3].expand(2, 187), atol=TOLERANCE)
+    rough_env.root_states[:, 2] = rough_env.env_origins[:, 2] + 0.4
+    assert torch.allclose(rough_env._get_base_heights(ids), torch.tensor(0.4), atol=TOLERANCE)
+
+
+def test_levels_move_at_the_end_of_an_episode_and_not_at_explicit_first_resets(rough_env: Any) -> None:
+    rough_env.terrain_levels[:] = 1
+    rough_env.episode_length_buf[:] = 0
+    rough_env.reset_idx(torch.arange(NUM_ENVS))
+    assert (rough_env.terrain_levels == 1).all()
+    rough_env.episode_length_buf[:] = 50
+    rough_env.root_states[:, :2] = rough_env.env_origins[:, :2] + torch.tensor([0.1, 0.0])
+    rough_env.root_states[2, 0] += 4.5
+    rough_env.commands[:, :2] = torch.tensor([0.5, 0.0])
+    rough_env.reset_idx(torch.tensor([2, 3]))
+    assert rough_env.terrain_levels.tolist() == [1, 1, 2, 0, 1, 1]
+    origins = rough_env.terrain_origins[rough_env.terrain_levels, rough_env.terrain_types]
+    assert torch.equal(rough_env.env_origins, origins)
+    assert rough_env.extras["episode"]["terrain_level"].item() == 1.0
+    assert rough_env.extras["episode"]["terrain_level_rough_slope"].item() == 2.0
+
+
+def test_speed_range_widens_once_per_period(flat_env: Any) -> None:
+    flat_env.command_ranges["lin_vel_x"][:] = torch.tensor([-1.0, 1.0])
+    everyone = torch.arange(NUM_ENVS)
+    best = flat_env.reward_scales["tracking_lin_vel"] * flat_env.max_episode_length
+    flat_env.common_step_counter = flat_env._last_range_check = 5000
+    flat_env._tracking_totals.zero_(), flat_env._tracking_counts.zero_()
+    for counter, expected in ((5999, 1.0), (6000, 1.2), (6500, 1.2), (7000, 1.4)):
+        flat_env.common_step_counter = counter
+        flat_env.episode_length_buf[:] = 9
+        flat_env.episode_sums["tracking_lin_vel"][:] = 0.85 * best
+        flat_env.reset_idx(everyone)
+        assert flat_env.command_ranges["lin_vel_x"].tolist() == pytest.approx([-expected, expected])
+        assert flat_env.extras["episode"]["max_command_x"].item() == pytest.approx(expected)
+
+
+def test_curriculum_state_survives_a_round_trip(rough_env: Any) -> None:
+    rough_env.terrain_levels[:] = torch.tensor([0, 1, 2, 2, 1, 0])
+    rough_env.command_ranges["lin_vel_x"][:] = torch.tensor([-1.4, 1.4])
+    rough_env.common_step_counter = 321
+    state = rough_env.get_curriculum_state()
+    rough_env.terrain_levels[:] = 0
+    rough_env.command_ranges["lin_vel_x"][:] = 0
+    rough_env.set_curriculum_state(state)
+    assert rough_env.terrain_levels.tolist() == [0, 1, 2, 2, 1, 0]
+    assert rough_env.command_ranges["lin_vel_x"].tolist() == pytest.approx([-1.4, 1.4])
+    assert rough_env.common_step_counter == 322  # the reset takes a step
+
+
+def test_levels_of_another_number_of_robots_are_drawn_again(rough_env: Any, capsys: pytest.CaptureFixture) -> None:
+    state = rough_env.get_curriculum_state() | {"terrain_levels": torch.tensor([2, 2, 9])}
+    rough_env.set_curriculum_state(state)
+    assert capsys.readouterr().out == "Terrain levels were saved for 3 robots: drawing 6 from them.\n"
+    assert (rough_env.terrain_levels == 2).all()  # 9 is beyond this map
+
+
+# --- Torques ---------------------------------------------------------------------------------------------------------
+
+
+def robot_for_torques(control_type: str = "P") -> LeggedRobot:
+    """Two robots with a hip and a thigh joint, no simulator."""
+    robot = LeggedRobot.__new__(LeggedRobot)
+    control = SimpleNamespace(control_type=control_type, action_scale=0.5, hip_reduction=0.6)
+    control.stiffness, control.damping, control.decimation = {"hip": 30.0, "joint": 40.0}, {"joint": 2.0}, 4
+    angles = {"FL_hip_joint": 0.1, "FL_thigh_joint": 0.8}
+    robot.cfg = SimpleNamespace(control=control, init_state=SimpleNamespace(default_joint_angles=angles))
+    robot.num_envs, robot.device, robot.dof_names = 2, "cpu", list(angles)
+    robot.sim_params = SimpleNamespace(dt=0.005)
+    robot._init_control()
+    robot.dof_pos = torch.tensor([[0.2, 0.5], [0.3, 0.9]])
+    robot.dof_vel = torch.tensor([[1.0, -2.0], [3.0, 0.5]])
+    robot.last_dof_vel = torch.tensor([[0.9, -2.1], [3.0, 0.5]])
+    robot.torque_limits = torch.tensor([33.5, 15.0])
+    robot.Kp_factors, robot.Kd_factors = torch.tensor([[1.1], [1.0]]), torch.tensor([[0.9], [1.0]])
+    robot.motor_strength_factors = torch.tensor([[0.95], [1.0]])
+    return robot
+
+
+ACTIONS = torch.tensor([[1.0, -0.4], [0.0, 2.0]])
+
+
+def test_position_control_follows_the_pd_law() -> None:
+    first = 0.95 * (30 * 1.1 * (0.1 + 0.3 - 0.2) - 2 * 0.9 * 1.0)  # hip: action x 0.5 x 0.6
+    second = 0.95 * (40 * 1.1 * (0.8 - 0.2 - 0.5) - 2 * 0.9 * -2.0)
+    third = 30 * (0.1 - 0.3) - 2 * 3.0
+    torques = robot_for_torques()._compute_torques(ACTIONS)
+    assert torques[0].tolist() == pytest.approx([first, second], rel=TOLERANCE)
+    assert torques[1].tolist() == pytest.approx([third, 15.0], rel=TOLERANCE)  # 40 * 0.9 - 1 is clipped
+
+
+def test_velocity_control_damps_the_acceleration() -> None:
+    torques = robot_for_torques("V")._compute_torques(ACTIONS)
+    expected = 0.95 * (30 * 1.1 * (0.3 - 1.0) - 2 * 0.9 * (0.1 / 0.005))
+    assert torques[0, 0].item() == pytest.approx(max(expected, -33.5), rel=TOLERANCE)
+    assert torques[1].tolist() == pytest.approx([-33.5, 15.0])  # 30 * (0 - 3) and 40 * (1 - 0.5), clipped
+
+
+def test_torque_control_scales_the_action() -> None:
+    torques = robot_for_torques("T")._compute_torques(ACTIONS)
+    assert torques.flatten().tolist() == pytest.approx([0.95 * 0.3, 0.95 * -0.2, 0.0, 1.0], rel=TOLERANCE)
+
+
+# --- Configs that cannot work ----------------------------------------------------------------------------------------
+
+
+def without_joint(cfg: Any) -> None:
+    del cfg.init_state.default_joint_angles["RL_calf_joint"]
+
+
+def with_section(section: str, name: str, value: Any) -> Any:
+    return lambda cfg: setattr(getattr(cfg, section), name, value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            without_joint,
+            "joint 'RL_calf_joint' has no default angle; add 'RL_calf_joint': <angle in rad> to init_state",
+        ),
+        (with_section("env", "num_envs", 0), "env.num_envs must be at least 1, got 0"),
+        (with_section("terrain", "mesh_type", "moon"), "mesh_type is 'moon', but must be one of: plane, heightfield"),
+        (with_section("control", "control_type", "X"), "control_type is 'X'"),
+        (with_section("control", "stiffness", {"hip": 1.0}), "joint 'FL_thigh_joint' has no gain"),
+        (with_section("asset", "foot_name", "hoof"), "no body's name contains asset.foot_name 'hoof'"),
+        (with_section("env", "num_actions", 8), "has 12 joints but env.num_actions is 8"),
+        (with_section("rewards", "scales", SimpleNamespace(trot=1.0)), "'trot' has no method _reward_trot"),
+    ],
+)
+def test_impossible_config_is_refused_in_one_sentence(change: Any, message: str) -> None:
+    cfg = small_cfg("aliengo_flat")
+    change(cfg)
+    with pytest.raises(ValueError, match=message) as error:
+        build(cfg)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_urdf_is_named() -> None:
+    cfg = small_cfg("aliengo_flat")
+    cfg.asset.file = "{LEGGED_GYM_ROOT_DIR}/resources/robots/horse.urdf"
+    with pytest.raises(FileNotFoundError, match="no robot description at '/.*/resources/robots/horse.urdf'"):
+        build(cfg)
+
+
+# --- Variants --------------------------------------------------------------------------------------------------------
+
+
+def test_materials_reach_a_gym_without_the_tensor_call(flat_env: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    flat_env.reset()
+    flat_env.friction_coeffs[ENDED] = 0.77
+    monkeypatch.setattr(flat_env.cfg.domain_rand, "randomize_friction", True)
+    flat_env._set_materials_one_by_one(torch.tensor(ENDED))
+    for i, env in enumerate(flat_env.envs):
+        friction = flat_env.gym.get_actor_rigid_shape_properties(env, 0)[0].friction
+        assert (friction == pytest.approx(0.77)) == (i in ENDED)
+
+
+def test_history_follows_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    cfg = small_cfg("aliengo_flat")
+    _, train_cfg = task_registry.get_cfgs("aliengo_flat")
+    train_cfg.policy.temporal_steps = 6
+    env, _ = task_registry.make_env("aliengo_flat", get_args(["--headless", "--sim_device", "cpu"]), cfg, train_cfg)
+    assert (env.num_obs, env.num_one_step_obs, env.obs_buf.shape) == (270, 45, (NUM_ENVS, 270))
+
+
+def test_bare_variant_keeps_the_assets_materials_and_defaults() -> None:
+    cfg = small_cfg("aliengo_flat")
+    rand = cfg.domain_rand
+    rand.randomize_friction = rand.randomize_initial_joint_pos = rand.randomize_kp = rand.delay = False
+    cfg.terrain.measure_heights = False
+    env = build(cfg)
+    env.reset_idx(torch.arange(NUM_ENVS))
+    assert torch.equal(env.dof_pos, env.default_dof_pos.expand(NUM_ENVS, 12))
+    assert (env.Kp_factors == 1).all() and env.Kd_factors.unique().numel() == NUM_ENVS
+    assert env.friction_coeffs.unique().numel() == 1
+    assert env.step(torch.ones(NUM_ENVS, 12)).privileged_obs.shape == (NUM_ENVS, 51)
+    assert (env.delayed_actions == 1).all()
+
+
+def test_heightfield_is_walked_on_like_the_mesh() -> None:
+    cfg = small_cfg("aliengo")
+    cfg.terrain.mesh_type = "heightfield"
+    env = build(cfg, "aliengo")
+    env.reset()
+    for _ in range(40):
+        env.step(zeros(env))
+    assert env._get_base_heights().min() > 0.1
+
+
+def test_a_subclass_adds_a_reward_by_a_method_and_a_scale() -> None:
+    class Hopper(LeggedRobot):
+        def _reward_hop(self) -> torch.Tensor:
+            return torch.full((self.num_envs,), 3.0)
+
+    task_registry.register("hopper", Hopper, *task_registry.get_cfgs("aliengo_flat"))
+    try:
+        cfg = small_cfg("hopper")
+        cfg.rewards.scales = SimpleNamespace(hop=2.0)
+        env = build(cfg, "hopper")
+    finally:
+        for table in (task_registry.task_classes, task_registry.env_cfgs, task_registry.train_cfgs):
+            del table["hopper"]
+    env.reset()
+    assert env.step(zeros(env)).rewards.tolist() == pytest.approx([3.0 * 2.0 * 0.02] * NUM_ENVS)

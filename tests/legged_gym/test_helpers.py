@@ -1,0 +1,137 @@
+"""Command line, seeds and checkpoint search."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from legged_gym.envs.aliengo.aliengo_config import AliengoRoughCfg, AliengoRoughCfgPPO
+from legged_gym.utils import helpers
+from legged_gym.utils.helpers import get_args, get_load_path, set_seed, update_cfg_from_args, user_errors
+
+
+def make_run(root: Path, name: str, iterations: list[int], mtime: float) -> Path:
+    run = root / name
+    run.mkdir(parents=True)
+    for iteration in iterations:
+        path = run / f"model_{iteration}.pt"
+        path.touch()
+        os.utime(path, (mtime, mtime))
+    return run
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """Two runs, the one that wrote last being first by name, and a folder that is no run."""
+    make_run(tmp_path, "Apr01_00-00-00_", [20, 100, 40], mtime=2000)
+    make_run(tmp_path, "Dec01_00-00-00_", [200], mtime=1000)
+    (tmp_path / "exported" / "policies").mkdir(parents=True)
+    return tmp_path
+
+
+def test_newest_run_is_the_one_that_wrote_last_and_checkpoints_count_by_iteration(runs: Path) -> None:
+    assert get_load_path(runs) == str(runs / "Apr01_00-00-00_" / "model_100.pt")
+
+
+def test_run_and_checkpoint_can_be_chosen(runs: Path) -> None:
+    assert get_load_path(runs, "Apr01_00-00-00_", 40) == str(runs / "Apr01_00-00-00_" / "model_40.pt")
+    assert get_load_path(runs, "-1", "-1") == get_load_path(runs)
+
+
+def test_run_can_be_a_file_or_a_folder_anywhere(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = make_run(tmp_path_factory.mktemp("other"), "run", [3], mtime=1)
+    assert get_load_path(runs, str(elsewhere)) == str(elsewhere / "model_3.pt")
+    assert get_load_path(runs, str(elsewhere / "model_3.pt")) == str(elsewhere / "model_3.pt")
+
+
+def test_missing_run_lists_the_runs(runs: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no run 'May' under .* Dec01_00-00-00_, Apr01_00-00-00_$"):
+        get_load_path(runs, "May")
+
+
+def test_missing_checkpoint_lists_the_checkpoints(runs: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="model_7.pt'; checkpoints beside it: model_20.pt, model_40.pt, model"):
+        get_load_path(runs, "Apr01_00-00-00_", 7)
+
+
+def test_no_runs_at_all_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no run with a checkpoint"):
+        get_load_path(tmp_path / "nothing")
+
+
+def test_without_cuda_everything_runs_on_the_cpu(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    args = get_args([])
+    assert (args.sim_device, args.rl_device, args.use_gpu_pipeline, args.use_gpu) == ("cpu", "cpu", False, False)
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+@pytest.mark.parametrize("flag", ["--sim_device", "--rl_device"])
+def test_one_device_serves_both(flag: str, capsys: pytest.CaptureFixture) -> None:
+    args = get_args([flag, "cpu"])
+    assert (args.sim_device, args.rl_device, args.sim_device_type) == ("cpu", "cpu", "cpu")
+    assert capsys.readouterr().out == ""
+
+
+def test_with_cuda_it_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    args = get_args([])
+    assert (args.sim_device, args.rl_device, args.use_gpu_pipeline) == ("cuda:0", "cuda:0", True)
+
+
+def test_absent_cuda_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(ValueError, match="device cuda:0 was asked for, but torch finds 0 CUDA devices"):
+        get_args(["--rl_device", "cuda:0"])
+
+
+@pytest.mark.parametrize("num_envs", ["0", "-3"])
+def test_number_of_robots_must_be_positive(num_envs: str) -> None:
+    with pytest.raises(ValueError, match=f"--num_envs must be at least 1, got {num_envs}"):
+        get_args(["--num_envs", num_envs])
+
+
+def test_parsing_leaves_the_programs_arguments_alone() -> None:
+    before = list(helpers.sys.argv)
+    get_args(["--task", "aliengo_flat"])
+    assert helpers.sys.argv == before
+
+
+def test_flags_reach_the_configs() -> None:
+    flags = "--num_envs 3 --seed 5 --max_iterations 7 --resume --experiment_name e --run_name r --load_run l"
+    args = get_args([*flags.split(), "--checkpoint", "11"])
+    env_cfg, train_cfg = update_cfg_from_args(AliengoRoughCfg(), AliengoRoughCfgPPO(), args)
+    assert (env_cfg.env.num_envs, env_cfg.seed, train_cfg.seed) == (3, 5, 5)
+    runner = train_cfg.runner
+    assert (runner.max_iterations, runner.resume, runner.experiment_name, runner.run_name) == (7, True, "e", "r")
+    assert (runner.load_run, runner.checkpoint) == ("l", 11)
+
+
+def test_absent_flags_keep_the_configs() -> None:
+    env_cfg, train_cfg = update_cfg_from_args(AliengoRoughCfg(), AliengoRoughCfgPPO(), get_args([]))
+    assert helpers.class_to_dict(env_cfg) == helpers.class_to_dict(AliengoRoughCfg())
+    assert helpers.class_to_dict(train_cfg) == helpers.class_to_dict(AliengoRoughCfgPPO())
+
+
+def test_seed_fixes_torch_and_numpy() -> None:
+    draws = []
+    for _ in range(2):
+        assert set_seed(11) == 11
+        draws.append((torch.rand(2).tolist(), np.random.rand(2).tolist()))  # noqa: NPY002 -- the generator under test
+    assert draws[0] == draws[1]
+
+
+def test_seed_minus_one_is_drawn() -> None:
+    assert set_seed(-1) != set_seed(-1)
+
+
+def test_mistakes_end_with_one_sentence_and_code_two(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as exit_info, user_errors():
+        raise ValueError("no such thing")
+    assert exit_info.value.code == 2
+    assert capsys.readouterr().err == "error: no such thing\n"

@@ -1,0 +1,64 @@
+"""The scripts as a user runs them, from another folder than the repository's."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from legged_gym import LEGGED_GYM_ROOT_DIR
+
+SCRIPTS = Path(LEGGED_GYM_ROOT_DIR) / "legged_gym" / "scripts"
+SMALL = ["--task", "aliengo_flat", "--headless", "--sim_device", "cpu", "--num_envs", "4"]
+
+
+def run_script(name: str, *flags: str, cwd: Path) -> subprocess.CompletedProcess:
+    environment = os.environ | {"PYTHONPATH": LEGGED_GYM_ROOT_DIR}
+    command = [sys.executable, str(SCRIPTS / name), *flags]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture
+def experiment() -> Iterator[str]:
+    """Name of an experiment whose logs are removed afterwards."""
+    name = f"test_scripts_{os.getpid()}"
+    yield name
+    shutil.rmtree(Path(LEGGED_GYM_ROOT_DIR) / "logs" / name, ignore_errors=True)
+
+
+@pytest.mark.slow
+def test_train_resume_and_play(experiment: str, tmp_path: Path) -> None:
+    logs = Path(LEGGED_GYM_ROOT_DIR) / "logs" / experiment
+    flags = [*SMALL, "--experiment_name", experiment, "--max_iterations", "1"]
+    trained = run_script("train.py", *flags, cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert "Training aliengo_flat: 4 envs on cpu, learning on cpu, logs in " in trained.stdout
+    resumed = run_script("train.py", *flags, "--resume", "--run_name", "more", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Resuming from" in resumed.stdout and len(list(logs.glob("*_more/model_2.pt"))) == 1
+    played = run_script("play.py", *SMALL, "--experiment_name", experiment, "--num_steps", "30", cwd=tmp_path)
+    assert played.returncode == 0, played.stderr
+    assert "Tracking error" in played.stdout and "tracking_lin_vel" in played.stdout
+    assert (logs / "exported" / "play.png").stat().st_size > 10_000
+    policy = torch.jit.load(str(logs / "exported" / "policies" / "policy.pt"))
+    assert policy(torch.zeros(3, 450)).shape == (3, 12)
+
+
+@pytest.mark.parametrize(
+    ("script", "flags", "message"),
+    [
+        ("train.py", ["--task", "horse"], "error: unknown task 'horse'"),
+        ("train.py", ["--num_envs", "0"], "error: --num_envs must be at least 1, got 0"),
+        ("train.py", ["--sim_device", "cuda:63"], "error: device cuda:63 was asked for"),
+        ("play.py", ["--task", "aliengo_flat", "--load_run", "May"], "error: no run 'May' under"),
+        ("play.py", ["--num_steps", "0"], "error: --num_steps must be at least 1, got 0"),
+    ],
+)
+def test_mistakes_end_with_a_sentence(script: str, flags: list[str], message: str, tmp_path: Path) -> None:
+    result = run_script(script, *flags, cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1].startswith(message) and "Traceback" not in result.stderr
