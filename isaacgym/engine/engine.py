@@ -18,10 +18,11 @@ import warp as wp
 from torch import Tensor
 
 from isaacgym.assets.description import RobotDescription
-from isaacgym.engine import state, terrain_contact
-from isaacgym.engine.model import CONTACT_SOLIMP, CONTACT_STEPS, TERRAIN_GEOM, build_spec
+from isaacgym.engine import state
+from isaacgym.engine.model import TERRAIN_GEOM, build_spec
 from isaacgym.engine.progress import heartbeat
-from isaacgym.engine.terrain import Terrain, upload
+from isaacgym.engine.terrain import Terrain
+from isaacgym.engine.terrain_contact import TerrainContacts, contact_list, vec5
 
 FREE_QPOS, FREE_QVEL = 7, 6  # coordinates of a floating base
 LIMIT_ROWS = 1  # constraint rows of a joint at its limit
@@ -81,8 +82,9 @@ class Engine:
         self._wp_device = wp.get_device(device)
         with wp.ScopedDevice(self._wp_device):
             self._allocate(options)
-            self._terrain, self._terrain_owner = upload(terrain, device)
-            self._contact_kernel = terrain_contact.contact_kernel(type(terrain))
+            self._terrain_contacts = TerrainContacts(
+                self.mj_model, terrain, num_worlds, self._friction, self._restitution
+            )
         self._step_graph: wp.Graph | None = None
         self._position_graph: wp.Graph | None = None
         self._stale = True  # the state or a parameter changed since the last position stage
@@ -111,8 +113,7 @@ class Engine:
         self.restitution = torch.zeros(n, model.ngeom - 1, device=self.device)
         self._contact_forces = wp.from_torch(self.contact_forces)
         self._friction, self._restitution = wp.from_torch(self.friction), wp.from_torch(self.restitution)
-        self._geom_ids = wp.array(range(1, model.ngeom), dtype=int)
-        self._contacts = _contact_list(data)
+        self._contacts = contact_list(data)
         self._all_worlds = wp.array(range(n), dtype=int)
         self._no_forces = wp.empty((0, 0, 0), dtype=float)
 
@@ -236,24 +237,7 @@ class Engine:
         mjw.com_pos(m, d)
         mjw.crb(m, d)
         mjw.factor_m(m, d)
-        d.nacon.zero_()
-        wp.launch(
-            self._contact_kernel,
-            dim=(self.num_worlds, self._geom_ids.size),
-            inputs=[
-                self._terrain,
-                self._geom_ids,
-                m.geom_type,
-                m.geom_size,
-                d.geom_xpos,
-                d.geom_xmat,
-                self._friction,
-                self._restitution,
-                CONTACT_STEPS * self.dt,
-                terrain_contact.vec5(*CONTACT_SOLIMP),
-                self._contacts,
-            ],
-        )
+        self._terrain_contacts.detect(m, d, self._contacts)
         mjw.make_constraint(m, d)
         mjw.com_vel(m, d)
         mjw.passive(m, d)
@@ -334,25 +318,13 @@ class Engine:
             yield
 
 
-def _contact_list(data: mjw.Data) -> terrain_contact.ContactList:
-    contacts = terrain_contact.ContactList()
-    contacts.capacity = data.naconmax
-    contacts.count = data.nacon
-    contact = data.contact
-    for name in ("dist", "pos", "frame", "includemargin", "friction", "solref", "solreffriction", "solimp", "dim"):
-        setattr(contacts, name, getattr(contact, name))
-    for name in ("geom", "efc_address", "worldid", "type", "adhesion"):
-        setattr(contacts, name, getattr(contact, name))
-    return contacts
-
-
 @wp.kernel(enable_backward=False)
 def _sum_contact_forces(
     num_contacts: wp.array(dtype=int),
     contact_world: wp.array(dtype=int),
     contact_geom: wp.array(dtype=wp.vec2i),
     contact_frame: wp.array(dtype=wp.mat33),
-    contact_friction: wp.array(dtype=terrain_contact.vec5),
+    contact_friction: wp.array(dtype=vec5),
     efc_address: wp.array2d(dtype=int),
     efc_force: wp.array2d(dtype=float),
     geom_bodyid: wp.array(dtype=int),

@@ -7,8 +7,8 @@ import numpy as np
 
 from isaacgym.assets.description import Body, RobotDescription, Shape
 
-# MuJoCo's friction creeps in proportion to 1 - impedance, and the more the lighter the touching body is against the load
-# it carries. A standing Aliengo on a 15 degree slope slides 49 mm in 10 s at 0.99, 5 mm at 0.998 and 2 mm at 0.999;
+# MuJoCo's friction creeps in proportion to 1 - impedance, and the more the lighter the touching body is against the
+# load it carries. A standing Aliengo on a 15 degree slope slides 49 mm in 10 s at 0.99, 5 mm at 0.998, 2 mm at 0.999;
 # the solver's Newton iterations rise from 2.3 on average to 2.5 and 2.8.
 CONTACT_SOLIMP = (0.999, 0.999, 0.001, 0.5, 2.0)
 CONTACT_STEPS = 2.0  # time constant of contacts in simulation steps; MuJoCo's own lower bound

@@ -85,8 +85,8 @@ class Grid:
     ) -> Grid:
         flags = _convex_edges(vertices)
         if moved is not None:
-            # a moved vertex can change the cells around its old and its new place
-            flags |= MOVED_NEAR * maximum_filter(moved, size=5, mode="constant").astype(np.uint8)
+            # triangles of a cell's neighbours reach into it only if one of the vertices i - 1 ... i + 2 was moved
+            flags |= MOVED_NEAR * maximum_filter(moved, size=4, origin=-1, mode="constant").astype(np.uint8)
         top = maximum_filter(vertices[:, :, 2], size=2 * TOP_WINDOW + 1, mode="nearest")
         return Grid(vertices, origin, scale, flags, top, **material)
 

@@ -15,10 +15,16 @@ foot that hit a riser is the riser and not the tread above.
 from __future__ import annotations
 
 import functools
+import itertools
+from typing import NamedTuple
 
 import mujoco
+import mujoco_warp as mjw
+import numpy as np
 import warp as wp
+from scipy.spatial.transform import Rotation
 
+from isaacgym.engine.model import CONTACT_SOLIMP, CONTACT_STEPS
 from isaacgym.engine.terrain import (
     EDGE_DIAGONAL,
     EDGE_X,
@@ -29,12 +35,12 @@ from isaacgym.engine.terrain import (
     Plane,
     Terrain,
     TerrainData,
+    upload,
 )
 
 SPHERE = int(mujoco.mjtGeom.mjGEOM_SPHERE)
 CAPSULE = int(mujoco.mjtGeom.mjGEOM_CAPSULE)
 BOX = int(mujoco.mjtGeom.mjGEOM_BOX)
-SUPPORTED_SHAPES = (SPHERE, CAPSULE, BOX)
 
 CONSTRAINT = 1  # mujoco_warp.ContactType.CONSTRAINT
 FAR = wp.constant(1.0e6)  # [m], further than any surface
@@ -230,12 +236,13 @@ def sphere_on_grid(terrain: TerrainData, center: wp.vec3, radius: float) -> Touc
         return touch
     if center[2] - radius > terrain.top[ci, cj]:
         return touch
-    reach = wp.where((int(terrain.flags[ci, cj]) & wp.static(MOVED_NEAR)) != 0, 1, 0)
+    pad = wp.max(radius / terrain.scale, SEARCH_CELLS)
+    moved_near = (int(terrain.flags[ci, cj]) & wp.static(MOVED_NEAR)) != 0
+    reach = wp.where(moved_near or pad > 0.5, 1, 0)
     inside = center[2] < surface_height(terrain, center[0], center[1], ci, cj, reach)
     if not inside and radius == 0.0:
         return touch
 
-    pad = wp.max(radius / terrain.scale, SEARCH_CELLS)
     i0 = wp.max(int(wp.floor(u - pad)) - reach, 0)
     i1 = wp.min(int(wp.floor(u + pad)) + reach, rows - 2)
     j0 = wp.max(int(wp.floor(v - pad)) - reach, 0)
@@ -380,14 +387,13 @@ def capsule_edges(
     start: wp.vec3,
     end: wp.vec3,
     radius: float,
-    end_depth: float,
     material: Material,
 ):
-    """The terrain edge that presses deepest against the cylinder, if deeper than the end spheres touch."""
+    """The terrain edge that presses deepest against the cylinder between the end spheres."""
     range_i = cell_range(terrain, wp.min(start[0], end[0]) - radius, wp.max(start[0], end[0]) + radius, 0)
     range_j = cell_range(terrain, wp.min(start[1], end[1]) - radius, wp.max(start[1], end[1]) + radius, 1)
     lowest = wp.min(start[2], end[2]) - radius
-    depth = float(end_depth)
+    depth = float(0.0)
     pos = wp.vec3(0.0)
     normal = wp.vec3(0.0)
     for i in range(range_i[0], range_i[1] + 1):
@@ -403,7 +409,7 @@ def capsule_edges(
                         delta = on_axis - (a + (b - a) * st[1])
                         distance = wp.length(delta)
                         between = st[0] > 0.01 and st[0] < 0.99
-                        if between and distance > MIN_LENGTH and radius - distance > depth + 1.0e-5:
+                        if between and distance > MIN_LENGTH and radius - distance > depth:
                             if delta[2] > DOWNWARD * distance:
                                 depth = radius - distance
                                 normal = delta / distance
@@ -458,88 +464,175 @@ def box_edges(
                                 found += 1
 
 
-# ---- one thread per world and shape ------------------------------------------------------------------------------
+# ---- kernels: one thread per probe or shape, and world ------------------------------------------------------------
+
+
+class Probes(NamedTuple):
+    """The spheres that stand for all shapes: spheres themselves, ends of capsules, corners of boxes (radius 0)."""
+
+    geom: np.ndarray  # (num_probes,)
+    offset: np.ndarray  # (num_probes, 3) in the shape's frame [m]
+    radius: np.ndarray  # (num_probes,) [m]
+
+
+def find_probes(model: mujoco.MjModel, geoms: list[int]) -> Probes:
+    """Probes of some geoms, those of the same kind next to each other so that neighbouring threads do the same work."""
+    probes = []
+    for geom in sorted(geoms, key=lambda geom: int(model.geom_type[geom])):
+        x, y, z = model.geom_size[geom]
+        if model.geom_type[geom] == SPHERE:
+            probes.append((geom, (0.0, 0.0, 0.0), x))
+        elif model.geom_type[geom] == CAPSULE:
+            probes += [(geom, (0.0, 0.0, end), x) for end in (-y, y)]
+        else:
+            probes += [(geom, corner, 0.0) for corner in itertools.product((-x, x), (-y, y), (-z, z))]
+    geom, offset, radius = zip(*probes, strict=True) if probes else ((), (), ())
+    return Probes(np.array(geom, dtype=np.int32), np.array(offset, dtype=np.float32).reshape(-1, 3), np.array(radius))
+
+
+def hidden_geoms(model: mujoco.MjModel) -> set[int]:
+    """Geoms that lie inside a box of the same body, such as a sensor's housing: they can touch nothing first."""
+    hidden = set()
+    for outer in np.flatnonzero(model.geom_type == BOX):
+        turn = Rotation.from_quat(model.geom_quat[outer], scalar_first=True).inv()
+        for inner in np.flatnonzero(model.geom_bodyid == model.geom_bodyid[outer]):
+            center = np.abs(turn.apply(model.geom_pos[inner] - model.geom_pos[outer]))
+            if inner != outer and (center + model.geom_rbound[inner] <= model.geom_size[outer]).all():
+                hidden.add(int(inner))
+    return hidden
+
+
+@wp.struct
+class Surfaces:
+    """What contacts feel like. friction, restitution: (num_worlds, num_geoms - 1), of geoms 1, 2, ..."""
+
+    friction: wp.array2d(dtype=float)
+    restitution: wp.array2d(dtype=float)
+    contact_time: float
+    solimp: vec5
+
+
+@wp.func
+def material_of(surfaces: Surfaces, terrain: TerrainData, world: int, geom: int) -> Material:
+    material = Material()
+    # Isaac Gym averages both materials
+    material.friction = wp.max(0.5 * (surfaces.friction[world, geom - 1] + terrain.friction), MIN_FRICTION)
+    material.solimp = surfaces.solimp
+    # damping ratio of an oscillator whose velocity returns with the factor e after half a period
+    bounce = 0.5 * (surfaces.restitution[world, geom - 1] + terrain.restitution)
+    damping_ratio = float(1.0)
+    if bounce > 0.0:
+        log_e = wp.log(wp.min(bounce, 0.99))
+        damping_ratio = -log_e / wp.sqrt(wp.PI * wp.PI + log_e * log_e)
+    material.solref = wp.vec2(surfaces.contact_time / damping_ratio, damping_ratio)
+    return material
 
 
 @functools.cache
-def contact_kernel(kind: type[Terrain]) -> wp.Kernel:
-    """Kernel that finds all terrain contacts, specialised for one kind of terrain."""
+def probe_kernel(kind: type[Terrain]) -> wp.Kernel:
+    """Kernel of all probes, (num_probes, num_worlds) threads, specialised for one kind of terrain."""
     sphere_on_terrain = {Plane: sphere_on_plane, Grid: sphere_on_grid, Mesh: sphere_on_mesh}[kind]
-    has_edges = kind is Grid
 
-    @wp.func
-    def add_sphere(
+    @wp.kernel(module="unique", enable_backward=False)
+    def probe_contacts(
         terrain: TerrainData,
+        probe_geom: wp.array(dtype=int),
+        probe_offset: wp.array(dtype=wp.vec3),
+        probe_radius: wp.array(dtype=float),
+        geom_xpos: wp.array2d(dtype=wp.vec3),
+        geom_xmat: wp.array2d(dtype=wp.mat33),
+        surfaces: Surfaces,
         contacts: ContactList,
-        world: int,
-        geom: int,
-        center: wp.vec3,
-        radius: float,
-        material: Material,
-    ) -> float:
-        """Contacts of a sphere (radius 0: a box corner); returns the deepest depth or 0."""
+    ):
+        probe, world = wp.tid()
+        geom = probe_geom[probe]
+        radius = probe_radius[probe]
+        center = geom_xpos[world, geom] + geom_xmat[world, geom] * probe_offset[probe]
         touch = sphere_on_terrain(terrain, center, radius)
-        deepest = float(0.0)
         for k in range(touch.count):
             normal = touch.normals[k]
             depth = touch.depth[k]
-            add_contact(contacts, world, geom, depth, center - normal * (radius - 0.5 * depth), normal, material)
-            deepest = wp.max(deepest, depth)
-        return deepest
+            pos = center - normal * (radius - 0.5 * depth)
+            add_contact(contacts, world, geom, depth, pos, normal, material_of(surfaces, terrain, world, geom))
 
-    @wp.kernel(module="unique", enable_backward=False)
-    def terrain_contacts(
-        terrain: TerrainData,
-        geom_ids: wp.array(dtype=int),
-        geom_type: wp.array(dtype=int),
-        geom_size: wp.array2d(dtype=wp.vec3),
-        geom_xpos: wp.array2d(dtype=wp.vec3),
-        geom_xmat: wp.array2d(dtype=wp.mat33),
-        friction: wp.array2d(dtype=float),
-        restitution: wp.array2d(dtype=float),
-        contact_time: float,
-        solimp: vec5,
-        contacts: ContactList,
-    ):
-        world, shape = wp.tid()
-        geom = geom_ids[shape]
-        kind = geom_type[geom]
-        size = geom_size[0, geom]
-        center = geom_xpos[world, geom]
-        rot = geom_xmat[world, geom]
-
-        material = Material()
-        # Isaac Gym averages both materials
-        material.friction = wp.max(0.5 * (friction[world, shape] + terrain.friction), MIN_FRICTION)
-        material.solimp = solimp
-        # damping ratio of an oscillator whose velocity returns with the factor e after half a period
-        bounce = 0.5 * (restitution[world, shape] + terrain.restitution)
-        damping_ratio = float(1.0)
-        if bounce > 0.0:
-            log_e = wp.log(wp.min(bounce, 0.99))
-            damping_ratio = -log_e / wp.sqrt(wp.PI * wp.PI + log_e * log_e)
-        material.solref = wp.vec2(contact_time / damping_ratio, damping_ratio)
-
-        if kind == wp.static(SPHERE):
-            add_sphere(terrain, contacts, world, geom, center, size[0], material)
-        elif kind == wp.static(CAPSULE):
-            axis = wp.vec3(rot[0, 2], rot[1, 2], rot[2, 2]) * size[1]
-            depth_a = add_sphere(terrain, contacts, world, geom, center + axis, size[0], material)
-            depth_b = add_sphere(terrain, contacts, world, geom, center - axis, size[0], material)
-            if wp.static(has_edges):
-                deepest = wp.max(depth_a, depth_b)
-                capsule_edges(terrain, contacts, world, geom, center + axis, center - axis, size[0], deepest, material)
-        elif kind == wp.static(BOX):
-            for corner in range(8):
-                x = wp.where((corner & 1) != 0, size[0], -size[0])
-                y = wp.where((corner & 2) != 0, size[1], -size[1])
-                z = wp.where((corner & 4) != 0, size[2], -size[2])
-                add_sphere(terrain, contacts, world, geom, center + rot * wp.vec3(x, y, z), 0.0, material)
-            if wp.static(has_edges):
-                box_edges(terrain, contacts, world, geom, center, rot, size, material)
-
-    return terrain_contacts
+    return probe_contacts
 
 
+@wp.kernel(enable_backward=False)
+def edge_contacts(
+    terrain: TerrainData,
+    geoms: wp.array(dtype=int),
+    geom_type: wp.array(dtype=int),
+    geom_size: wp.array2d(dtype=wp.vec3),
+    geom_xpos: wp.array2d(dtype=wp.vec3),
+    geom_xmat: wp.array2d(dtype=wp.mat33),
+    surfaces: Surfaces,
+    contacts: ContactList,
+):
+    """Convex edges of a grid against capsules and boxes, (num_geoms, num_worlds) threads."""
+    shape, world = wp.tid()
+    geom = geoms[shape]
+    size = geom_size[0, geom]
+    center = geom_xpos[world, geom]
+    rot = geom_xmat[world, geom]
+    material = material_of(surfaces, terrain, world, geom)
+    if geom_type[geom] == wp.static(CAPSULE):
+        axis = wp.vec3(rot[0, 2], rot[1, 2], rot[2, 2]) * size[1]
+        capsule_edges(terrain, contacts, world, geom, center + axis, center - axis, size[0], material)
+    else:
+        box_edges(terrain, contacts, world, geom, center, rot, size, material)
+
+
+class TerrainContacts:
+    """Finds the contacts of a model's shapes with a terrain, in all worlds."""
+
+    def __init__(
+        self, model: mujoco.MjModel, terrain: Terrain, num_worlds: int, friction: wp.array, restitution: wp.array
+    ) -> None:
+        """friction, restitution: live arrays (num_worlds, num_geoms - 1); the terrain's are averaged in."""
+        self._terrain, self._terrain_owner = upload(terrain, str(wp.get_device()))
+        hidden = hidden_geoms(model)
+        geoms = [geom for geom in range(1, model.ngeom) if geom not in hidden]
+        probes = find_probes(model, geoms)
+        self._probes = [
+            wp.array(probes.geom, dtype=int),
+            wp.array(probes.offset, dtype=wp.vec3),
+            wp.array(probes.radius, dtype=float),
+        ]
+        has_edges = [geom for geom in geoms if model.geom_type[geom] != SPHERE] if isinstance(terrain, Grid) else []
+        self._edge_geoms = wp.array(sorted(has_edges, key=lambda geom: int(model.geom_type[geom])), dtype=int)
+        self._num_worlds = num_worlds
+        self._kernel = probe_kernel(type(terrain))
+        self._surfaces = Surfaces()
+        self._surfaces.friction, self._surfaces.restitution = friction, restitution
+        self._surfaces.contact_time = CONTACT_STEPS * model.opt.timestep
+        self._surfaces.solimp = vec5(*CONTACT_SOLIMP)
+
+    def detect(self, model: mjw.Model, data: mjw.Data, contacts: ContactList) -> None:
+        """Replace the contacts in `contacts` by those of the poses in `data`."""
+        data.nacon.zero_()
+        poses = [data.geom_xpos, data.geom_xmat]
+        inputs = [self._terrain, *self._probes, *poses, self._surfaces, contacts]
+        wp.launch(self._kernel, dim=(self._probes[0].size, self._num_worlds), inputs=inputs)
+        if self._edge_geoms.size:
+            shapes = [self._edge_geoms, model.geom_type, model.geom_size]
+            inputs = [self._terrain, *shapes, *poses, self._surfaces, contacts]
+            wp.launch(edge_contacts, dim=(self._edge_geoms.size, self._num_worlds), inputs=inputs)
+
+
+def contact_list(data: mjw.Data) -> ContactList:
+    """The arrays of `data.contact` as a kernel argument."""
+    contacts = ContactList()
+    contacts.capacity = data.naconmax
+    contacts.count = data.nacon
+    for name in CONTACT_ARRAYS:
+        setattr(contacts, name, getattr(data.contact, name))
+    return contacts
+
+
+CONTACT_ARRAYS = (
+    *("dist", "pos", "frame", "includemargin", "friction", "solref", "solreffriction", "solimp", "dim"),
+    *("geom", "efc_address", "worldid", "type", "adhesion"),
+)
 EDGE_BITS = (EDGE_X, EDGE_Y, EDGE_DIAGONAL)
 assert EDGE_BITS == (1, 2, 4), "the kernels test edge k of a cell with bit k of its flags"

@@ -430,3 +430,20 @@ def test_a_subclass_adds_a_reward_by_a_method_and_a_scale() -> None:
             del table["hopper"]
     env.reset()
     assert env.step(zeros(env)).rewards.tolist() == pytest.approx([3.0 * 2.0 * 0.02] * NUM_ENVS)
+
+
+# --- Faults ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_robot_whose_simulation_breaks_is_reset_and_reaches_no_result(flat_env: Any) -> None:
+    flat_env.reset()
+    before = int(flat_env.fault_count)
+    flat_env.sim.engine.qvel[2, 7] = float("nan")  # joint 1; the engine's own state, which no API call would set so
+    result = flat_env.step(zeros(flat_env))
+    assert result.dones.nonzero().flatten().tolist() == [2]
+    assert not result.extras["time_outs"].any()
+    tensors = (result.obs, result.privileged_obs, result.rewards, result.termination_privileged_obs)
+    assert all(tensor.isfinite().all() for tensor in tensors)
+    assert int(flat_env.fault_count) == before + 1
+    assert flat_env.step(zeros(flat_env)).obs.isfinite().all()
+    assert int(flat_env.fault_count) == before + 1

@@ -63,6 +63,8 @@ class Buffers:
         self.projected_gravity = torch.zeros(n, 3, device=device)  # unit vector, base frame
         self.last_root_vel = torch.zeros(n, 6, device=device)  # [m/s], [rad/s] world frame, one step ago
         self.disturbance = torch.zeros(n, self.num_bodies, 3, device=device)  # [N] body frame; zero between draws
+        self.fault_mask = torch.zeros(n, dtype=torch.bool, device=device)  # the simulation broke in this step
+        self.fault_count = torch.zeros((), dtype=torch.long, device=device)  # of all envs since the start
         self._update_base_state()
 
     def _init_actions(self) -> None:

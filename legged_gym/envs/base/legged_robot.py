@@ -110,6 +110,7 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         self.gym.refresh_net_contact_force_tensor(self.sim)
         self.gym.refresh_rigid_body_state_tensor(self.sim)
         self.extras = {}
+        self._discard_faults()
         self.episode_length_buf += 1
         self.common_step_counter += 1
         self._update_base_state()
@@ -129,6 +130,25 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         self.last_root_vel[:] = self.root_states[:, 7:13]
         self.disturbance.zero_()
         return env_ids, termination_privileged_obs
+
+    def _discard_faults(self) -> None:
+        """Put robots whose simulation broke (a state that is not finite) back to their start; they end their episode.
+
+        Nothing of the broken state reaches rewards, observations or the learner.
+        """
+        states = (self.root_states, self.dof_state.view(self.num_envs, -1), self.body_states.flatten(1))
+        healthy = torch.stack([state.isfinite().all(dim=1) for state in states]).all(dim=0)
+        self.fault_mask[:] = ~healthy
+        self.fault_count += self.fault_mask.sum()
+        start = self.base_init_state.repeat(self.num_envs, 1)
+        start[:, :3] += self.env_origins
+        keep = healthy[:, None]
+        self.root_states[:] = torch.where(keep, self.root_states, start)
+        self.dof_pos[:] = torch.where(keep, self.dof_pos, self.default_dof_pos)
+        self.dof_vel[:] = torch.where(keep, self.dof_vel, 0.0)
+        self.torques[:] = torch.where(keep, self.torques, 0.0)
+        self.body_states[:] = torch.where(keep[..., None], self.body_states, start[:, None])
+        self.contact_forces[:] = torch.where(keep[..., None], self.contact_forces, 0.0)
 
     def _update_base_state(self, env_ids: Tensor | slice = slice(None)) -> None:
         """Express the base's motion and gravity in the base frame, from the root states."""
@@ -164,7 +184,7 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         """Set reset_buf where an episode ends: a termination body touches something, or the time is up."""
         forces = self.contact_forces[:, self.termination_contact_indices].norm(dim=-1)
         self.time_out_buf[:] = self.episode_length_buf > self.max_episode_length
-        self.reset_buf[:] = (forces > TERMINATION_FORCE).any(dim=1) | self.time_out_buf
+        self.reset_buf[:] = (forces > TERMINATION_FORCE).any(dim=1) | self.time_out_buf | self.fault_mask
         if self.cfg.env.send_timeouts:
             self.extras["time_outs"] = self.time_out_buf
 

@@ -155,7 +155,7 @@ class Scene(BaseTask):
             actor = gym.create_actor(env, asset, pose, self.cfg.asset.name, i, self.cfg.asset.self_collisions, 0)
             gym.set_actor_dof_properties(env, actor, self._process_dof_props(dof_props, i))
             body_props = self._process_rigid_body_props(gym.get_actor_rigid_body_properties(env, actor), i)
-            gym.set_actor_rigid_body_properties(env, actor, body_props, recomputeInertia=False)
+            gym.set_actor_rigid_body_properties(env, actor, body_props, recomputeInertia=True)
             self.envs.append(env)
             self.actor_handles.append(actor)
 
