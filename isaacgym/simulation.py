@@ -11,7 +11,7 @@ import torch
 from isaacgym import gym_types as types
 from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.urdf import load_urdf
-from isaacgym.engine.engine import Engine
+from isaacgym.engine.engine import Engine, EngineOptions
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.engine.terrain import Terrain
 
@@ -123,7 +123,8 @@ class Simulation:
         robot = self.asset.robot
         gravity = tuple(self.params.gravity)
         dt = self.params.dt / self.params.substeps
-        self.engine = Engine(robot, self.terrain, len(actors), dt, self.device, gravity)
+        options = EngineOptions(max_depenetration_velocity=self.params.physx.max_depenetration_velocity)
+        self.engine = Engine(robot, self.terrain, len(actors), dt, self.device, gravity, options)
         n, num_bodies, num_dofs = len(actors), len(robot.bodies), len(robot.dofs)
         zeros = {"dtype": torch.float, "device": self.device}
         self.root_states = torch.zeros(n, STATE_WIDTH, **zeros)

@@ -40,6 +40,7 @@ class EngineOptions:
         max_contacts: contacts of one world that still get constraint rows.
         iterations, ls_iterations: bounds of the Newton solver and of its line search.
         tolerance: relative improvement at which the solver stops.
+        max_depenetration_velocity: bound of the speed at which deep contacts push out [m/s].
     """
 
     contacts_per_world: int = 24
@@ -47,6 +48,7 @@ class EngineOptions:
     iterations: int = 10
     ls_iterations: int = 20
     tolerance: float = 1e-6
+    max_depenetration_velocity: float = 100.0
 
 
 class Engine:
@@ -83,7 +85,12 @@ class Engine:
         with wp.ScopedDevice(self._wp_device):
             self._allocate(options)
             self._terrain_contacts = TerrainContacts(
-                self.mj_model, terrain, num_worlds, self._friction, self._restitution
+                self.mj_model,
+                terrain,
+                num_worlds,
+                self._friction,
+                self._restitution,
+                options.max_depenetration_velocity,
             )
         self._step_graph: wp.Graph | None = None
         self._position_graph: wp.Graph | None = None

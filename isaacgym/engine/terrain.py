@@ -16,7 +16,6 @@ from scipy.ndimage import maximum_filter
 EDGE_X, EDGE_Y, EDGE_DIAGONAL = 1, 2, 4  # convex edges that cell (i, j) owns: v00-v10, v00-v01, v00-v11
 MOVED_NEAR = 8  # a vertex that can reach into this cell was moved sideways
 CONVEX_ANGLE = np.radians(5.0)  # flatter edges need no contacts of their own: the faces beside them support a shape
-TOP_WINDOW = 3  # cells around a point over which `top` is the highest vertex
 MAX_SHIFT_CELLS = 1.0  # sideways movement of vertices that the grid search allows for
 
 
@@ -39,7 +38,8 @@ class Grid:
         origin: world x, y of the unmoved vertex (0, 0) [m].
         scale: distance between unmoved vertices [m].
         flags: EDGE_* and MOVED_NEAR bits of each cell, (rows, cols) uint8; the last row and column are empty.
-        top: highest vertex within TOP_WINDOW cells, (rows, cols) float32 [m].
+        top: highest vertex that a sphere of half a cell over cell (i, j) may touch, (rows, cols) float32 [m].
+        point_top: highest vertex of the triangles over or under cell (i, j), (rows, cols) float32 [m].
     """
 
     vertices: np.ndarray
@@ -47,6 +47,7 @@ class Grid:
     scale: float
     flags: np.ndarray
     top: np.ndarray
+    point_top: np.ndarray
     friction: float = 1.0
     restitution: float = 0.0
 
@@ -84,11 +85,14 @@ class Grid:
         vertices: np.ndarray, origin: tuple[float, float], scale: float, moved: np.ndarray | None, **material
     ) -> Grid:
         flags = _convex_edges(vertices)
+        height = vertices[:, :, 2]
+        point_top = _highest(height, 0)
         if moved is not None:
             # triangles of a cell's neighbours reach into it only if one of the vertices i - 1 ... i + 2 was moved
-            flags |= MOVED_NEAR * maximum_filter(moved, size=4, origin=-1, mode="constant").astype(np.uint8)
-        top = maximum_filter(vertices[:, :, 2], size=2 * TOP_WINDOW + 1, mode="nearest")
-        return Grid(vertices, origin, scale, flags, top, **material)
+            moved_near = _highest(moved, 1)
+            flags |= MOVED_NEAR * moved_near.astype(np.uint8)
+            point_top = np.where(moved_near, _highest(height, 1), point_top)
+        return Grid(vertices, origin, scale, flags, _highest(height, 2), point_top, **material)
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,11 @@ class Mesh:
 
 
 Terrain = Plane | Grid | Mesh
+
+
+def _highest(values: np.ndarray, margin: int) -> np.ndarray:
+    """Maximum over the four vertices of each cell and `margin` more on every side."""
+    return maximum_filter(values, size=2 * margin + 2, origin=-1, mode="nearest")
 
 
 def _grid_shape(vertices: np.ndarray, triangles: np.ndarray) -> tuple[int, int] | None:
@@ -155,6 +164,7 @@ class TerrainData:
     vertices: wp.array2d(dtype=wp.vec3)
     flags: wp.array2d(dtype=wp.uint8)
     top: wp.array2d(dtype=float)
+    point_top: wp.array2d(dtype=float)
     origin: wp.vec2
     scale: float
     mesh: wp.uint64
@@ -169,7 +179,7 @@ def upload(terrain: Terrain, device: str) -> tuple[TerrainData, object]:
     data.restitution = terrain.restitution
     data.vertices = wp.empty((0, 0), dtype=wp.vec3, device=device)
     data.flags = wp.empty((0, 0), dtype=wp.uint8, device=device)
-    data.top = wp.empty((0, 0), dtype=float, device=device)
+    data.top = data.point_top = wp.empty((0, 0), dtype=float, device=device)
     keep_alive = None
     if isinstance(terrain, Plane):
         data.normal = wp.vec3(*terrain.normal)
@@ -178,6 +188,7 @@ def upload(terrain: Terrain, device: str) -> tuple[TerrainData, object]:
         data.vertices = wp.array(terrain.vertices, dtype=wp.vec3, device=device)
         data.flags = wp.array(terrain.flags, dtype=wp.uint8, device=device)
         data.top = wp.array(terrain.top, dtype=float, device=device)
+        data.point_top = wp.array(terrain.point_top, dtype=float, device=device)
         data.origin = wp.vec2(*terrain.origin)
         data.scale = terrain.scale
     else:

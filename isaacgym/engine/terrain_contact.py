@@ -48,7 +48,7 @@ SAME_DIRECTION = wp.constant(0.7)  # contacts whose normals are closer than 45 d
 FACE_COSINE = wp.constant(0.98)  # a contact belongs to the inside of a face if its normal is the face's
 SEARCH_CELLS = wp.constant(0.25)  # how far around a point inside the ground the surface is searched
 MAX_BOX_EDGES = wp.constant(8)  # terrain edges that one box may rest on
-DOWNWARD = wp.constant(-0.1)  # an edge never pushes a shape down into the ground
+LEAVING_COSINE = wp.constant(0.3)  # an edge pushes a box only along axes that lead out of the ground
 MIN_LENGTH = wp.constant(1.0e-7)
 MIN_FRICTION = wp.constant(0.02)  # the stiffness of a flatter pyramid, which grows as 1 / friction², breaks float32
 
@@ -93,6 +93,7 @@ class Material:
     friction: float
     solref: wp.vec2
     solimp: vec5
+    max_depth: float
 
 
 # ---- geometry of one triangle ------------------------------------------------------------------------------------
@@ -234,9 +235,12 @@ def sphere_on_grid(terrain: TerrainData, center: wp.vec3, radius: float) -> Touc
     cols = terrain.vertices.shape[1]
     if ci < 0 or cj < 0 or ci > rows - 2 or cj > cols - 2:
         return touch
-    if center[2] - radius > terrain.top[ci, cj]:
-        return touch
     pad = wp.max(radius / terrain.scale, SEARCH_CELLS)
+    if radius == 0.0:
+        if center[2] > terrain.point_top[ci, cj]:
+            return touch
+    elif pad <= 0.5 and center[2] - radius > terrain.top[ci, cj]:
+        return touch
     moved_near = (int(terrain.flags[ci, cj]) & wp.static(MOVED_NEAR)) != 0
     reach = wp.where(moved_near or pad > 0.5, 1, 0)
     inside = center[2] < surface_height(terrain, center[0], center[1], ci, cj, reach)
@@ -313,6 +317,27 @@ def edge_end(terrain: TerrainData, i: int, j: int, edge: int) -> wp.vec3:
 
 
 @wp.func
+def face_normal(terrain: TerrainData, i: int, j: int, k: int) -> wp.vec3:
+    """Unit normal of triangle k of cell (i, j); zero if it has no area."""
+    a = triangle_corner(terrain, i, j, k, 0)
+    normal = wp.cross(triangle_corner(terrain, i, j, k, 1) - a, triangle_corner(terrain, i, j, k, 2) - a)
+    return wp.normalize(normal)
+
+
+@wp.func
+def edge_outward(terrain: TerrainData, i: int, j: int, edge: int) -> wp.vec3:
+    """Direction out of the ground at an edge, half way between the normals of its two faces."""
+    normal = face_normal(terrain, i, j, wp.where(edge == 0, 1, 0))
+    if edge == 0:
+        normal += face_normal(terrain, i, j - 1, 0)
+    elif edge == 1:
+        normal += face_normal(terrain, i - 1, j, 1)
+    else:
+        normal += face_normal(terrain, i, j, 1)
+    return wp.normalize(normal)
+
+
+@wp.func
 def cell_range(terrain: TerrainData, low: float, high: float, axis: int) -> wp.vec2i:
     """First and last cell along an axis whose edges can come between two coordinates [m]."""
     last = terrain.vertices.shape[0] - 2
@@ -361,7 +386,7 @@ def add_contact(
         side = wp.vec3(0.0, 0.0, 1.0)
     tangent = wp.normalize(side - normal * wp.dot(normal, side))
     second = wp.cross(normal, tangent)
-    contacts.dist[slot] = -depth
+    contacts.dist[slot] = -wp.min(depth, material.max_depth)
     contacts.pos[slot] = pos
     contacts.frame[slot] = wp.matrix_from_rows(normal, tangent, second)
     contacts.includemargin[slot] = 0.0
@@ -410,7 +435,7 @@ def capsule_edges(
                         distance = wp.length(delta)
                         between = st[0] > 0.01 and st[0] < 0.99
                         if between and distance > MIN_LENGTH and radius - distance > depth:
-                            if delta[2] > DOWNWARD * distance:
+                            if wp.dot(delta, edge_outward(terrain, i, j, edge)) > 0.0:
                                 depth = radius - distance
                                 normal = delta / distance
                                 pos = on_axis - normal * (radius - 0.5 * depth)
@@ -429,7 +454,7 @@ def box_edges(
     half: wp.vec3,
     material: Material,
 ):
-    """Terrain edges inside the box push it away through the nearest face that does not push it down."""
+    """Terrain edges inside the box push it out of the ground, along the axis of the box that needs the least way."""
     extent = wp.vec3(0.0)
     for k in range(3):
         extent[k] = wp.abs(rot[k, 0]) * half[0] + wp.abs(rot[k, 1]) * half[1] + wp.abs(rot[k, 2]) * half[2]
@@ -451,13 +476,14 @@ def box_edges(
                             middle = local_a + (local_b - local_a) * (0.5 * (t[0] + t[1]))
                             depth = float(FAR)
                             normal = wp.vec3(0.0)
+                            outward = wp.transpose(rot) * edge_outward(terrain, i, j, edge)
                             for k in range(3):
-                                sign = wp.where(middle[k] > 0.0, 1.0, -1.0)
-                                push = wp.vec3(-sign * rot[0, k], -sign * rot[1, k], -sign * rot[2, k])
-                                face_depth = half[k] - wp.abs(middle[k])
-                                if push[2] > DOWNWARD and face_depth < depth:
+                                # leaving along +axis k, the edge comes out of the face at -half[k]
+                                sign = wp.where(outward[k] > 0.0, 1.0, -1.0)
+                                face_depth = half[k] + sign * middle[k]
+                                if wp.abs(outward[k]) > LEAVING_COSINE and face_depth < depth:
                                     depth = face_depth
-                                    normal = push
+                                    normal = wp.vec3(sign * rot[0, k], sign * rot[1, k], sign * rot[2, k])
                             if depth < FAR:
                                 pos = center + rot * middle - normal * (0.5 * depth)
                                 add_contact(contacts, world, geom, depth, pos, normal, material)
@@ -510,6 +536,7 @@ class Surfaces:
     restitution: wp.array2d(dtype=float)
     contact_time: float
     solimp: vec5
+    max_depth: float
 
 
 @wp.func
@@ -521,7 +548,9 @@ def material_of(surfaces: Surfaces, terrain: TerrainData, world: int, geom: int)
     # damping ratio of an oscillator whose velocity returns with the factor e after half a period
     bounce = 0.5 * (surfaces.restitution[world, geom - 1] + terrain.restitution)
     damping_ratio = float(1.0)
+    material.max_depth = surfaces.max_depth
     if bounce > 0.0:
+        material.max_depth = FAR  # the spring of a bouncing contact stores its energy in depth
         log_e = wp.log(wp.min(bounce, 0.99))
         damping_ratio = -log_e / wp.sqrt(wp.PI * wp.PI + log_e * log_e)
     material.solref = wp.vec2(surfaces.contact_time / damping_ratio, damping_ratio)
@@ -587,9 +616,18 @@ class TerrainContacts:
     """Finds the contacts of a model's shapes with a terrain, in all worlds."""
 
     def __init__(
-        self, model: mujoco.MjModel, terrain: Terrain, num_worlds: int, friction: wp.array, restitution: wp.array
+        self,
+        model: mujoco.MjModel,
+        terrain: Terrain,
+        num_worlds: int,
+        friction: wp.array,
+        restitution: wp.array,
+        max_depenetration_velocity: float,
     ) -> None:
-        """friction, restitution: live arrays (num_worlds, num_geoms - 1); the terrain's are averaged in."""
+        """friction, restitution: live arrays (num_worlds, num_geoms - 1); the terrain's are averaged in.
+
+        Depths are clipped to what a critically damped contact resolves at `max_depenetration_velocity` [m/s].
+        """
         self._terrain, self._terrain_owner = upload(terrain, str(wp.get_device()))
         hidden = hidden_geoms(model)
         geoms = [geom for geom in range(1, model.ngeom) if geom not in hidden]
@@ -607,6 +645,8 @@ class TerrainContacts:
         self._surfaces.friction, self._surfaces.restitution = friction, restitution
         self._surfaces.contact_time = CONTACT_STEPS * model.opt.timestep
         self._surfaces.solimp = vec5(*CONTACT_SOLIMP)
+        # v = depth · stiffness / damping = depth / (2 · time constant)
+        self._surfaces.max_depth = 2.0 * self._surfaces.contact_time * max_depenetration_velocity
 
     def detect(self, model: mjw.Model, data: mjw.Data, contacts: ContactList) -> None:
         """Replace the contacts in `contacts` by those of the poses in `data`."""
