@@ -1,0 +1,118 @@
+"""The gym's calls on tensors: views of the simulation's state, refreshed on demand, and setters that copy."""
+
+from __future__ import annotations
+
+import torch
+
+from isaacgym.gym_types import CoordinateSpace, Tensor
+from isaacgym.simulation import Simulation
+
+
+class TensorCalls:
+    """Mixin of `gymapi.Gym`."""
+
+    def acquire_actor_root_state_tensor(self, sim: Simulation) -> Tensor:
+        """(num_envs, 13): position, quaternion xyzw, velocity of the centre of mass, angular velocity; world axes."""
+        return Tensor(sim.root_states)
+
+    def acquire_dof_state_tensor(self, sim: Simulation) -> Tensor:
+        """(num_envs · num_dofs, 2): position and velocity."""
+        return Tensor(sim.dof_states)
+
+    def acquire_rigid_body_state_tensor(self, sim: Simulation) -> Tensor:
+        """(num_envs · num_bodies, 13), laid out as the root states."""
+        return Tensor(sim.body_states)
+
+    def acquire_net_contact_force_tensor(self, sim: Simulation) -> Tensor:
+        """(num_envs · num_bodies, 3) [N], world axes."""
+        return Tensor(sim.contact_forces)
+
+    def refresh_actor_root_state_tensor(self, sim: Simulation) -> bool:
+        sim.engine.read_root_states(sim.root_states)
+        return True
+
+    def refresh_dof_state_tensor(self, sim: Simulation) -> bool:
+        sim.engine.read_dof_states(sim.dof_states.view(len(sim.envs), -1, 2))
+        return True
+
+    def refresh_rigid_body_state_tensor(self, sim: Simulation) -> bool:
+        """Poses after the last `simulate`; a state set since then shows after the next one."""
+        sim.engine.read_body_states(sim.body_states.view(len(sim.envs), -1, 13))
+        return True
+
+    def refresh_net_contact_force_tensor(self, sim: Simulation) -> bool:
+        """Forces of the last `simulate`."""
+        sim.contact_forces.copy_(sim.engine.contact_forces.view(-1, 3))
+        return True
+
+    def set_actor_root_state_tensor(self, sim: Simulation, states: Tensor) -> bool:
+        sim.engine.set_root_states(self._values(states, sim.root_states))
+        return True
+
+    def set_actor_root_state_tensor_indexed(
+        self, sim: Simulation, states: Tensor, actor_indices: Tensor, count: int
+    ) -> bool:
+        """Rows `actor_indices` (int32) of the full tensor."""
+        values = self._values(states, sim.root_states)
+        sim.engine.set_root_states(values, self._indices(sim, actor_indices, count))
+        return True
+
+    def set_dof_state_tensor(self, sim: Simulation, states: Tensor) -> bool:
+        sim.engine.set_dof_states(self._values(states, sim.dof_states).view(len(sim.envs), -1, 2))
+        return True
+
+    def set_dof_state_tensor_indexed(self, sim: Simulation, states: Tensor, actor_indices: Tensor, count: int) -> bool:
+        """All DOFs of the actors `actor_indices` (int32), from the full tensor."""
+        values = self._values(states, sim.dof_states).view(len(sim.envs), -1, 2)
+        sim.engine.set_dof_states(values, self._indices(sim, actor_indices, count))
+        return True
+
+    def set_dof_actuation_force_tensor(self, sim: Simulation, forces: Tensor) -> bool:
+        """Torques [N·m] or forces [N] of all DOFs, copied; they act until set again."""
+        torques = sim.engine.torques
+        if forces.tensor.numel() != torques.numel():
+            raise ValueError(f"expected {torques.numel()} joint torques, got a tensor of shape {forces.shape}")
+        torques.copy_(forces.tensor.view(torques.shape))
+        return True
+
+    def apply_rigid_body_force_tensors(
+        self,
+        sim: Simulation,
+        forceTensor: Tensor | None = None,
+        torqueTensor: Tensor | None = None,
+        space: CoordinateSpace = CoordinateSpace.ENV_SPACE,
+    ) -> bool:
+        """Forces [N] at the bodies' centres of mass and torques [N·m], for the next `simulate` only; copied.
+
+        LOCAL_SPACE means the axes of each body at the start of that `simulate`, the others those of the world.
+        """
+        shape = (len(sim.envs), -1, 3)
+        forces, torques = (
+            None if t is None else self._values(t, sim.contact_forces).view(shape) for t in (forceTensor, torqueTensor)
+        )
+        sim.engine.apply_body_forces(forces, torques, local=space == CoordinateSpace.LOCAL_SPACE)
+        return True
+
+    @staticmethod
+    def _values(given: Tensor, expected: torch.Tensor) -> torch.Tensor:
+        tensor = given.tensor
+        if tensor.numel() != expected.numel() or tensor.dtype != expected.dtype or tensor.device != expected.device:
+            raise ValueError(
+                f"expected a tensor of shape {tuple(expected.shape)}, {expected.dtype} on {expected.device}; "
+                f"got {tuple(tensor.shape)}, {tensor.dtype} on {tensor.device}"
+            )
+        return tensor.view(expected.shape)
+
+    @staticmethod
+    def _indices(sim: Simulation, given: Tensor, count: int) -> torch.Tensor:
+        if given.tensor.dtype != torch.int32:
+            raise ValueError(f"actor indices must be int32, got {given.tensor.dtype}; call .to(torch.int32)")
+        return given.tensor.view(-1)[:count]
+
+    def set_actor_rigid_shape_material_tensors(self, sim: Simulation, friction: Tensor, restitution: Tensor) -> bool:
+        """Not in Isaac Gym: friction and restitution of every shape of each env's robot, (num_envs,) each.
+
+        Takes the place of one `set_actor_rigid_shape_properties` per env. Values are copied.
+        """
+        sim.engine.set_material(friction.tensor, restitution.tensor)
+        return True
