@@ -1,0 +1,160 @@
+"""Where the time of a training iteration goes: python legged_gym/scripts/benchmark.py --task aliengo
+
+Every row is the median over --repeats blocks; a block waits for the device before and after. Episodes run while it
+measures, so robots move, fall and reset as in the first iterations of a training.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from legged_gym.envs import task_registry
+from legged_gym.utils.helpers import get_args, user_errors
+
+WARM_UP_STEPS = 30  # policy steps: robots have landed, graphs are recorded
+BLOCK_STEPS = 20  # policy steps timed at once
+PACKAGES = ("torch", "warp-lang", "mujoco-warp", "mujoco")
+
+FLAGS = [
+    {"name": "--repeats", "type": int, "default": 5, "help": "blocks per row; the median counts"},
+    {"name": "--json", "type": str, "default": "", "help": "also write the table to this file"},
+]
+
+
+class Stopwatch:
+    """Times blocks of work on one device."""
+
+    def __init__(self, device: str, repeats: int) -> None:
+        self.device = torch.device(device)
+        self.repeats = repeats
+
+    def median(self, work: Callable[[], Any]) -> float:
+        """Seconds of one call of `work`, median over the repeats."""
+        return statistics.median(self._once(work) for _ in range(self.repeats))
+
+    def _once(self, work: Callable[[], Any]) -> float:
+        self._wait()
+        start = time.perf_counter()
+        work()
+        self._wait()
+        return time.perf_counter() - start
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def measure(env: Any, runner: Any, watch: Stopwatch) -> dict[str, float]:
+    """Seconds per policy step (first rows) and per iteration, and what follows from them."""
+    alg, steps = runner.alg, runner.num_steps_per_env
+    obs, critic_obs = runner.env.get_observations(), runner.env.get_privileged_observations()
+    actions = torch.randn(env.num_envs, env.num_actions, device=env.device)
+
+    def simulate() -> None:
+        for _ in range(BLOCK_STEPS * env.cfg.control.decimation):
+            env.gym.simulate(env.sim)
+
+    def step_env() -> None:
+        for _ in range(BLOCK_STEPS):
+            env.step(actions.normal_())
+
+    def act_and_store() -> None:
+        for _ in range(steps):
+            alg.act(obs, critic_obs)
+            alg.process_env_step(env.rew_buf, env.reset_buf, env.extras, critic_obs)
+        alg.storage.clear()
+
+    with torch.inference_mode():
+        for _ in range(WARM_UP_STEPS):
+            env.step(actions.normal_())
+        env_step = watch.median(step_env) / BLOCK_STEPS
+        env.torques.zero_()
+        simulation = watch.median(simulate) / BLOCK_STEPS
+        act_store = watch.median(act_and_store)
+    runner.learn(1)  # warms the learner up and records what it records
+    iteration = watch.median(lambda: runner.learn(1))
+
+    def learn() -> None:
+        alg.storage.step = steps  # the last rollout is still there
+        alg.update()
+
+    update = watch.median(learn)
+    return {
+        "simulation_s": simulation,
+        "env_step_s": env_step,
+        "act_store_s": act_store,
+        "update_s": update,
+        "iteration_s": iteration,
+        "simulation_steps_per_s": env.num_envs / simulation,
+        "env_steps_per_s": env.num_envs / env_step,
+        "training_steps_per_s": env.num_envs * steps / iteration,
+    }
+
+
+def table(rows: dict[str, float]) -> str:
+    """The measurements as text."""
+    lines = [
+        ("simulation alone, one policy step", f"{rows['simulation_s'] * 1e3:.2f} ms"),
+        ("env.step with random actions", f"{rows['env_step_s'] * 1e3:.2f} ms"),
+        ("  of it around the simulation", f"{(rows['env_step_s'] - rows['simulation_s']) * 1e3:.2f} ms"),
+        ("act + store, one iteration", f"{rows['act_store_s']:.3f} s"),
+        ("update, one iteration", f"{rows['update_s']:.3f} s"),
+        ("whole iteration", f"{rows['iteration_s']:.3f} s"),
+        ("simulation alone", f"{rows['simulation_steps_per_s']:,.0f} policy steps/s"),
+        ("training", f"{rows['training_steps_per_s']:,.0f} policy steps/s"),
+        ("start to first step", f"{rows['start_s']:.1f} s"),
+    ]
+    if "gpu_memory_gb" in rows:
+        lines.append(("GPU memory in use", f"{rows['gpu_memory_gb']:.2f} GB"))
+    return "\n".join(f"{name:<36}{value:>28}" for name, value in lines)
+
+
+def device_name(device: str) -> str:
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU {platform.machine()}, {torch.get_num_threads()} torch threads"
+
+
+def benchmark(args: argparse.Namespace) -> dict[str, Any]:
+    """Build the task, measure, print and write the results."""
+    start = time.perf_counter()
+    with user_errors():
+        if args.repeats < 1:
+            raise ValueError(f"--repeats must be at least 1, got {args.repeats}")
+        env, _ = task_registry.make_env(args.task, args)
+        runner, _ = task_registry.make_alg_runner(env, args.task, args, log_root=None)
+    start_s = time.perf_counter() - start
+    rows = measure(env, runner, Stopwatch(args.sim_device, args.repeats))
+    rows["start_s"] = start_s
+    if torch.device(args.sim_device).type == "cuda":
+        free, total = torch.cuda.mem_get_info(args.sim_device)
+        rows["gpu_memory_gb"] = (total - free) / 1e9
+    about = {
+        "task": args.task,
+        "device": device_name(args.sim_device),
+        "num_envs": env.num_envs,
+        "steps_per_iteration": runner.num_steps_per_env,
+        "repeats": args.repeats,
+        "overflows": env.sim.engine.overflows(),
+        "faults": int(env.fault_count),
+        **{package: version(package) for package in PACKAGES},
+    }
+    print(", ".join(f"{key} {value}" for key, value in about.items()))
+    print(table(rows))
+    if args.json:
+        with open(args.json, "w", encoding="utf-8") as file:
+            json.dump({**about, **rows}, file, indent=1)
+    return rows
+
+
+if __name__ == "__main__":
+    with user_errors():
+        arguments = get_args(extra=FLAGS)
+    benchmark(arguments)
