@@ -1,5 +1,6 @@
 """Registers every task. Adding a robot: its URDF, its config, one `register` line here."""
 
+from legged_gym.envs.a1.a1_config import A1FlatCfg, A1FlatCfgPPO, A1RoughCfg, A1RoughCfgPPO
 from legged_gym.envs.aliengo.aliengo_config import (
     AliengoFlatCfg,
     AliengoFlatCfgPPO,
@@ -7,9 +8,17 @@ from legged_gym.envs.aliengo.aliengo_config import (
     AliengoRoughCfgPPO,
 )
 from legged_gym.envs.base.legged_robot import LeggedRobot
+from legged_gym.envs.go1.go1_config import Go1FlatCfg, Go1FlatCfgPPO, Go1RoughCfg, Go1RoughCfgPPO
+from legged_gym.envs.go2.go2_config import Go2FlatCfg, Go2FlatCfgPPO, Go2RoughCfg, Go2RoughCfgPPO
 from legged_gym.utils.task_registry import task_registry
 
+task_registry.register("a1", LeggedRobot, A1RoughCfg(), A1RoughCfgPPO())
+task_registry.register("a1_flat", LeggedRobot, A1FlatCfg(), A1FlatCfgPPO())
 task_registry.register("aliengo", LeggedRobot, AliengoRoughCfg(), AliengoRoughCfgPPO())
 task_registry.register("aliengo_flat", LeggedRobot, AliengoFlatCfg(), AliengoFlatCfgPPO())
+task_registry.register("go1", LeggedRobot, Go1RoughCfg(), Go1RoughCfgPPO())
+task_registry.register("go1_flat", LeggedRobot, Go1FlatCfg(), Go1FlatCfgPPO())
+task_registry.register("go2", LeggedRobot, Go2RoughCfg(), Go2RoughCfgPPO())
+task_registry.register("go2_flat", LeggedRobot, Go2FlatCfg(), Go2FlatCfgPPO())
 
 __all__ = ["LeggedRobot", "task_registry"]

@@ -53,7 +53,7 @@ def test_masses_and_centres_are_those_of_the_simulator(any_env: Any) -> None:
     bodies = [any_env.gym.get_actor_rigid_body_properties(env, 0)[0] for env in any_env.envs]
     mass = torch.tensor([body.mass for body in bodies]) - any_env.payload[:, 0]
     com = torch.tensor([list(body.com) for body in bodies]) - any_env.com_displacement
-    assert mass == pytest.approx(mass[0].repeat(NUM_ENVS)) and mass[0] > 10
+    assert mass == pytest.approx(mass[0].repeat(NUM_ENVS)) and mass[0] > 4
     assert torch.allclose(com, com[0].expand(NUM_ENVS, 3), atol=TOLERANCE)
     assert any_env.payload.unique().numel() == NUM_ENVS
 

@@ -1,0 +1,54 @@
+"""What Unitree's quadrupeds share: names of bodies, and rewards. A robot's config states the rest."""
+
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
+
+
+class QuadrupedCfg(LeggedRobotCfg):
+    class asset(LeggedRobotCfg.asset):
+        foot_name = "foot"
+        penalize_contacts_on = ["thigh", "calf", "base"]
+        terminate_after_contacts_on = ["base"]
+        self_collisions = 1  # off
+
+    class rewards(LeggedRobotCfg.rewards):
+        class scales:
+            tracking_lin_vel = 1.0
+            tracking_ang_vel = 0.5
+            lin_vel_z = -2.0
+            ang_vel_xy = -0.05
+            orientation = -0.2
+            dof_acc = -2.5e-7
+            joint_power = -2e-5
+            base_height = -1.0
+            foot_clearance = -0.01
+            action_rate = -0.01
+            smoothness = -0.01
+            # Terms that HIMLoco defines and leaves off.
+            termination = 0.0
+            feet_air_time = 0.0
+            collision = 0.0
+            feet_stumble = 0.0
+            stand_still = 0.0
+            torques = 0.0
+            dof_vel = 0.0
+            dof_pos_limits = 0.0
+            dof_vel_limits = 0.0
+            torque_limits = 0.0
+            feet_contact_forces = 0.0
+
+        only_positive_rewards = False
+        base_height_target = 0.30  # [m]
+        clearance_height_target = -0.20  # [m]
+
+
+def joint_angles(hip: float, front_thigh: float, rear_thigh: float, calf: float) -> dict[str, float]:
+    """A left-right symmetric pose: joint name to angle [rad].
+
+    hip: of the left legs, positive outwards; the right legs' hips are mirrored. The other joints turn alike.
+    """
+    pose = {}
+    for leg in ("FL", "RL", "FR", "RR"):
+        pose[f"{leg}_hip_joint"] = hip if leg[1] == "L" else -hip
+        pose[f"{leg}_thigh_joint"] = front_thigh if leg[0] == "F" else rear_thigh
+        pose[f"{leg}_calf_joint"] = calf
+    return pose

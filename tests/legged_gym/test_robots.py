@@ -1,0 +1,174 @@
+"""The four robots: the numbers of their configs, their bodies, and whether they stand."""
+
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from small_envs import build, small_cfg
+
+from legged_gym.envs import task_registry
+from legged_gym.envs.base import legged_robot
+from legged_gym.utils.helpers import class_to_dict
+
+GRAVITY = 9.81  # [m/s^2]
+STAND_STEPS = 100  # 2 s
+REST_STEPS = 25  # the last 0.5 s, when landing is over
+FORCE_TOLERANCE = 0.05  # contact forces are read once per policy step, and thighs on the ground rattle
+LEGS = ("FL", "FR", "RL", "RR")
+
+
+class Numbers(NamedTuple):
+    """One column of the robots' table in the environment's specification."""
+
+    start_height: float  # [m]
+    angles: dict[str, tuple[float, float, float]]  # leg: hip, thigh, calf [rad]
+    kp: float  # [N·m/rad]
+    kd: float  # [N·m·s/rad]
+    action_scale: float
+    max_curriculum: float  # [m/s]
+    soft_limits: float
+
+
+CROUCH = {"FL": (0.1, 0.8, -1.5), "FR": (-0.1, 0.8, -1.5), "RL": (0.1, 1.0, -1.5), "RR": (-0.1, 1.0, -1.5)}
+TABLE = {
+    "aliengo": Numbers(0.55, dict.fromkeys(LEGS, (0.0, 0.8, -1.5)), 40.0, 2.0, 0.5, 3.0, 0.95),
+    "a1": Numbers(0.42, CROUCH, 40.0, 1.0, 0.25, 2.0, 1.0),
+    "go1": Numbers(0.42, CROUCH, 40.0, 1.0, 0.25, 2.0, 1.0),
+    "go2": Numbers(0.42, CROUCH, 40.0, 1.0, 0.25, 2.0, 1.0),
+}
+SMALL_ROBOTS = ("a1", "go1", "go2")
+every_robot = pytest.mark.parametrize("robot", TABLE)
+
+
+# --- Numbers ---------------------------------------------------------------------------------------------------------
+
+
+@every_robot
+def test_start_pose_is_the_tables(robot: str) -> None:
+    start = task_registry.get_cfgs(robot)[0].init_state
+    assert start.pos == [0.0, 0.0, TABLE[robot].start_height]
+    assert start.default_joint_angles == {
+        f"{leg}_{part}_joint": angle
+        for leg, angles in TABLE[robot].angles.items()
+        for part, angle in zip(("hip", "thigh", "calf"), angles, strict=True)
+    }
+
+
+@every_robot
+def test_control_is_the_tables(robot: str) -> None:
+    control = task_registry.get_cfgs(robot)[0].control
+    assert (control.stiffness, control.damping) == ({"joint": TABLE[robot].kp}, {"joint": TABLE[robot].kd})
+    assert (control.control_type, control.action_scale) == ("P", TABLE[robot].action_scale)
+
+
+@every_robot
+def test_speed_bound_and_soft_limits_are_the_tables(robot: str) -> None:
+    cfg = task_registry.get_cfgs(robot)[0]
+    assert cfg.commands.max_curriculum == TABLE[robot].max_curriculum
+    soft_limits = {cfg.rewards.soft_dof_pos_limit, cfg.rewards.soft_dof_vel_limit, cfg.rewards.soft_torque_limit}
+    assert soft_limits == {TABLE[robot].soft_limits}
+
+
+@every_robot
+@pytest.mark.parametrize(("suffix", "ground"), [("", "rough"), ("_flat", "flat")])
+def test_experiment_is_named_after_ground_and_robot(robot: str, suffix: str, ground: str) -> None:
+    assert task_registry.get_cfgs(robot + suffix)[1].runner.experiment_name == f"{ground}_{robot}"
+
+
+@every_robot
+def test_asset_is_the_robots_own(robot: str) -> None:
+    asset = task_registry.get_cfgs(robot)[0].asset
+    assert asset.name == robot
+    assert asset.file == f"{{LEGGED_GYM_ROOT_DIR}}/resources/robots/{robot}/urdf/{robot}.urdf"
+    assert (asset.foot_name, asset.self_collisions) == ("foot", 1)
+
+
+@pytest.mark.parametrize("robot", SMALL_ROBOTS)
+def test_rewards_are_aliengos_but_for_the_soft_limits(robot: str) -> None:
+    rewards, aliengos = (class_to_dict(task_registry.get_cfgs(name)[0].rewards) for name in (robot, "aliengo"))
+    differing = {key for key in rewards | aliengos if rewards.get(key) != aliengos.get(key)}
+    assert differing == {"soft_dof_pos_limit", "soft_dof_vel_limit", "soft_torque_limit"}
+
+
+@pytest.mark.parametrize("robot", SMALL_ROBOTS)
+def test_flat_task_differs_from_the_rough_one_in_its_ground_only(robot: str) -> None:
+    rough, flat = (class_to_dict(task_registry.get_cfgs(task)[0]) for task in (robot, f"{robot}_flat"))
+    assert (flat["terrain"]["mesh_type"], flat["terrain"]["curriculum"]) == ("plane", False)
+    for cfg in (rough, flat):
+        del cfg["terrain"]["mesh_type"], cfg["terrain"]["curriculum"]
+    assert rough == flat
+
+
+# --- Bodies ----------------------------------------------------------------------------------------------------------
+
+
+def named(env: Any, body_ids: torch.Tensor) -> list[str]:
+    return sorted(env.body_names[i] for i in body_ids)
+
+
+def test_feet_legs_and_base_are_told_apart(any_env: Any) -> None:
+    assert named(any_env, any_env.feet_indices) == [f"{leg}_foot" for leg in LEGS]
+    penalised = [f"{leg}_{part}" for leg in LEGS for part in ("calf", "thigh")] + ["base"]
+    assert named(any_env, any_env.penalised_contact_indices) == penalised
+    assert named(any_env, any_env.termination_contact_indices) == ["base"]
+
+
+def test_only_go2_has_a_head_of_its_own(any_env: Any) -> None:
+    heads = [name for name in any_env.body_names if "Head" in name]
+    assert heads == (["Head_upper", "Head_lower"] if any_env.cfg.asset.name == "go2" else [])
+    assert any_env.num_bodies == len(any_env.body_names) == 17 + len(heads)
+
+
+def test_default_pose_lies_within_the_joint_limits(any_env: Any) -> None:
+    lower, upper = any_env.dof_pos_limits.T
+    assert ((lower < any_env.default_dof_pos) & (any_env.default_dof_pos < upper)).all()
+
+
+# --- Standing --------------------------------------------------------------------------------------------------------
+
+
+class Rest(NamedTuple):
+    """What two robots did after a drop from their start height, with zero actions and nothing random."""
+
+    robot: str
+    falls: int  # episodes that ended
+    foot_load: torch.Tensor  # (2,) vertical force on the feet at rest, as a share of the weight
+    load: torch.Tensor  # (2,) the same on all bodies
+
+
+@pytest.fixture(scope="module", params=TABLE)
+def rest(request: pytest.FixtureRequest) -> Rest:
+    task = f"{request.param}_flat"
+    cfg = small_cfg(task)
+    cfg.env.num_envs, cfg.noise.add_noise = 2, False
+    for name, value in class_to_dict(cfg.domain_rand).items():
+        if value is True:
+            setattr(cfg.domain_rand, name, False)
+    env = build(cfg, task)
+    bodies = env.gym.get_actor_rigid_body_properties(env.envs[0], env.actor_handles[0])
+    weight = sum(body.mass for body in bodies) * GRAVITY
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(legged_robot, "START_SPEED", 0.0)
+        env.reset_idx(torch.arange(2))
+    falls, forces = 0, []
+    for _ in range(STAND_STEPS):
+        falls += int(env.step(torch.zeros(2, 12)).dones.sum())
+        forces.append(env.contact_forces[..., 2].clone())
+    shares = torch.stack(forces[-REST_STEPS:]).mean(dim=0) / weight
+    return Rest(request.param, falls, shares[:, env.feet_indices].sum(dim=1), shares.sum(dim=1))
+
+
+def test_base_stays_off_the_ground(rest: Rest) -> None:
+    assert rest.falls == 0
+
+
+def test_ground_carries_the_weight(rest: Rest) -> None:
+    assert rest.load.tolist() == pytest.approx([1.0, 1.0], abs=FORCE_TOLERANCE)
+
+
+def test_feet_carry_the_weight(rest: Rest) -> None:
+    if rest.robot == "aliengo":
+        # 40 N·m/rad cannot hold 25 kg level: statics alone (feet pinned, energy of weight and joint springs) lose the
+        # level pose between 75 and 100 % of the weight; it leans back until its rear thighs touch the ground.
+        pytest.skip("at its published stiffness Aliengo sits back onto its rear thighs")
+    assert rest.foot_load.tolist() == pytest.approx([1.0, 1.0], abs=FORCE_TOLERANCE)
