@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import torch
 
+from isaacgym.gym_dynamics import DynamicsCalls
 from isaacgym.gym_types import CoordinateSpace, Tensor
 from isaacgym.simulation import Simulation
 
 
-class TensorCalls:
+class TensorCalls(DynamicsCalls):
     """Mixin of `gymapi.Gym`."""
 
     def acquire_actor_root_state_tensor(self, sim: Simulation) -> Tensor:
@@ -68,11 +69,58 @@ class TensorCalls:
         return True
 
     def set_dof_actuation_force_tensor(self, sim: Simulation, forces: Tensor) -> bool:
-        """Torques [N·m] or forces [N] of all DOFs, copied; they act until set again."""
+        """Torques [N·m] or forces [N] of all DOFs, copied; they act until set again, on DOFs in EFFORT mode only.
+
+        They are not clipped to the DOF property `effort`, which bounds drives; legged_gym clips its torques itself.
+        """
         torques = sim.engine.torques
         if forces.tensor.numel() != torques.numel():
             raise ValueError(f"expected {torques.numel()} joint torques, got a tensor of shape {forces.shape}")
-        torques.copy_(forces.tensor.view(torques.shape))
+        sim.set_torques(forces.tensor.view(torques.shape))
+        return True
+
+    def set_dof_actuation_force_tensor_indexed(
+        self, sim: Simulation, forces: Tensor, actor_indices: Tensor, count: int
+    ) -> bool:
+        """All DOFs of the actors `actor_indices` (int32), from the full tensor."""
+        ids = self._indices(sim, actor_indices, count).long()
+        values = self._values(forces, sim.dof_targets)
+        torques = sim.engine.torques.clone()
+        torques[ids] = values[ids]
+        sim.set_torques(torques)
+        return True
+
+    def set_dof_position_target_tensor(self, sim: Simulation, targets: Tensor) -> bool:
+        """(num_envs · num_dofs) [rad] or [m], copied; kept until set again, 0 at first. For DOFs in POS mode only.
+
+        The drive's force is stiffness · (target - position) - damping · velocity, clipped to the property `effort`,
+        with position and velocity at the end of each sub-step (`isaacgym.engine.drives`).
+        """
+        sim.engine.set_targets(self._values(targets, sim.dof_targets), None)
+        return True
+
+    def set_dof_position_target_tensor_indexed(
+        self, sim: Simulation, targets: Tensor, actor_indices: Tensor, count: int
+    ) -> bool:
+        """All DOFs of the actors `actor_indices` (int32), from the full tensor."""
+        ids = self._indices(sim, actor_indices, count)
+        sim.engine.set_targets(self._values(targets, sim.dof_targets), None, ids)
+        return True
+
+    def set_dof_velocity_target_tensor(self, sim: Simulation, targets: Tensor) -> bool:
+        """(num_envs · num_dofs) [rad/s] or [m/s], copied; kept until set again, 0 at first. For DOFs in VEL mode only.
+
+        The drive's force is damping · (target - velocity), clipped to the property `effort`; stiffness is not used.
+        """
+        sim.engine.set_targets(None, self._values(targets, sim.dof_targets))
+        return True
+
+    def set_dof_velocity_target_tensor_indexed(
+        self, sim: Simulation, targets: Tensor, actor_indices: Tensor, count: int
+    ) -> bool:
+        """All DOFs of the actors `actor_indices` (int32), from the full tensor."""
+        ids = self._indices(sim, actor_indices, count)
+        sim.engine.set_targets(None, self._values(targets, sim.dof_targets), ids)
         return True
 
     def apply_rigid_body_force_tensors(

@@ -603,7 +603,8 @@ DOF_PROPERTIES_DTYPE = np.dtype(
         ("damping", "<f4"),
         ("friction", "<f4"),
         ("armature", "<f4"),
-    ]
+    ],
+    align=True,  # as in a C struct; torch takes no column of a packed one
 )
 
 

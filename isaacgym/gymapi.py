@@ -7,6 +7,7 @@ One method is ours: `Gym.set_actor_rigid_shape_material_tensors`, which writes a
 from __future__ import annotations
 
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ import torch
 
 from isaacgym import gym_types
 from isaacgym.engine.terrain import Grid, Mesh, Plane
+from isaacgym.gym_dynamics import ForceSensorProperties  # noqa: F401  part of the module's public face
+from isaacgym.gym_host_states import DofState, HostStateCalls, RigidBodyState, Velocity  # noqa: F401  likewise
+from isaacgym.gym_lookups import LookupCalls, actor_of
 from isaacgym.gym_tensors import TensorCalls
 from isaacgym.gym_types import (  # noqa: F401  part of the module's public face
     INVALID_HANDLE,
@@ -50,7 +54,7 @@ from isaacgym.gym_types import (  # noqa: F401  part of the module's public face
     VhacdParams,
 )
 from isaacgym.gym_viewer import ViewerCalls
-from isaacgym.simulation import EFFORT_MODES, Actor, Asset, Env, Simulation
+from isaacgym.simulation import Actor, Asset, Env, Simulation
 
 for _enum in gym_types.ENUMS:  # SIM_PHYSX, DOF_MODE_EFFORT, KEY_ESCAPE, ...
     globals().update(_enum.__members__)
@@ -61,8 +65,11 @@ def acquire_gym() -> Gym:
     return _GYM
 
 
-class Gym(TensorCalls, ViewerCalls):
+class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
     """Handles are plain objects and indices; tensors are torch tensors behind `gymtorch.wrap_tensor`."""
+
+    def __init__(self) -> None:
+        self._sims_with_new_bodies: weakref.WeakSet[Simulation] = weakref.WeakSet()  # for the next `simulate`
 
     # ---- simulation ----------------------------------------------------------------------------------------------
 
@@ -92,6 +99,10 @@ class Gym(TensorCalls, ViewerCalls):
     def get_sim_params(self, sim: Simulation) -> SimParams:
         return sim.params.copy()
 
+    def set_sim_params(self, sim: Simulation, params: SimParams) -> None:
+        """New settings, copied, from the next `simulate` on; after `prepare_sim` gravity only."""
+        sim.set_params(params)
+
     def prepare_sim(self, sim: Simulation) -> bool:
         """Build the engine and its tensors; compiles kernels on first use, which may take a minute."""
         sim.prepare()
@@ -99,6 +110,9 @@ class Gym(TensorCalls, ViewerCalls):
 
     def simulate(self, sim: Simulation) -> None:
         """Advance by params.dt with the torques and forces set before."""
+        if sim in self._sims_with_new_bodies:
+            self._sims_with_new_bodies.discard(sim)
+            self._send_body_properties(sim)
         sim.simulate()
 
     def fetch_results(self, sim: Simulation, wait_for_latest_sim_step: bool = True) -> None:
@@ -116,6 +130,12 @@ class Gym(TensorCalls, ViewerCalls):
 
     def get_frame_count(self, sim: Simulation) -> int:
         return sim.frame_count
+
+    @staticmethod
+    def _send_body_properties(sim: Simulation) -> None:
+        actors = [env.actors[0] for env in sim.envs]
+        values = ([actor.mass for actor in actors], [actor.com for actor in actors], [a.inertia_scale for a in actors])
+        sim.engine.set_body_properties(*(torch.from_numpy(np.stack(v)).float().to(sim.device) for v in values))
 
     # ---- terrain -------------------------------------------------------------------------------------------------
 
@@ -170,27 +190,6 @@ class Gym(TensorCalls, ViewerCalls):
     def load_asset(self, sim: Simulation, rootpath: str, filename: str, options: AssetOptions | None = None) -> Asset:
         return Asset(Path(rootpath) / filename, AssetOptions() if options is None else options.copy())
 
-    def get_asset_dof_count(self, asset: Asset) -> int:
-        return len(asset.robot.dofs)
-
-    def get_asset_rigid_body_count(self, asset: Asset) -> int:
-        return len(asset.robot.bodies)
-
-    def get_asset_rigid_shape_count(self, asset: Asset) -> int:
-        return len(asset.shape_properties)
-
-    def get_asset_dof_names(self, asset: Asset) -> list[str]:
-        return asset.robot.dof_names
-
-    def get_asset_rigid_body_names(self, asset: Asset) -> list[str]:
-        return asset.robot.body_names
-
-    def get_asset_dof_dict(self, asset: Asset) -> dict[str, int]:
-        return {name: index for index, name in enumerate(asset.robot.dof_names)}
-
-    def get_asset_rigid_body_dict(self, asset: Asset) -> dict[str, int]:
-        return {name: index for index, name in enumerate(asset.robot.body_names)}
-
     def get_asset_dof_properties(self, asset: Asset) -> np.ndarray:
         return asset.dof_properties.copy()
 
@@ -211,7 +210,7 @@ class Gym(TensorCalls, ViewerCalls):
             raise ValueError(
                 "create_env with different lower and upper bounds tiles envs; only zero bounds work so far"
             )
-        env = Env(len(sim.envs))
+        env = Env(len(sim.envs), sim=sim)
         sim.envs.append(env)
         return env
 
@@ -226,58 +225,54 @@ class Gym(TensorCalls, ViewerCalls):
         segmentationId: int = 0,
     ) -> int:
         """Actors of different envs never touch. `filter`: 0 asks for self-collision, anything else turns it off."""
+        if env.sim.engine is not None:
+            raise RuntimeError("create_actor after prepare_sim; create all actors before it")
         env.actors.append(Actor(asset, pose.copy(), name or f"actor_{len(env.actors)}", filter))
         return len(env.actors) - 1
 
-    def get_actor_count(self, env: Env) -> int:
-        return len(env.actors)
-
-    def get_env_count(self, sim: Simulation) -> int:
-        return len(sim.envs)
-
-    def get_actor_dof_count(self, env: Env, actor: int) -> int:
-        return len(env.actors[actor].asset.robot.dofs)
-
-    def get_actor_rigid_body_count(self, env: Env, actor: int) -> int:
-        return len(env.actors[actor].asset.robot.bodies)
-
-    def get_actor_rigid_body_names(self, env: Env, actor: int) -> list[str]:
-        return env.actors[actor].asset.robot.body_names
-
-    def find_actor_rigid_body_handle(self, env: Env, actor: int, name: str) -> int:
-        """Index of the body within its env, INVALID_HANDLE if there is none of this name."""
-        names = env.actors[actor].asset.robot.body_names
-        return names.index(name) if name in names else INVALID_HANDLE
-
-    def find_actor_dof_handle(self, env: Env, actor: int, name: str) -> int:
-        names = env.actors[actor].asset.robot.dof_names
-        return names.index(name) if name in names else INVALID_HANDLE
-
     def get_actor_dof_properties(self, env: Env, actor: int) -> np.ndarray:
-        return env.actors[actor].dof_properties.copy()
+        return actor_of(env, actor).dof_properties.copy()
 
     def set_actor_dof_properties(self, env: Env, actor: int, properties: np.ndarray) -> bool:
-        if not np.isin(properties["driveMode"], EFFORT_MODES).all():
-            raise ValueError("position and velocity drives are not supported yet; use DOF_MODE_EFFORT and set torques")
-        env.actors[actor].dof_properties = properties.copy()
+        """Drive mode, stiffness, damping, effort, friction and armature; see `isaacgym.engine.drives.DofParameters`."""
+        env.actors[actor].set_dof_properties(properties)
         return True
 
     def get_actor_rigid_body_properties(self, env: Env, actor: int) -> list[RigidBodyProperties]:
-        return env.actors[actor].body_properties()
+        return actor_of(env, actor).body_properties()
 
     def set_actor_rigid_body_properties(
         self, env: Env, actor: int, properties: list[RigidBodyProperties], recomputeInertia: bool = False
     ) -> bool:
-        """Masses, centres of mass and inertias, before `prepare_sim`."""
-        env.actors[actor].set_body_properties(properties, recomputeInertia)
+        """Masses, centres of mass and inertias; after `prepare_sim` they act from the next `simulate` on."""
+        actor_of(env, actor).set_body_properties(properties, recomputeInertia)
+        if env.sim.engine is not None:
+            self._sims_with_new_bodies.add(env.sim)
         return True
 
     def get_actor_rigid_shape_properties(self, env: Env, actor: int) -> list[RigidShapeProperties]:
-        return env.actors[actor].shape_properties()
+        """Copies with the present friction and restitution, also after `set_actor_rigid_shape_material_tensors`."""
+        properties = actor_of(env, actor).shape_properties()
+        engine = env.sim.engine
+        if engine is not None:
+            materials = torch.stack((engine.friction[env.index], engine.restitution[env.index]), dim=1).tolist()
+            for shape, (friction, restitution) in zip(properties, materials, strict=True):
+                shape.friction, shape.restitution = friction, restitution
+        return properties
 
     def set_actor_rigid_shape_properties(self, env: Env, actor: int, properties: list[RigidShapeProperties]) -> bool:
-        """Friction and restitution, before `prepare_sim`; afterwards use `set_actor_rigid_shape_material_tensors`."""
-        env.actors[actor].set_shape_properties(properties)
+        """Friction and restitution, at any time; for many envs at once see `set_actor_rigid_shape_material_tensors`."""
+        robot, engine = actor_of(env, actor), env.sim.engine
+        robot.set_shape_properties(properties)
+        if engine is not None:
+            engine.friction[env.index] = torch.from_numpy(robot.friction).to(engine.device)
+            engine.restitution[env.index] = torch.from_numpy(robot.restitution).to(engine.device)
+            engine.set_material(engine.friction, engine.restitution)  # tells the engine that they changed
+        return True
+
+    def set_actor_scale(self, env: Env, actor: int, scale: float) -> bool:
+        if scale != 1.0:
+            raise NotImplementedError("set_actor_scale: robots cannot be scaled; scale the URDF file instead")
         return True
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,21 @@ import torch
 from isaacgym import gym_types as types
 from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.urdf import load_urdf
+from isaacgym.engine.drives import MODE_POS, MODE_VEL, DofParameters
 from isaacgym.engine.engine import Engine, EngineOptions
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.engine.terrain import Terrain
 
-EFFORT_MODES = (types.DofDriveMode.DOF_MODE_NONE, types.DofDriveMode.DOF_MODE_EFFORT)
+DOF_FIELDS = ("stiffness", "damping", "effort", "friction", "armature")
+
+
+@dataclass
+class ForceSensor:
+    """A frame fixed to a body that reports the body's contact wrench."""
+
+    body: int
+    pose: types.Transform
+    world_axes: bool
 
 
 class Asset:
@@ -24,8 +36,6 @@ class Asset:
     def __init__(self, path: Path, options: types.AssetOptions) -> None:
         if path.suffix != ".urdf":
             raise ValueError(f"{path}: only .urdf assets can be loaded so far")
-        if options.fix_base_link:
-            raise ValueError(f"{path}: fix_base_link is not supported yet; robots float")
         self.robot: RobotDescription = load_urdf(path, options)
         self.options = options
         self.dof_properties = _dof_properties(self.robot, options)
@@ -34,6 +44,7 @@ class Asset:
         self.body_mass = np.array([body.mass for body in self.robot.bodies], dtype=np.float32)
         self.body_com = np.array([body.com for body in self.robot.bodies], dtype=np.float32)
         self.body_inertia = np.array([body.inertia for body in self.robot.bodies], dtype=np.float32)
+        self.force_sensors: list[ForceSensor] = []
         self.has_inertia = np.trace(self.body_inertia, axis1=1, axis2=2) > 0.0
 
 
@@ -43,6 +54,7 @@ class Env:
 
     index: int
     actors: list[Actor] = field(default_factory=list)
+    sim: Simulation | None = field(default=None, repr=False)
 
 
 class Actor:
@@ -53,12 +65,27 @@ class Actor:
         self.pose = pose
         self.name = name
         self.self_collision_filter = self_collision_filter
-        self.dof_properties = asset.dof_properties
+        self.dof_properties = asset.dof_properties.copy()
+        self.dof_force_sensors = False
+        self.on_dof_change: Callable[[np.ndarray, np.ndarray], None] | None = None  # set by `Simulation.prepare`
         self.friction = np.array([shape.friction for shape in asset.shape_properties], dtype=np.float32)
         self.restitution = np.array([shape.restitution for shape in asset.shape_properties], dtype=np.float32)
         self.mass = asset.body_mass
         self.com = asset.body_com
         self.inertia_scale = np.ones_like(asset.body_mass)
+
+    def set_dof_properties(self, properties: np.ndarray) -> None:
+        """Drive modes, gains and limits; limits of position and velocity are those of the file whatever is given."""
+        if len(properties) != len(self.dof_properties):
+            raise ValueError(
+                f"actor '{self.name}' has {len(self.dof_properties)} DOFs, got properties of {len(properties)}"
+            )
+        for name in ("stiffness", "damping", "friction", "armature"):
+            if (properties[name] < 0.0).any():
+                raise ValueError(f"the DOF property '{name}' of actor '{self.name}' is negative")
+        if self.on_dof_change is not None:
+            self.on_dof_change(self.dof_properties, properties)
+        self.dof_properties = properties.copy()
 
     def body_properties(self) -> list[types.RigidBodyProperties]:
         inertia = self.asset.body_inertia * self.inertia_scale[:, None, None]
@@ -123,14 +150,26 @@ class Simulation:
         robot = self.asset.robot
         gravity = tuple(self.params.gravity)
         dt = self.params.dt / self.params.substeps
-        options = EngineOptions(max_depenetration_velocity=self.params.physx.max_depenetration_velocity)
-        self.engine = Engine(robot, self.terrain, len(actors), dt, self.device, gravity, options)
+        options = EngineOptions(
+            fixed_base=self.asset.options.fix_base_link,
+            disable_gravity=self.asset.options.disable_gravity,
+            self_collision=actors[0].self_collision_filter == 0,
+            max_depenetration_velocity=self.params.physx.max_depenetration_velocity,
+        )
+        dofs = self._dof_parameters(actors)
+        self.engine = Engine(robot, self.terrain, len(actors), dt, self.device, gravity, options, dofs)
         n, num_bodies, num_dofs = len(actors), len(robot.bodies), len(robot.dofs)
         zeros = {"dtype": torch.float, "device": self.device}
         self.root_states = torch.zeros(n, STATE_WIDTH, **zeros)
         self.dof_states = torch.zeros(n * num_dofs, 2, **zeros)
         self.body_states = torch.zeros(n * num_bodies, STATE_WIDTH, **zeros)
         self.contact_forces = torch.zeros(n * num_bodies, 3, **zeros)
+        self.dof_targets = torch.zeros(n, num_dofs, **zeros)  # what a tensor over all DOFs looks like
+        self.dof_forces = torch.zeros(n * num_dofs, **zeros)
+        self._dof_force_mask = torch.tensor([[actor.dof_force_sensors] for actor in actors], device=self.device)
+        self._last_dof_forces = torch.zeros(n, num_dofs, **zeros)
+        self._reports_dof_forces = bool(self._dof_force_mask.any())
+        self._add_force_sensors()
         poses = [(*actor.pose.p, *actor.pose.r) for actor in actors]
         self.root_states[:, :7] = torch.tensor(poses, **zeros)
         self.engine.set_root_states(self.root_states)
@@ -160,12 +199,94 @@ class Simulation:
                 raise RuntimeError(
                     f"env {env.index} holds another robot than env 0; all envs must hold the same actors"
                 )
-            if actor.self_collision_filter == 0:
-                raise RuntimeError("self-collision is not supported yet; pass filter=1 (asset.self_collisions = 1)")
+            if (actor.self_collision_filter == 0) != (self.envs[0].actors[0].self_collision_filter == 0):
+                raise RuntimeError(
+                    f"the actors of env {env.index} and env 0 differ in self-collision; give all the same `filter`"
+                )
+            for option in ("fix_base_link", "disable_gravity"):
+                if getattr(actor.asset.options, option) != getattr(self.asset.options, option):
+                    raise RuntimeError(f"the assets of env {env.index} and env 0 differ in {option}; use one asset")
         return [env.actors[0] for env in self.envs]
+
+    def _dof_parameters(self, actors: list[Actor]) -> DofParameters:
+        properties = np.stack([actor.dof_properties for actor in actors])
+        values = {name: torch.from_numpy(properties[name].copy()).to(self.device) for name in DOF_FIELDS}
+        mode = torch.from_numpy(properties["driveMode"].astype(np.int32)).to(self.device)
+        parameters = DofParameters(mode, **values)
+        effort_mask = mode == int(types.DofDriveMode.DOF_MODE_EFFORT)
+        self._effort_mask = None if effort_mask.all() else effort_mask
+        present = {name: bool((values[name] > 0.0).any()) for name in ("friction", "armature")}
+        present["drives"] = parameters.needs_drives
+
+        def change(world: int, old: np.ndarray, new: np.ndarray) -> None:
+            """A change after `prepare_sim`; parts that no env had then are not in the compiled step."""
+            needed = {name: bool((new[name] > 0.0).any()) for name in ("friction", "armature")}
+            needed["drives"] = bool(np.isin(new["driveMode"], (MODE_POS, MODE_VEL)).any() or (new["damping"] > 0).any())
+            missing = [name for name, is_needed in needed.items() if is_needed and not present[name]]
+            if missing:
+                raise RuntimeError(
+                    f"the simulation was prepared without {' and '.join(missing)}; "
+                    "call set_actor_dof_properties before prepare_sim, in one env at least"
+                )
+            mode[world] = torch.from_numpy(new["driveMode"].astype(np.int32)).to(self.device)
+            effort_mask[world] = mode[world] == int(types.DofDriveMode.DOF_MODE_EFFORT)
+            if self._effort_mask is None and not effort_mask[world].all():
+                self._effort_mask = effort_mask
+            for name in DOF_FIELDS:
+                values[name][world] = torch.from_numpy(new[name].copy()).to(self.device)
+            if any((old[name] != new[name]).any() for name in ("friction", "armature")):
+                self.engine.update_dofs()
+
+        for world, actor in enumerate(actors):
+            actor.on_dof_change = partial(change, world)
+        return parameters
+
+    def _add_force_sensors(self) -> None:
+        sensors = self.asset.force_sensors
+        self.force_sensors = torch.zeros(len(self.envs) * len(sensors), 6, device=self.device)
+        self._wrenches: torch.Tensor | None = None
+        if sensors:
+            poses = torch.tensor([(*sensor.pose.p, *sensor.pose.r) for sensor in sensors])
+            bodies, axes = [sensor.body for sensor in sensors], [sensor.world_axes for sensor in sensors]
+            self._wrenches = self.engine.add_force_sensors(bodies, poses, axes)
+
+    def set_params(self, params: types.SimParams) -> None:
+        """Take over gravity, at any time; the step and the engine's settings only before `prepare`."""
+        if self.engine is not None:
+            if (params.dt, params.substeps) != (self.params.dt, self.params.substeps):
+                raise ValueError("dt and substeps cannot change after prepare_sim; set them in create_sim")
+            self.engine.set_gravity(tuple(params.gravity))
+        self.params = params.copy()
+
+    def set_torques(self, forces: torch.Tensor) -> None:
+        """Of the DOFs in EFFORT mode; the others' are discarded. forces: (num_envs, num_dofs)."""
+        if self._effort_mask is None:
+            self.engine.torques.copy_(forces)
+        else:
+            torch.mul(forces, self._effort_mask, out=self.engine.torques)
+
+    def read_dof_forces(self) -> None:
+        torch.mul(self._last_dof_forces, self._dof_force_mask, out=self.dof_forces.view(self._last_dof_forces.shape))
+
+    @cached_property
+    def jacobians(self) -> torch.Tensor:
+        links = len(self.asset.robot.bodies) - int(self.engine.fixed_base)
+        return torch.zeros(len(self.envs), links, 6, self.engine.qvel.shape[1], device=self.device)
+
+    @cached_property
+    def mass_matrices(self) -> torch.Tensor:
+        size = self.engine.qvel.shape[1]
+        return torch.zeros(len(self.envs), size, size, device=self.device)
+
+    def read_force_sensors(self) -> None:
+        if self._wrenches is not None:
+            self.force_sensors.copy_(self._wrenches.view(-1, 6))
 
     def simulate(self) -> None:
         self.engine.step(self.params.substeps)
+        if self._reports_dof_forces:
+            # now, since the next torques may be set before the tensor is refreshed
+            self.engine.read_dof_forces(self._last_dof_forces)
         self.frame_count += 1
 
 

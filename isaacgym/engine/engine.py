@@ -12,30 +12,38 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import mujoco
 import mujoco_warp as mjw
 import torch
 import warp as wp
 from torch import Tensor
 
 from isaacgym.assets.description import RobotDescription
-from isaacgym.engine import state
-from isaacgym.engine.model import TERRAIN_GEOM, build_spec
+from isaacgym.engine import dynamics, state
+from isaacgym.engine.contact_forces import ForceSensors, sum_contact_forces
+from isaacgym.engine.drives import DofParameters, Drives
+from isaacgym.engine.model import build_spec
 from isaacgym.engine.progress import heartbeat
+from isaacgym.engine.self_collision import EXTRA_CONTACTS, detect_self_contacts, drop_static_contacts
 from isaacgym.engine.terrain import Terrain
-from isaacgym.engine.terrain_contact import TerrainContacts, contact_list, vec5
+from isaacgym.engine.terrain_contact import TerrainContacts, contact_list
 
-FREE_QPOS, FREE_QVEL = 7, 6  # coordinates of a floating base
+FREE_QPOS, FREE_QVEL = 7, 6  # coordinates of a floating base; a fixed one has none
 LIMIT_ROWS = 1  # constraint rows of a joint at its limit
 CONTACT_ROWS = 4  # edges of the friction pyramid
 OVERFLOWS = mjw.OverflowType.NEFC | mjw.OverflowType.NARROWPHASE
 PER_WORLD_FIELDS = ("body_mass", "body_inertia", "body_ipos", "body_subtreemass", "body_invweight0", "dof_invweight0")
+FIXED_BASE_FIELDS = ("body_pos", "body_quat")
 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """Numbers that trade accuracy, memory and speed.
+    """What is simulated, and numbers that trade accuracy, memory and speed.
 
     Attributes:
+        fixed_base: the robot's root stays where it is put.
+        disable_gravity: gravity does not act on the robots.
+        self_collision: bodies of a robot touch each other, except parent and child.
         contacts_per_world: average capacity of the shared contact list.
         max_contacts: contacts of one world that still get constraint rows.
         iterations, ls_iterations: bounds of the Newton solver and of its line search.
@@ -43,6 +51,9 @@ class EngineOptions:
         max_depenetration_velocity: bound of the speed at which deep contacts push out [m/s].
     """
 
+    fixed_base: bool = False
+    disable_gravity: bool = False
+    self_collision: bool = False
     contacts_per_world: int = 24
     max_contacts: int = 36
     iterations: int = 10
@@ -52,10 +63,11 @@ class EngineOptions:
 
 
 class Engine:
-    """N worlds with one floating-base robot each, on one device.
+    """N worlds with one robot each, on one device.
 
     Torch views of the simulator's own memory, valid for the engine's lifetime:
         qpos (n, 7 + num_dofs), qvel (n, 6 + num_dofs): MuJoCo's coordinates; use the set_* methods to change them.
+            A fixed base has no coordinates: (n, num_dofs) both.
         torques (n, num_dofs): joint torques of the next steps [N·m].
         contact_forces (n, num_bodies, 3): net contact force on each body in the last step, world axes [N].
         friction, restitution (n, num_shapes): coefficients of the robot's shapes, averaged with the terrain's.
@@ -70,20 +82,34 @@ class Engine:
         device: str,
         gravity: tuple[float, float, float] = (0.0, 0.0, -9.81),
         options: EngineOptions | None = None,
+        dofs: DofParameters | None = None,
     ) -> None:
+        """dofs: joint properties, kept and updated in place; None for plain joints that obey `torques`."""
         options = options or EngineOptions()
         self.robot = robot
         self.num_worlds = num_worlds
         self.dt = dt
         self.device = device
-        self.mj_model = build_spec(robot, dt, gravity).compile()
+        self.fixed_base = options.fixed_base
+        self._self_collision = options.self_collision
+        self._first_qpos, self._first_qvel = (0, 0) if options.fixed_base else (FREE_QPOS, FREE_QVEL)
+        self.mj_model = build_spec(
+            robot,
+            dt,
+            gravity,
+            fixed_base=options.fixed_base,
+            self_collision=options.self_collision,
+            gravity_compensation=options.disable_gravity,
+        ).compile()
+        # no joint has MuJoCo's own damping (see drives.py), so Euler need not solve for it a second time
+        self.mj_model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_EULERDAMP)
         self.mj_model.opt.iterations = options.iterations
         self.mj_model.opt.ls_iterations = options.ls_iterations
         self.mj_model.opt.tolerance = options.tolerance
         wp.config.log_level = wp.LOG_WARNING  # one line of ours instead of one per module
         self._wp_device = wp.get_device(device)
         with wp.ScopedDevice(self._wp_device):
-            self._allocate(options)
+            self._allocate(options, dofs)
             self._terrain_contacts = TerrainContacts(
                 self.mj_model,
                 terrain,
@@ -96,22 +122,42 @@ class Engine:
         self._position_graph: wp.Graph | None = None
         self._stale = True  # the state or a parameter changed since the last position stage
         self._forces_staged = False
+        self.update_dofs()
 
-    def _allocate(self, options: EngineOptions) -> None:
+    def _allocate(self, options: EngineOptions, dofs: DofParameters | None) -> None:
         model, n = self.mj_model, self.num_worlds
-        limited = int(model.jnt_limited.sum())
-        self._model = mjw.put_model(model, batch_sizes=dict.fromkeys(PER_WORLD_FIELDS, n))
+        extra = EXTRA_CONTACTS if options.self_collision else 0
+        rows = LIMIT_ROWS * int(model.jnt_limited.sum())
+        self._dof_fields = []
+        if dofs is not None:
+            self._dof_fields = [
+                (field, values)
+                for field, values in (("dof_armature", dofs.armature), ("dof_frictionloss", dofs.friction))
+                if values.any()
+            ]
+            rows += model.nv if dofs.friction.any() else 0
+            for field, values in self._dof_fields:
+                getattr(model, field)[self._first_qvel :] = values.amax(dim=0).cpu()
+            mujoco.mj_setConst(model, mujoco.MjData(model))
+        fields = [*PER_WORLD_FIELDS, *(field for field, _ in self._dof_fields)]
+        fields += FIXED_BASE_FIELDS if options.fixed_base else ()
+        self._model = mjw.put_model(model, batch_sizes=dict.fromkeys(fields, n))
         self._model.opt.run_collision_detection = False
         self._model.opt.warn_overflow = 0  # counted by overflows(), not printed by the device
         self._data = mjw.make_data(
             model,
             nworld=n,
-            naconmax=max(n * options.contacts_per_world, options.max_contacts),
-            njmax=CONTACT_ROWS * options.max_contacts + LIMIT_ROWS * limited,
+            naconmax=max(n * (options.contacts_per_world + extra), options.max_contacts + extra),
+            njmax=CONTACT_ROWS * (options.max_contacts + extra) + rows,
         )
         data = self._data
+        self._drives = None
+        if dofs is not None and dofs.needs_drives:
+            self._drives = Drives(dofs, data, self._first_qpos, self._first_qvel)
+        self._force_sensors: ForceSensors | None = None
         self.qpos, self.qvel = wp.to_torch(data.qpos), wp.to_torch(data.qvel)
-        self.torques = wp.to_torch(data.qfrc_applied)[:, FREE_QVEL:]
+        self._applied = wp.to_torch(data.qfrc_applied)[:, self._first_qvel :]
+        self.torques = self._applied if self._drives is None else self._drives.torques
         self._warmstart = wp.to_torch(data.qacc_warmstart)
         self._overflow = wp.to_torch(data.overflow)
         num_bodies = len(self.robot.bodies)
@@ -142,6 +188,36 @@ class Engine:
             mjw.set_const(self._model, self._data)
         self._stale = True
 
+    def update_dofs(self) -> None:
+        """Take over changed numbers of the DOF parameters given at construction."""
+        for field, values in self._dof_fields:
+            wp.to_torch(getattr(self._model, field))[:, self._first_qvel :] = values
+        if self._dof_fields:
+            with self._on_torch_stream():
+                mjw.set_const(self._model, self._data)
+        self._stale = True
+
+    def set_targets(self, positions: Tensor | None, velocities: Tensor | None, world_ids: Tensor | None = None) -> None:
+        """Targets of the drives, (n, num_dofs) each, copied; None leaves them. world_ids: None for all worlds."""
+        if self._drives is None:
+            return
+        rows = slice(None) if world_ids is None else world_ids.long()
+        if positions is not None:
+            self._drives.position_targets[rows] = positions[rows]
+        if velocities is not None:
+            self._drives.velocity_targets[rows] = velocities[rows]
+
+    def set_gravity(self, gravity: tuple[float, float, float]) -> None:
+        """[m/s²], world; from the next step on."""
+        values = torch.tensor(gravity, dtype=torch.float, device=self.device)
+        wp.to_torch(self._model.opt.gravity).copy_(values.expand(self._model.opt.gravity.shape[0], 3))
+        self._stale = True
+
+    def add_force_sensors(self, bodies: list[int], poses: Tensor, world_axes: list[bool]) -> Tensor:
+        """Before the first step. Returns their wrenches in the last step, see `ForceSensors`."""
+        self._force_sensors = ForceSensors(bodies, poses, world_axes, self.num_worlds, self.device)
+        return self._force_sensors.wrenches
+
     def set_material(self, friction: Tensor, restitution: Tensor) -> None:
         """Coefficients of every shape of each world's robot, (n,) or (n, num_shapes)."""
         self.friction.copy_(friction.view(self.num_worlds, -1).expand_as(self.friction))
@@ -151,7 +227,17 @@ class Engine:
     # ---- state in and out (layouts of isaacgym.engine.state) -----------------------------------------------------
 
     def set_root_states(self, states: Tensor, world_ids: Tensor | None = None) -> None:
-        """Pose and centre-of-mass velocity of the base. states: (n, 13); world_ids: int32, None for all worlds."""
+        """Pose and centre-of-mass velocity of the base. states: (n, 13); world_ids: int32, None for all worlds.
+
+        A fixed base moves to the pose; the velocity is ignored.
+        """
+        if self.fixed_base:
+            rows = slice(None) if world_ids is None else world_ids.long()
+            wp.to_torch(self._model.body_pos)[rows, 1] = states[rows, :3]
+            wp.to_torch(self._model.body_quat)[rows, 1] = states[rows][:, [6, 3, 4, 5]]
+            self._warmstart[rows] = 0.0
+            self._stale = True
+            return
         ids = self._world_ids(world_ids)
         self._launch(
             state.write_root_states,
@@ -167,7 +253,7 @@ class Engine:
         self._launch(
             state.write_dof_states,
             (len(ids), states.shape[1]),
-            [wp.from_torch(states), ids, FREE_QPOS, FREE_QVEL],
+            [wp.from_torch(states), ids, self._first_qpos, self._first_qvel],
             [self._data.qpos, self._data.qvel, self._data.qacc_warmstart],
         )
         self._stale = True
@@ -183,13 +269,18 @@ class Engine:
 
     def read_root_states(self, out: Tensor) -> None:
         """out: (n, 13)."""
+        if self.fixed_base:
+            out.zero_()
+            out[:, :3] = wp.to_torch(self._model.body_pos)[:, 1]
+            out[:, 3:7] = wp.to_torch(self._model.body_quat)[:, 1][:, [1, 2, 3, 0]]
+            return
         data = self._data
         inputs = [data.qpos, data.qvel, self._model.body_ipos]
         self._launch(state.read_root_states, self.num_worlds, inputs, [wp.from_torch(out.view(-1, 1, 13))])
 
     def read_dof_states(self, out: Tensor) -> None:
         """out: (n, num_dofs, 2)."""
-        inputs = [self._data.qpos, self._data.qvel, FREE_QPOS, FREE_QVEL]
+        inputs = [self._data.qpos, self._data.qvel, self._first_qpos, self._first_qvel]
         self._launch(state.read_dof_states, out.shape[:2], inputs, [wp.from_torch(out)])
 
     def read_body_states(self, out: Tensor) -> None:
@@ -197,6 +288,25 @@ class Engine:
         d = self._data
         inputs = [self._model.body_rootid, d.xpos, d.xquat, d.xipos, d.cvel, d.subtree_com]
         self._launch(state.read_body_states, out.shape[:2], inputs, [wp.from_torch(out)])
+
+    def read_dof_forces(self, out: Tensor) -> None:
+        """Actuation and drive forces of the last step. out: (n, num_dofs)."""
+        out.copy_(self._applied)
+        if self._drives is not None:
+            acceleration = wp.to_torch(self._data.qacc)[:, self._first_qvel :]
+            out -= self._drives.added_inertia * acceleration  # drives act at the end of the step
+
+    def read_jacobians(self, out: Tensor) -> None:
+        """Of the current state. out: (n, links, 6, nv), without the base as a link if it is fixed."""
+        self._update_position()
+        with self._on_torch_stream():
+            dynamics.link_jacobians(self._model, self._data, self.fixed_base, wp.from_torch(out))
+
+    def read_inertia_matrices(self, out: Tensor) -> None:
+        """Of the current state. out: (n, nv, nv)."""
+        self._update_position()
+        with self._on_torch_stream():
+            dynamics.inertia_matrices(self._model, self._data, self.fixed_base, wp.from_torch(out))
 
     def overflows(self) -> int:
         """Worlds that ever had more contacts or constraints than there was room for. Waits for the device."""
@@ -208,22 +318,29 @@ class Engine:
         """Advance all worlds by substeps · dt; `contact_forces` is the mean over the sub-steps."""
         if self._step_graph is None and self._wp_device.is_cuda:
             self._capture()
-        if self._stale:
-            self._run(self._position_graph, self._position)
-            self._stale = False
+        self._update_position()
         if self._forces_staged:
             self._stage_forces()
         self._run(self._step_graph, self._step)
         if substeps > 1:
-            mean = self.contact_forces / substeps
+            reports = [self.contact_forces]
+            reports += [] if self._force_sensors is None else [self._force_sensors.wrenches]
+            means = [report / substeps for report in reports]
             for _ in range(substeps - 1):
                 self._run(self._step_graph, self._step)
-                mean += self.contact_forces / substeps
-            self.contact_forces.copy_(mean)
+                for mean, report in zip(means, reports, strict=True):
+                    mean += report / substeps
+            for mean, report in zip(means, reports, strict=True):
+                report.copy_(mean)
         if self._forces_staged:
             with self._on_torch_stream():
                 self._data.xfrc_applied.zero_()
             self._forces_staged = False
+
+    def _update_position(self) -> None:
+        if self._stale:
+            self._run(self._position_graph, self._position)
+            self._stale = False
 
     def compile(self) -> None:
         """Load or compile all kernels by stepping once, and put the state back."""
@@ -243,8 +360,15 @@ class Engine:
         mjw.kinematics(m, d)
         mjw.com_pos(m, d)
         mjw.crb(m, d)
-        mjw.factor_m(m, d)
+        if self._drives is None:
+            mjw.factor_m(m, d)
+        if self._self_collision:
+            detect_self_contacts(m, d, self._friction)
+        else:
+            d.nacon.zero_()
         self._terrain_contacts.detect(m, d, self._contacts)
+        if self.fixed_base:
+            drop_static_contacts(m, d)
         mjw.make_constraint(m, d)
         mjw.com_vel(m, d)
         mjw.passive(m, d)
@@ -253,24 +377,13 @@ class Engine:
     def _step(self) -> None:
         """Solve and integrate, then the position stage of the new state."""
         m, d = self._model, self._data
+        if self._drives is not None:
+            self._drives.apply(m, d)
         mjw.fwd_acceleration(m, d)
         mjw.solve(m, d)
-        self._contact_forces.zero_()
-        wp.launch(
-            _sum_contact_forces,
-            dim=d.naconmax,
-            inputs=[
-                d.nacon,
-                d.contact.worldid,
-                d.contact.geom,
-                d.contact.frame,
-                d.contact.friction,
-                d.contact.efc_address,
-                d.efc.force,
-                m.geom_bodyid,
-            ],
-            outputs=[self._contact_forces],
-        )
+        sum_contact_forces(m, d, self._contact_forces)
+        if self._force_sensors is not None:
+            self._force_sensors.read(m, d)
         mjw.euler(m, d)
         self._position()
 
@@ -323,39 +436,3 @@ class Engine:
         stream = wp.stream_from_torch(torch.cuda.current_stream(self.device))
         with wp.ScopedDevice(self._wp_device), wp.ScopedStream(stream, sync_enter=False):
             yield
-
-
-@wp.kernel(enable_backward=False)
-def _sum_contact_forces(
-    num_contacts: wp.array(dtype=int),
-    contact_world: wp.array(dtype=int),
-    contact_geom: wp.array(dtype=wp.vec2i),
-    contact_frame: wp.array(dtype=wp.mat33),
-    contact_friction: wp.array(dtype=vec5),
-    efc_address: wp.array2d(dtype=int),
-    efc_force: wp.array2d(dtype=float),
-    geom_bodyid: wp.array(dtype=int),
-    body_forces: wp.array3d(dtype=float),
-):
-    """Net contact force per body in world axes, from the four edges of each friction pyramid."""
-    contact = wp.tid()
-    if contact >= wp.min(num_contacts[0], contact_world.shape[0]):
-        return
-    first = efc_address[contact, 0]
-    if first < 0 or efc_address[contact, 3] < 0:
-        return
-    world = contact_world[contact]
-    f0 = efc_force[world, first]
-    f1 = efc_force[world, first + 1]
-    f2 = efc_force[world, first + 2]
-    f3 = efc_force[world, first + 3]
-    friction = contact_friction[contact]
-    local = wp.vec3(f0 + f1 + f2 + f3, friction[0] * (f0 - f1), friction[1] * (f2 - f3))
-    force = wp.transpose(contact_frame[contact]) * local
-    geom = contact_geom[contact]
-    for side in range(2):
-        sign = wp.where(side == 0, -1.0, 1.0)
-        if geom[side] != wp.static(TERRAIN_GEOM):
-            row = geom_bodyid[geom[side]] - 1
-            for k in range(3):
-                wp.atomic_add(body_forces, world, row, k, sign * force[k])

@@ -50,7 +50,7 @@ SEARCH_CELLS = wp.constant(0.25)  # how far around a point inside the ground the
 MAX_BOX_EDGES = wp.constant(8)  # terrain edges that one box may rest on
 LEAVING_COSINE = wp.constant(0.3)  # an edge pushes a box only along axes that lead out of the ground
 MIN_LENGTH = wp.constant(1.0e-7)
-MIN_FRICTION = wp.constant(0.02)  # the stiffness of a flatter pyramid, which grows as 1 / friction², breaks float32
+MIN_FRICTION = wp.constant(0.05)  # the stiffness of a flatter pyramid, which grows as 1 / friction², breaks float32
 
 vec5 = wp.types.vector(length=5, dtype=float)
 
@@ -649,8 +649,7 @@ class TerrainContacts:
         self._surfaces.max_depth = 2.0 * self._surfaces.contact_time * max_depenetration_velocity
 
     def detect(self, model: mjw.Model, data: mjw.Data, contacts: ContactList) -> None:
-        """Replace the contacts in `contacts` by those of the poses in `data`."""
-        data.nacon.zero_()
+        """Append the contacts of the poses in `data` to `contacts`."""
         poses = [data.geom_xpos, data.geom_xmat]
         inputs = [self._terrain, *self._probes, *poses, self._surfaces, contacts]
         wp.launch(self._kernel, dim=(self._probes[0].size, self._num_worlds), inputs=inputs)

@@ -1,0 +1,161 @@
+"""`python -m isaacgym.coverage`: which Isaac Gym symbols that open locomotion code uses work here.
+
+One line per symbol: whether it works, how many of 14 repositories use it, which of the repositories HIM (HIMLoco),
+LG (legged_gym), URG (unitree_rl_gym), HG (humanoid-gym) and WTW (walk-these-ways) are among them, and what is lacking.
+Whether a symbol exists is looked up in the code; only the reasons are written down here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from isaacgym.coverage_symbols import ADDED_TO_LG, HIM_MIN_USES, HIM_ONLY, USES
+
+_PLACED_ONLY = "cameras can be placed but see nothing"
+_NO_WINDOW = "no window: accepted, draws nothing"
+# Exists, with limits.
+LIMITS = {
+    "gym.create_sim": "SIM_FLEX runs on the same engine as SIM_PHYSX; no graphics context",
+    "gym.create_env": "zero bounds only: envs share one origin",
+    "gym.create_actor": "one actor per env, the same robot in all",
+    "gym.load_asset": "URDF only",
+    "gym.add_ground": "one ground per simulation; one friction coefficient",
+    "gym.add_triangle_mesh": "one ground per simulation; moved but not turned by params.transform",
+    "gym.add_heightfield": "one ground per simulation; square cells only",
+    "gym.set_actor_rigid_shape_properties": "friction and restitution only",
+    "gym.set_asset_rigid_shape_properties": "friction and restitution only",
+    "gym.set_actor_rigid_body_properties": "inertia is scaled, not replaced; flags are ignored",
+    "gym.set_actor_dof_properties": "limits of position and velocity stay those of the file",
+    "gym.set_sim_params": "after prepare_sim gravity only; dt and substeps must stay",
+    "gym.create_asset_force_sensor": "reports the contacts of its body only",
+    "gym.create_viewer": "no window opens",
+    "gym.draw_viewer": _NO_WINDOW,
+    "gym.step_graphics": _NO_WINDOW,
+    "gym.clear_lines": _NO_WINDOW,
+    "gym.viewer_camera_look_at": "no window: remembered for get_viewer_camera_transform",
+    "gym.get_viewer_camera_transform": "what viewer_camera_look_at set last; axes x forward, z up are unverified",
+    "gym.sync_frame_time": "no window: does not wait",
+    "gym.poll_viewer_events": "no window: there are no events",
+    "gym.subscribe_viewer_keyboard_event": "no window: there are no events",
+    "gym.query_viewer_action_events": "no window: there are no events",
+    "gym.query_viewer_has_closed": "no window: never closed",
+    "gym.write_viewer_image_to_file": "writes nothing and warns",
+    "gym.set_rigid_body_color": _NO_WINDOW,
+    "gym.create_camera_sensor": _PLACED_ONLY,
+    "gym.set_camera_location": _PLACED_ONLY,
+    "gym.set_camera_transform": _PLACED_ONLY,
+    "gym.attach_camera_to_body": _PLACED_ONLY,
+    "gym.render_all_camera_sensors": _PLACED_ONLY,
+    "gym.start_access_image_tensors": _PLACED_ONLY,
+    "gym.end_access_image_tensors": _PLACED_ONLY,
+    "gym.get_asset_actuator_properties": "always empty: URDF files have no actuators",
+    "gym.get_actor_tendon_properties": "always empty: URDF files have no tendons",
+    "gym.set_actor_tendon_properties": "takes an empty list only: URDF files have no tendons",
+    "gymutil.draw_lines": _NO_WINDOW,
+    "gymutil.draw_line": _NO_WINDOW,
+    "gymapi.SIM_FLEX": "runs on the same engine as SIM_PHYSX",
+    "gymapi.IMAGE_COLOR": _PLACED_ONLY,
+    "gymapi.IMAGE_DEPTH": _PLACED_ONLY,
+    "gymapi.UP_AXIS_Y": "gravity and ground follow their own vectors; the axis is not checked",
+}
+# Absent, or there only to say that it is not supported.
+LACKS = {
+    "gym.get_camera_image": "no camera sensors",
+    "gym.get_camera_image_gpu_tensor": "no camera sensors",
+    "gym.get_camera_transform": "no camera sensors",
+    "gym.set_actor_scale": "robots cannot be scaled",
+    "gym.create_box": "robots from URDF files are the only assets",
+}
+NOT_WRITTEN = "not written yet"
+
+
+class Status(StrEnum):
+    WORKS = "works"
+    PARTLY = "partly"
+    MISSING = "missing"
+
+
+class Row(NamedTuple):
+    module: str  # gym: a method of the gym object
+    name: str
+    uses: int  # repositories, of 14
+    sets: tuple[str, ...]  # those of SETS that use it
+    status: Status
+    reason: str  # empty if it works
+
+
+def coverage() -> list[Row]:
+    """All symbols, most used first within each module."""
+    sets = repository_sets()
+    rows = []
+    for module, uses, name in _symbols():
+        key = f"{module}.{name}"
+        users = tuple(repository for repository, symbols in sets.items() if key in symbols)
+        rows.append(Row(module, name, uses, users, *_status(module, name)))
+    return rows
+
+
+def repository_sets() -> dict[str, set[str]]:
+    """Repository → the symbols it uses, as 'module.name'."""
+    him = {f"{module}.{name}" for module, uses, name in _symbols() if uses >= HIM_MIN_USES}
+    lg = him - _keys(HIM_ONLY)
+    return {"HIM": him, **{name: lg | _keys(added) for name, added in ADDED_TO_LG.items()}}
+
+
+def _symbols() -> Iterator[tuple[str, int, str]]:
+    for module, by_uses in USES.items():
+        for uses, names in by_uses.items():
+            for name in names.split():
+                yield module, uses, name
+
+
+def _keys(names_by_module: dict[str, str]) -> set[str]:
+    return {f"{module}.{name}" for module, names in names_by_module.items() for name in names.split()}
+
+
+def _status(module: str, name: str) -> tuple[Status, str]:
+    key = f"{module}.{name}"
+    if key in LACKS:
+        return Status.MISSING, LACKS[key]
+    if not _exists(module, name):
+        return Status.MISSING, NOT_WRITTEN
+    return (Status.PARTLY, LIMITS[key]) if key in LIMITS else (Status.WORKS, "")
+
+
+def _exists(module: str, name: str) -> bool:
+    """`name` may be dotted: an enum's member or a type's method."""
+    holder = importlib.import_module("isaacgym." + ("gymapi" if module == "gym" else module))
+    if module == "gym":
+        holder = holder.Gym
+    for part in name.split("."):
+        if not hasattr(holder, part):
+            return False
+        holder = getattr(holder, part)
+    return True
+
+
+def report() -> str:
+    rows = coverage()
+    names = list(repository_sets())
+    width = max(len(f"{row.module}.{row.name}") for row in rows)
+    lines = [f"{'symbol':{width}}  {'status':7}  uses  {' '.join(names)}  reason"]
+    for row in rows:
+        users = " ".join((name if name in row.sets else "-").center(len(name)) for name in names)
+        line = f"{f'{row.module}.{row.name}':{width}}  {row.status:7}  {row.uses:4}  {users}  {row.reason}"
+        lines.append(line.rstrip())
+    lines.append("")
+    for name in (*names, "all"):
+        members = [row for row in rows if name == "all" or name in row.sets]
+        counts = Counter(row.status for row in members)
+        summary = ", ".join(f"{counts[status]} {status}" for status in Status)
+        missing = ", ".join(row.name for row in members if row.status is Status.MISSING)
+        lines.append(f"{name}: {summary} of {len(members)}" + (f"; missing: {missing}" if missing else ""))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(report())

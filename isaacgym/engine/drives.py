@@ -1,0 +1,124 @@
+"""Properties of joints per world, and the drives that follow position and velocity targets.
+
+PhysX takes the spring and the damper of a drive at the end of a step. So do we: with the step h, the force
+
+    k (target - q - h v') + d (target_velocity - v')        v' = velocity after the step
+
+is linear in the acceleration. Its constant part joins the applied forces, and h (d + h k) joins the diagonal of the
+inertia matrix. Contacts and joint limits are then solved with the drive in place, and no stiffness is unstable.
+In free motion this is what C MuJoCo's `implicitfast` integrator makes of an actuator with the damping d + h k.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mujoco_warp as mjw
+import torch
+import warp as wp
+from torch import Tensor
+
+MODE_POS, MODE_VEL, MODE_EFFORT = 1, 2, 3  # values of DofDriveMode; 0 is NONE
+
+
+@dataclass
+class DofParameters:
+    """Joint properties of all worlds, (n, num_dofs) each; SI units, of rotation or translation as the joint has it.
+
+    Attributes:
+        mode: DofDriveMode, int32.
+        stiffness: of position drives.
+        damping: of drives; of DOFs without a drive: viscous friction of the joint.
+        effort: bound of the force of drives. It does not bound actuation forces.
+        friction: Coulomb friction (MuJoCo's frictionloss).
+        armature: inertia added to the joint (rotor inertia times gear ratio squared).
+    """
+
+    mode: Tensor
+    stiffness: Tensor
+    damping: Tensor
+    effort: Tensor
+    friction: Tensor
+    armature: Tensor
+
+    @property
+    def needs_drives(self) -> bool:
+        return bool((self.mode == MODE_POS).any() or (self.mode == MODE_VEL).any() or (self.damping > 0.0).any())
+
+
+class Drives:
+    """Springs and dampers of all joints. Costs two kernels per step; worlds without any do not make one.
+
+    Torch tensors, (n, num_dofs) each, written at any time and read by every step:
+        torques: forces on DOFs in EFFORT mode [N·m] or [N].
+        position_targets [rad] or [m]; velocity_targets [rad/s] or [m/s].
+        added_inertia: what the last step added to the diagonal of the inertia matrix, h (d + h k).
+    """
+
+    def __init__(self, parameters: DofParameters, data: mjw.Data, first_qpos: int, first_qvel: int) -> None:
+        self.parameters = parameters
+        self.torques = torch.zeros_like(parameters.stiffness)
+        self.position_targets = torch.zeros_like(self.torques)
+        self.velocity_targets = torch.zeros_like(self.torques)
+        self.added_inertia = torch.zeros_like(self.torques)
+        p = parameters
+        tensors = (p.mode, p.stiffness, p.damping, p.effort, self.torques, self.position_targets, self.velocity_targets)
+        self._inputs = [first_qpos, first_qvel, *(wp.from_torch(tensor) for tensor in tensors), data.qpos, data.qvel]
+        self._added_inertia = wp.from_torch(self.added_inertia)
+
+    def apply(self, model: mjw.Model, data: mjw.Data) -> None:
+        """Write the forces to `qfrc_applied`, add to the fresh inertia matrix `M`, and factor it."""
+        wp.launch(
+            _apply_drives,
+            dim=self.torques.shape,
+            inputs=[model.opt.timestep, model.M_rownnz, model.M_rowadr, *self._inputs],
+            outputs=[data.qfrc_applied, self._added_inertia, data.M],
+        )
+        mjw.factor_m(model, data)
+
+
+@wp.kernel(enable_backward=False)
+def _apply_drives(
+    timestep: wp.array(dtype=float),
+    inertia_row_size: wp.array(dtype=int),
+    inertia_row_start: wp.array(dtype=int),
+    first_qpos: int,
+    first_qvel: int,
+    mode: wp.array2d(dtype=int),
+    stiffness: wp.array2d(dtype=float),
+    damping: wp.array2d(dtype=float),
+    effort: wp.array2d(dtype=float),
+    torques: wp.array2d(dtype=float),
+    position_targets: wp.array2d(dtype=float),
+    velocity_targets: wp.array2d(dtype=float),
+    qpos: wp.array2d(dtype=float),
+    qvel: wp.array2d(dtype=float),
+    qfrc_applied: wp.array2d(dtype=float),
+    added_inertia: wp.array2d(dtype=float),
+    inertia: wp.array2d(dtype=float),
+):
+    world, dof = wp.tid()
+    row = first_qvel + dof
+    h = timestep[world % timestep.shape[0]]
+    spring = float(0.0)
+    damper = damping[world, dof]
+    target_velocity = float(0.0)
+    drive = mode[world, dof]
+    if drive == wp.static(MODE_POS):
+        spring = stiffness[world, dof]
+    if drive == wp.static(MODE_VEL):
+        target_velocity = velocity_targets[world, dof]
+    implicit = damper + h * spring
+    force = spring * (position_targets[world, dof] - qpos[world, first_qpos + dof])
+    force += damper * target_velocity - implicit * qvel[world, row]
+    if drive == wp.static(MODE_POS) or drive == wp.static(MODE_VEL):
+        limit = effort[world, dof]
+        if wp.abs(force) >= limit:  # a saturated drive is a constant force, as in C MuJoCo
+            force = wp.clamp(force, -limit, limit)
+            implicit = 0.0
+    if drive == wp.static(MODE_EFFORT):
+        force += torques[world, dof]
+    qfrc_applied[world, row] = force
+    added_inertia[world, dof] = h * implicit
+    diagonal = inertia_row_start[row] + inertia_row_size[row] - 1
+    inertia[world, diagonal] += h * implicit

@@ -1,0 +1,107 @@
+"""The gym's tensors about dynamics: joint forces, force sensors, Jacobians, mass matrices. Unused ones cost nothing."""
+
+from isaacgym.gym_types import Record, Tensor, Transform
+from isaacgym.simulation import Actor, Asset, Env, ForceSensor, Simulation
+
+
+class ForceSensorProperties(Record):
+    """What a force sensor reports. Only `use_world_frame` has an effect; see `create_asset_force_sensor`."""
+
+    enable_forward_dynamics_forces: bool = True
+    enable_constraint_solver_forces: bool = True
+    use_world_frame: bool = False
+
+
+class DynamicsCalls:
+    """Mixin of `gymapi.Gym`."""
+
+    # ---- joint forces ----------------------------------------------------------------------------------------------
+
+    def enable_actor_dof_force_sensors(self, env: Env, actor: int) -> bool:
+        """Before `prepare_sim`; DOF forces of other actors stay 0."""
+        env.actors[actor].dof_force_sensors = True
+        return True
+
+    def acquire_dof_force_tensor(self, sim: Simulation) -> Tensor:
+        """(num_envs · num_dofs) [N·m] or [N]; 0 for actors without `enable_actor_dof_force_sensors`."""
+        return Tensor(sim.dof_forces)
+
+    def refresh_dof_force_tensor(self, sim: Simulation) -> bool:
+        """Force along each DOF in the last sub-step: of the drive or the actuation, with the property `damping`.
+
+        Drives count with the force at the end of the sub-step, which is what acted. Forces of joint limits and of
+        joint friction are not in it, nor is what the joint carries of the load.
+        """
+        sim.read_dof_forces()
+        return True
+
+    # ---- force sensors ---------------------------------------------------------------------------------------------
+
+    def create_asset_force_sensor(
+        self, asset: Asset, body_idx: int, local_pose: Transform, props: ForceSensorProperties | None = None
+    ) -> int:
+        """A frame at `local_pose` on a body of the asset; before `prepare_sim`. Returns its index.
+
+        It reports the contacts of its body, which is what locomotion code reads it for (feet), and not gravity,
+        applied forces or what neighbouring bodies transmit, whatever the two other properties say. Its axes are its
+        own, or those of the world with `use_world_frame`.
+        """
+        if not 0 <= body_idx < len(asset.robot.bodies):
+            raise ValueError(f"body index {body_idx}; the asset has {len(asset.robot.bodies)} bodies")
+        world_axes = bool(getattr(props, "use_world_frame", False))
+        asset.force_sensors.append(ForceSensor(body_idx, local_pose.copy(), world_axes))
+        return len(asset.force_sensors) - 1
+
+    def get_asset_force_sensor_count(self, asset: Asset) -> int:
+        return len(asset.force_sensors)
+
+    def get_actor_force_sensor_count(self, env: Env, actor: int) -> int:
+        return len(env.actors[actor].asset.force_sensors)
+
+    def get_sim_force_sensor_count(self, sim: Simulation) -> int:
+        return len(sim.envs) * len(sim.asset.force_sensors)
+
+    def acquire_force_sensor_tensor(self, sim: Simulation) -> Tensor:
+        """(num_envs · num_sensors, 6): force [N], torque about the sensor's origin [N·m]; see the sensor's creation."""
+        return Tensor(sim.force_sensors)
+
+    def refresh_force_sensor_tensor(self, sim: Simulation) -> bool:
+        """Mean over the sub-steps of the last `simulate`."""
+        sim.read_force_sensors()
+        return True
+
+    # ---- Jacobians and mass matrices -------------------------------------------------------------------------------
+
+    def acquire_jacobian_tensor(self, sim: Simulation, name: str) -> Tensor:
+        """(num_envs, links, 6, 6 + num_dofs), or (num_envs, links - 1, 6, num_dofs) with a fixed base.
+
+        Rows: velocity of the link's centre of mass, then its angular velocity, world axes, as in the rigid-body
+        tensor. Columns: velocity of the base's centre of mass and its angular velocity, world axes, as in the root
+        tensor; then the DOFs. A fixed base is no column, and no link.
+        """
+        _check_name(sim, name)
+        return Tensor(sim.jacobians)
+
+    def refresh_jacobian_tensors(self, sim: Simulation) -> bool:
+        """Of the present state, also of one set since the last `simulate`."""
+        sim.engine.read_jacobians(sim.jacobians)
+        return True
+
+    def acquire_mass_matrix_tensor(self, sim: Simulation, name: str) -> Tensor:
+        """(num_envs, k, k), k = 6 + num_dofs, or num_dofs with a fixed base; coordinates of the Jacobian's columns.
+
+        The armature of the DOFs is included. For a floating base the size is not documented; ours has the base.
+        """
+        _check_name(sim, name)
+        return Tensor(sim.mass_matrices)
+
+    def refresh_mass_matrix_tensors(self, sim: Simulation) -> bool:
+        """Of the present state, also of one set since the last `simulate`."""
+        sim.engine.read_inertia_matrices(sim.mass_matrices)
+        return True
+
+
+def _check_name(sim: Simulation, name: str) -> None:
+    actors: list[Actor] = sim.envs[0].actors
+    if name not in [actor.name for actor in actors]:
+        raise ValueError(f"no actor is called '{name}'; the actors are {', '.join(actor.name for actor in actors)}")

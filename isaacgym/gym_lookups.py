@@ -1,0 +1,285 @@
+"""The gym's look-ups: names, counts and indices of what assets, actors, envs and the simulation hold.
+
+A handle is an index: an env's handle of a body or DOF is its index within the env. `domain` asks for the index within
+the actor, the env or the whole simulation, which is the row in the tensors. Unknown names give INVALID_HANDLE.
+There are no tendons, soft bodies or actuators, so their counts are zero and their lists empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from isaacgym.assets.description import RobotDescription
+from isaacgym.gym_types import INVALID_HANDLE, DofType, IndexDomain, Vec3
+from isaacgym.simulation import Actor, Asset, Env, Simulation
+
+
+class IndexRange(NamedTuple):
+    """`count` shapes from `start` on."""
+
+    start: int
+    count: int
+
+
+def actor_of(env: Env, handle: int) -> Actor:
+    """The actor behind a handle, which may be a 0-d tensor."""
+    index = int(handle)
+    if not 0 <= index < len(env.actors):
+        raise IndexError(f"env {env.index} has {len(env.actors)} actors, so there is no actor handle {index}")
+    return env.actors[index]
+
+
+class LookupCalls:
+    """Mixin of `gymapi.Gym`."""
+
+    # ---- assets --------------------------------------------------------------------------------------------------
+
+    def get_asset_dof_count(self, asset: Asset) -> int:
+        return len(asset.robot.dofs)
+
+    def get_asset_joint_count(self, asset: Asset) -> int:
+        """Joints that move; joints that keep two bodies fixed are not counted (unverified in NVIDIA's)."""
+        return len(asset.robot.dofs)
+
+    def get_asset_rigid_body_count(self, asset: Asset) -> int:
+        return len(asset.robot.bodies)
+
+    def get_asset_rigid_shape_count(self, asset: Asset) -> int:
+        return len(asset.shape_properties)
+
+    def get_asset_actuator_count(self, asset: Asset) -> int:
+        return 0
+
+    def get_asset_tendon_count(self, asset: Asset) -> int:
+        return 0
+
+    def get_asset_soft_body_count(self, asset: Asset) -> int:
+        return 0
+
+    def get_asset_dof_names(self, asset: Asset) -> list[str]:
+        return asset.robot.dof_names
+
+    def get_asset_joint_names(self, asset: Asset) -> list[str]:
+        return asset.robot.dof_names
+
+    def get_asset_rigid_body_names(self, asset: Asset) -> list[str]:
+        return asset.robot.body_names
+
+    def get_asset_dof_name(self, asset: Asset, index: int) -> str:
+        return asset.robot.dof_names[index]
+
+    def get_asset_joint_name(self, asset: Asset, index: int) -> str:
+        return asset.robot.dof_names[index]
+
+    def get_asset_rigid_body_name(self, asset: Asset, index: int) -> str:
+        return asset.robot.body_names[index]
+
+    def get_asset_dof_type(self, asset: Asset, index: int) -> DofType:
+        is_slide = asset.robot.dofs[index].kind == "prismatic"
+        return DofType.DOF_TRANSLATION if is_slide else DofType.DOF_ROTATION
+
+    def get_asset_dof_dict(self, asset: Asset) -> dict[str, int]:
+        return _index_by_name(asset.robot.dof_names)
+
+    def get_asset_joint_dict(self, asset: Asset) -> dict[str, int]:
+        return _index_by_name(asset.robot.dof_names)
+
+    def get_asset_rigid_body_dict(self, asset: Asset) -> dict[str, int]:
+        return _index_by_name(asset.robot.body_names)
+
+    def find_asset_dof_index(self, asset: Asset, name: str) -> int:
+        return _find(asset.robot.dof_names, name)
+
+    def find_asset_rigid_body_index(self, asset: Asset, name: str) -> int:
+        return _find(asset.robot.body_names, name)
+
+    def get_asset_rigid_body_shape_indices(self, asset: Asset) -> list[IndexRange]:
+        """For each body, where its shapes lie in the list of shape properties."""
+        return _shape_ranges(asset.robot)
+
+    def get_asset_actuator_properties(self, asset: Asset) -> list:
+        return []
+
+    def get_asset_tendon_properties(self, asset: Asset) -> list:
+        return []
+
+    # ---- actors --------------------------------------------------------------------------------------------------
+
+    def get_actor_count(self, env: Env) -> int:
+        return len(env.actors)
+
+    def get_actor_handle(self, env: Env, index: int) -> int:
+        """Handle of the env's actor number `index`."""
+        return int(index) if 0 <= index < len(env.actors) else INVALID_HANDLE
+
+    def find_actor_handle(self, env: Env, name: str) -> int:
+        return _find([actor.name for actor in env.actors], name)
+
+    def get_actor_index(self, env: Env, actor: int, domain: IndexDomain) -> int:
+        """With DOMAIN_SIM the row in the root state tensor."""
+        if IndexDomain(domain) == IndexDomain.DOMAIN_ACTOR:
+            return 0
+        actor_of(env, actor)
+        return int(actor) + (env.index * len(env.actors) if IndexDomain(domain) == IndexDomain.DOMAIN_SIM else 0)
+
+    def find_actor_index(self, env: Env, name: str, domain: IndexDomain) -> int:
+        handle = self.find_actor_handle(env, name)
+        return handle if handle == INVALID_HANDLE else self.get_actor_index(env, handle, domain)
+
+    def get_actor_name(self, env: Env, actor: int) -> str:
+        return actor_of(env, actor).name
+
+    def get_actor_asset(self, env: Env, actor: int) -> Asset:
+        return actor_of(env, actor).asset
+
+    def get_actor_dof_count(self, env: Env, actor: int) -> int:
+        return len(actor_of(env, actor).asset.robot.dofs)
+
+    def get_actor_joint_count(self, env: Env, actor: int) -> int:
+        return self.get_actor_dof_count(env, actor)
+
+    def get_actor_rigid_body_count(self, env: Env, actor: int) -> int:
+        return len(actor_of(env, actor).asset.robot.bodies)
+
+    def get_actor_rigid_shape_count(self, env: Env, actor: int) -> int:
+        return len(actor_of(env, actor).asset.shape_properties)
+
+    def get_actor_actuator_count(self, env: Env, actor: int) -> int:
+        return 0
+
+    def get_actor_tendon_count(self, env: Env, actor: int) -> int:
+        return 0
+
+    def get_actor_soft_body_count(self, env: Env, actor: int) -> int:
+        return 0
+
+    def get_actor_dof_names(self, env: Env, actor: int) -> list[str]:
+        return actor_of(env, actor).asset.robot.dof_names
+
+    def get_actor_joint_names(self, env: Env, actor: int) -> list[str]:
+        return self.get_actor_dof_names(env, actor)
+
+    def get_actor_rigid_body_names(self, env: Env, actor: int) -> list[str]:
+        return actor_of(env, actor).asset.robot.body_names
+
+    def get_actor_dof_dict(self, env: Env, actor: int) -> dict[str, int]:
+        return _index_by_name(self.get_actor_dof_names(env, actor))
+
+    def get_actor_joint_dict(self, env: Env, actor: int) -> dict[str, int]:
+        return self.get_actor_dof_dict(env, actor)
+
+    def get_actor_rigid_body_dict(self, env: Env, actor: int) -> dict[str, int]:
+        return _index_by_name(self.get_actor_rigid_body_names(env, actor))
+
+    def get_actor_rigid_body_shape_indices(self, env: Env, actor: int) -> list[IndexRange]:
+        """For each body, where its shapes lie in the actor's list of shape properties."""
+        return _shape_ranges(actor_of(env, actor).asset.robot)
+
+    def get_actor_tendon_properties(self, env: Env, actor: int) -> list:
+        return []
+
+    def set_actor_tendon_properties(self, env: Env, actor: int, properties: Sequence) -> bool:
+        if len(properties) > 0:
+            raise ValueError(f"set_actor_tendon_properties: actor '{actor_of(env, actor).name}' has no tendons")
+        return True
+
+    # ---- bodies and DOFs of an actor -----------------------------------------------------------------------------
+
+    def get_actor_rigid_body_index(self, env: Env, actor: int, index: int, domain: IndexDomain) -> int:
+        """Index in `domain` of the actor's body number `index`."""
+        num_bodies = self.get_actor_rigid_body_count(env, actor)
+        if not 0 <= index < num_bodies:
+            return INVALID_HANDLE
+        return int(index) + _offset(env, actor, domain, [len(a.asset.robot.bodies) for a in env.actors])
+
+    def get_actor_rigid_body_handle(self, env: Env, actor: int, index: int) -> int:
+        return self.get_actor_rigid_body_index(env, actor, index, IndexDomain.DOMAIN_ENV)
+
+    def get_actor_root_rigid_body_handle(self, env: Env, actor: int) -> int:
+        return self.get_actor_rigid_body_handle(env, actor, 0)
+
+    def find_actor_rigid_body_index(self, env: Env, actor: int, name: str, domain: IndexDomain) -> int:
+        index = _find(self.get_actor_rigid_body_names(env, actor), name)
+        return self.get_actor_rigid_body_index(env, actor, index, domain)
+
+    def find_actor_rigid_body_handle(self, env: Env, actor: int, name: str) -> int:
+        """Index of the body within its env, INVALID_HANDLE if there is none of this name."""
+        return self.find_actor_rigid_body_index(env, actor, name, IndexDomain.DOMAIN_ENV)
+
+    def get_actor_dof_index(self, env: Env, actor: int, index: int, domain: IndexDomain) -> int:
+        """Index in `domain` of the actor's DOF number `index`."""
+        if not 0 <= index < self.get_actor_dof_count(env, actor):
+            return INVALID_HANDLE
+        return int(index) + _offset(env, actor, domain, [len(a.asset.robot.dofs) for a in env.actors])
+
+    def get_actor_dof_handle(self, env: Env, actor: int, index: int) -> int:
+        return self.get_actor_dof_index(env, actor, index, IndexDomain.DOMAIN_ENV)
+
+    def find_actor_dof_index(self, env: Env, actor: int, name: str, domain: IndexDomain) -> int:
+        return self.get_actor_dof_index(env, actor, _find(self.get_actor_dof_names(env, actor), name), domain)
+
+    def find_actor_dof_handle(self, env: Env, actor: int, name: str) -> int:
+        return self.find_actor_dof_index(env, actor, name, IndexDomain.DOMAIN_ENV)
+
+    # ---- envs and the simulation ---------------------------------------------------------------------------------
+
+    def get_env(self, sim: Simulation, index: int) -> Env:
+        return sim.envs[index]
+
+    def get_env_count(self, sim: Simulation) -> int:
+        return len(sim.envs)
+
+    def get_env_origin(self, env: Env) -> Vec3:
+        """Always zero: all envs share the world's origin."""
+        return Vec3()
+
+    def get_env_rigid_body_count(self, env: Env) -> int:
+        return sum(len(actor.asset.robot.bodies) for actor in env.actors)
+
+    def get_env_rigid_shape_count(self, env: Env) -> int:
+        return sum(len(actor.asset.shape_properties) for actor in env.actors)
+
+    def get_env_dof_count(self, env: Env) -> int:
+        return sum(len(actor.asset.robot.dofs) for actor in env.actors)
+
+    def get_env_joint_count(self, env: Env) -> int:
+        return self.get_env_dof_count(env)
+
+    def get_sim_actor_count(self, sim: Simulation) -> int:
+        return sum(len(env.actors) for env in sim.envs)
+
+    def get_sim_rigid_body_count(self, sim: Simulation) -> int:
+        return sum(self.get_env_rigid_body_count(env) for env in sim.envs)
+
+    def get_sim_rigid_shape_count(self, sim: Simulation) -> int:
+        return sum(self.get_env_rigid_shape_count(env) for env in sim.envs)
+
+    def get_sim_dof_count(self, sim: Simulation) -> int:
+        return sum(self.get_env_dof_count(env) for env in sim.envs)
+
+    def get_sim_joint_count(self, sim: Simulation) -> int:
+        return self.get_sim_dof_count(sim)
+
+
+def _find(names: list[str], name: str) -> int:
+    return names.index(name) if name in names else INVALID_HANDLE
+
+
+def _index_by_name(names: list[str]) -> dict[str, int]:
+    return {name: index for index, name in enumerate(names)}
+
+
+def _shape_ranges(robot: RobotDescription) -> list[IndexRange]:
+    ranges, start = [], 0
+    for body in robot.bodies:
+        ranges.append(IndexRange(start, len(body.shapes)))
+        start += len(body.shapes)
+    return ranges
+
+
+def _offset(env: Env, actor: int, domain: IndexDomain, counts: list[int]) -> int:
+    """Where the actor's items start in `domain`, with `counts` items in the env's actors; all envs hold the same."""
+    domain = IndexDomain(domain)
+    offset = 0 if domain == IndexDomain.DOMAIN_ACTOR else sum(counts[: int(actor)])
+    return offset + (env.index * sum(counts) if domain == IndexDomain.DOMAIN_SIM else 0)
