@@ -164,3 +164,7 @@ class TensorCalls(DynamicsCalls):
         """
         sim.engine.set_material(friction.tensor, restitution.tensor)
         return True
+
+    def get_overflow_count_tensor(self, sim: Simulation) -> Tensor:
+        """Not in Isaac Gym: how many envs ever had more contacts than there was room for, 0-d int64."""
+        return Tensor(sim.engine.overflow_count())

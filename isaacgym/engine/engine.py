@@ -143,7 +143,7 @@ class Engine:
         fields += FIXED_BASE_FIELDS if options.fixed_base else ()
         self._model = mjw.put_model(model, batch_sizes=dict.fromkeys(fields, n))
         self._model.opt.run_collision_detection = False
-        self._model.opt.warn_overflow = 0  # counted by overflows(), not printed by the device
+        self._model.opt.warn_overflow = 0  # counted by overflow_count(), not printed by the device
         self._data = mjw.make_data(
             model,
             nworld=n,
@@ -308,9 +308,9 @@ class Engine:
         with self._on_torch_stream():
             dynamics.inertia_matrices(self._model, self._data, self.fixed_base, wp.from_torch(out))
 
-    def overflows(self) -> int:
-        """Worlds that ever had more contacts or constraints than there was room for. Waits for the device."""
-        return int((self._overflow & int(OVERFLOWS)).ne(0).sum())
+    def overflow_count(self) -> Tensor:
+        """Number of worlds that ever had more contacts or constraints than there was room for, 0-d on the device."""
+        return (self._overflow & int(OVERFLOWS)).ne(0).sum()
 
     # ---- stepping ------------------------------------------------------------------------------------------------
 

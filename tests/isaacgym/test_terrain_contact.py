@@ -179,6 +179,6 @@ def test_a_stack_of_contacts_that_does_not_fit_is_counted(tmp_path):
     ]  # fmt: skip
     world = World(body_urdf(tmp_path, grid_of_spheres))
     world.set_root([0, 0, 0.02])
-    assert world.sim.engine.overflows() == 0
+    assert world.sim.engine.overflow_count() == 0
     world.step(2)
-    assert world.sim.engine.overflows() == 1
+    assert world.sim.engine.overflow_count() == 1

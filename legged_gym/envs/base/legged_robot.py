@@ -277,6 +277,9 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         if self.cfg.commands.curriculum:
             episode["max_command_x"] = self.command_ranges["lin_vel_x"][1].clone()
         episode["faults"] = self.fault_count.float()  # robots whose simulation broke since the start
+        if hasattr(self.gym, "get_overflow_count_tensor"):  # ours only
+            count = gymtorch.wrap_tensor(self.gym.get_overflow_count_tensor(self.sim))
+            episode["overflows"] = count.float()  # robots with more contacts than there was room for, since the start
         self.extras["episode"] = episode
 
     def _reset_dofs(self, env_ids: Tensor) -> None:
