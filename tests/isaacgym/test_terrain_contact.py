@@ -162,6 +162,45 @@ def test_a_point_far_inside_leaves_by_the_nearest_surface(tmp_path):
     assert abs(force[1]) + abs(force[2]) < 0.05 * abs(force[0])
 
 
+def step_mesh() -> tuple[np.ndarray, np.ndarray]:
+    """A floor, a wall at x = 1 and a tread above it, of two triangles each: no grid."""
+    far, high = 4.0, STEP
+    vertices = np.array(
+        [
+            (0, 0, 0),
+            (1, 0, 0),
+            (0, far, 0),
+            (1, far, 0),
+            (1, 0, high),
+            (1, far, high),
+            (far, 0, high),
+            (far, far, high),
+        ],
+        dtype=np.float32,
+    )
+    quads = [(0, 1, 3, 2), (1, 4, 5, 3), (4, 6, 7, 5)]
+    triangles = [(a, b, c) for a, b, c, d in quads] + [(a, c, d) for a, b, c, d in quads]
+    return vertices, np.array(triangles, dtype=np.uint32)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_bodies_rest_on_an_arbitrary_mesh(tmp_path, shape):
+    geometry, rest = SHAPES[shape]
+    lying = '<origin rpy="0 1.5707963 0"/>' if shape == "capsule" else ""
+    world = World(body_urdf(tmp_path, [f"{lying}<geometry>{geometry}</geometry>"]), mesh=step_mesh())
+    world.set_root([2.5, 2.1, STEP + rest + 0.02])
+    push(world, (0.0, 0.0, 0.0), 100)
+    assert world.root[0, 2].item() == pytest.approx(STEP + rest, abs=2e-3)
+    assert world.contact[0, 0, 2].item() == pytest.approx(2.0 * 9.81, rel=0.05)
+
+
+def test_a_foot_is_stopped_by_the_wall_of_an_arbitrary_mesh(tmp_path):
+    world = World(body_urdf(tmp_path, [FOOT]), mesh=step_mesh(), friction=0.0, ground_friction=0.0)
+    world.set_root([0.9, 2.1, 0.08], linear=[1.0, 0.0, 0.0])
+    push(world, (10.0, 0.0, 2.0 * 9.81), 100)
+    assert world.root[0, 0].item() == pytest.approx(STEP_X - 0.0265, abs=2e-3)
+
+
 def test_convex_edges_are_marked_and_hollow_ones_are_not():
     heights = np.zeros((8, 8))
     heights[3:5] = 0.1  # a ridge along y at rows 3 and 4

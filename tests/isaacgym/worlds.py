@@ -35,7 +35,7 @@ def body_urdf(folder: Path, collisions: list[str], com: str = "0 0 0", mass: flo
 
 
 class World:
-    """One gym simulation with its tensors. Heights, if given, are in metres on a grid of `scale` metres."""
+    """One gym simulation with its tensors, on a plane, on heights [m] on a grid of `scale` metres, or on a mesh."""
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class World:
         num_envs: int = 1,
         dt: float = 0.005,
         heights: np.ndarray | None = None,
+        mesh: tuple[np.ndarray, np.ndarray] | None = None,
         scale: float = 0.1,
         walls: bool = False,
         friction: float = 1.0,
@@ -56,7 +57,11 @@ class World:
         params = gymapi.SimParams(dt=dt, substeps=1, up_axis=1, gravity=gravity)
         self.sim = sim = gym.create_sim(0, -1, gymapi.SIM_PHYSX, params)
         material = {"dynamic_friction": ground_friction, "restitution": ground_restitution}
-        if heights is None:
+        if mesh is not None:
+            vertices, triangles = mesh
+            mesh_params = gymapi.TriangleMeshParams(nb_vertices=len(vertices), nb_triangles=len(triangles), **material)
+            gym.add_triangle_mesh(sim, vertices.flatten(), triangles.flatten(), mesh_params)
+        elif heights is None:
             gym.add_ground(sim, gymapi.PlaneParams(normal=normal, **material))
         elif walls:
             raw = np.round(heights / 0.005).astype(np.int16)
