@@ -52,3 +52,19 @@ def joint_angles(hip: float, front_thigh: float, rear_thigh: float, calf: float)
         pose[f"{leg}_thigh_joint"] = front_thigh if leg[0] == "F" else rear_thigh
         pose[f"{leg}_calf_joint"] = calf
     return pose
+
+
+class SmallQuadrupedCfg(QuadrupedCfg):
+    """What A1, Go1 and Go2 share beyond that: 11 to 15 kg, the same stance and gains."""
+
+    class init_state(QuadrupedCfg.init_state):
+        pos = [0.0, 0.0, 0.42]  # [m]
+        default_joint_angles = joint_angles(hip=0.1, front_thigh=0.8, rear_thigh=1.0, calf=-1.5)  # [rad]
+
+    class control(QuadrupedCfg.control):
+        stiffness = {"joint": 40.0}  # [N·m/rad]
+        damping = {"joint": 1.0}  # [N·m·s/rad]
+        action_scale = 0.25
+
+    class commands(QuadrupedCfg.commands):
+        max_curriculum = 2.0  # [m/s]
