@@ -7,9 +7,6 @@ shape is tested against the terrain's own triangles:
   corner of tread and riser has two contacts);
 * a capsule is its two end spheres plus the convex terrain edges that press against the cylinder between them;
 * a box is its eight corners plus the convex terrain edges that cut into it, so a stair nose carries a trunk.
-
-A point is inside the ground if the surface lies above it; it is pushed towards the closest surface point, which for a
-foot that hit a riser is the riser and not the tread above.
 """
 
 from __future__ import annotations
@@ -29,7 +26,6 @@ from isaacgym.engine.terrain import (
     EDGE_DIAGONAL,
     EDGE_X,
     EDGE_Y,
-    MOVED_NEAR,
     Grid,
     Mesh,
     Plane,
@@ -37,31 +33,29 @@ from isaacgym.engine.terrain import (
     TerrainData,
     upload,
 )
+from isaacgym.engine.terrain_query import (
+    FAR,
+    MIN_LENGTH,
+    cell_range,
+    closest_on_segments,
+    edge_end,
+    edge_outward,
+    inside_interval,
+    sphere_on_grid,
+    sphere_on_mesh,
+    sphere_on_plane,
+)
 
 SPHERE = int(mujoco.mjtGeom.mjGEOM_SPHERE)
 CAPSULE = int(mujoco.mjtGeom.mjGEOM_CAPSULE)
 BOX = int(mujoco.mjtGeom.mjGEOM_BOX)
 
 CONSTRAINT = 1  # mujoco_warp.ContactType.CONSTRAINT
-FAR = wp.constant(1.0e6)  # [m], further than any surface
-SAME_DIRECTION = wp.constant(0.7)  # contacts whose normals are closer than 45 degrees are one contact
-FACE_COSINE = wp.constant(0.98)  # a contact belongs to the inside of a face if its normal is the face's
-SEARCH_CELLS = wp.constant(0.25)  # how far around a point inside the ground the surface is searched
 MAX_BOX_EDGES = wp.constant(8)  # terrain edges that one box may rest on
 LEAVING_COSINE = wp.constant(0.3)  # an edge pushes a box only along axes that lead out of the ground
-MIN_LENGTH = wp.constant(1.0e-7)
 MIN_FRICTION = wp.constant(0.05)  # the stiffness of a flatter pyramid, which grows as 1 / friction², breaks float32
 
 vec5 = wp.types.vector(length=5, dtype=float)
-
-
-@wp.struct
-class Touch:
-    """Up to three contacts of a sphere: depth [m] and the normal from the terrain to the sphere (row of `normals`)."""
-
-    count: int
-    depth: wp.vec3
-    normals: wp.mat33
 
 
 @wp.struct
@@ -96,274 +90,7 @@ class Material:
     max_depth: float
 
 
-# ---- geometry of one triangle ------------------------------------------------------------------------------------
-
-
-@wp.func
-def closest_point_on_triangle(p: wp.vec3, a: wp.vec3, b: wp.vec3, c: wp.vec3) -> wp.vec3:
-    """By the Voronoi regions of vertices, edges and face (Ericson, Real-Time Collision Detection, 5.1.5)."""
-    ab = b - a
-    ac = c - a
-    ap = p - a
-    d1 = wp.dot(ab, ap)
-    d2 = wp.dot(ac, ap)
-    if d1 <= 0.0 and d2 <= 0.0:
-        return a
-    bp = p - b
-    d3 = wp.dot(ab, bp)
-    d4 = wp.dot(ac, bp)
-    if d3 >= 0.0 and d4 <= d3:
-        return b
-    vc = d1 * d4 - d3 * d2
-    if vc <= 0.0 and d1 >= 0.0 and d3 <= 0.0 and d1 > d3:
-        return a + ab * (d1 / (d1 - d3))
-    cp = p - c
-    d5 = wp.dot(ab, cp)
-    d6 = wp.dot(ac, cp)
-    if d6 >= 0.0 and d5 <= d6:
-        return c
-    vb = d5 * d2 - d1 * d6
-    if vb <= 0.0 and d2 >= 0.0 and d6 <= 0.0 and d2 > d6:
-        return a + ac * (d2 / (d2 - d6))
-    va = d3 * d6 - d5 * d4
-    if va <= 0.0 and d4 - d3 >= 0.0 and d5 - d6 >= 0.0 and d4 - d3 + d5 - d6 > 0.0:
-        return b + (c - b) * ((d4 - d3) / ((d4 - d3) + (d5 - d6)))
-    area = va + vb + vc
-    if area <= 0.0:
-        return a
-    return a + ab * (vb / area) + ac * (vc / area)
-
-
-@wp.func
-def height_in_triangle(x: float, y: float, a: wp.vec3, b: wp.vec3, c: wp.vec3) -> float:
-    """Height of the triangle above (x, y), or -FAR beside it and for vertical triangles."""
-    det = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
-    if wp.abs(det) < 1.0e-6:
-        return -FAR
-    u = ((x - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (y - a[1])) / det
-    v = ((b[0] - a[0]) * (y - a[1]) - (x - a[0]) * (b[1] - a[1])) / det
-    if u < -1.0e-5 or v < -1.0e-5 or u + v > 1.00001:
-        return -FAR
-    return a[2] + u * (b[2] - a[2]) + v * (c[2] - a[2])
-
-
-@wp.func
-def closest_on_segments(p: wp.vec3, q: wp.vec3, a: wp.vec3, b: wp.vec3) -> wp.vec2:
-    """Parameters s on p-q and t on a-b, both in [0, 1], of the closest points (Ericson, 5.1.9)."""
-    d1 = q - p
-    d2 = b - a
-    r = p - a
-    len1 = wp.max(wp.dot(d1, d1), MIN_LENGTH * MIN_LENGTH)
-    len2 = wp.max(wp.dot(d2, d2), MIN_LENGTH * MIN_LENGTH)
-    f = wp.dot(d2, r)
-    c = wp.dot(d1, r)
-    m = wp.dot(d1, d2)
-    det = len1 * len2 - m * m
-    s = 0.5
-    if det > 1.0e-6 * len1 * len2:
-        s = wp.clamp((m * f - c * len2) / det, 0.0, 1.0)
-    t = wp.clamp((m * s + f) / len2, 0.0, 1.0)
-    s = wp.clamp((m * t - c) / len1, 0.0, 1.0)
-    return wp.vec2(s, t)
-
-
-# ---- a sphere against each kind of terrain -----------------------------------------------------------------------
-
-
-@wp.func
-def touch_once(depth: float, normal: wp.vec3) -> Touch:
-    touch = Touch()
-    if depth > 0.0:
-        touch.count = 1
-        touch.depth[0] = depth
-        touch.normals[0] = normal
-    return touch
-
-
-@wp.func
-def sphere_on_plane(terrain: TerrainData, center: wp.vec3, radius: float) -> Touch:
-    return touch_once(radius - (wp.dot(terrain.normal, center) - terrain.offset), terrain.normal)
-
-
-@wp.func
-def sphere_on_mesh(terrain: TerrainData, center: wp.vec3, radius: float) -> Touch:
-    """The closest point of the mesh only; on which side the sphere is follows from the face seen from above."""
-    reach = radius + 0.1
-    query = wp.mesh_query_point_sign_normal(terrain.mesh, center, reach)
-    if not query.result:
-        return Touch()
-    point = wp.mesh_eval_position(terrain.mesh, query.face, query.u, query.v)
-    delta = (center - point) * query.sign
-    distance = wp.length(delta)
-    normal = wp.mesh_eval_face_normal(terrain.mesh, query.face)
-    if distance > MIN_LENGTH:
-        normal = delta / distance
-    return touch_once(radius - distance * query.sign, normal)
-
-
-@wp.func
-def triangle_corner(terrain: TerrainData, i: int, j: int, k: int, corner: int) -> wp.vec3:
-    """Vertices of the two triangles of cell (i, j): k = 0: v00, v11, v01; k = 1: v00, v10, v11."""
-    if corner == 0:
-        return terrain.vertices[i, j]
-    if corner == 1:
-        return terrain.vertices[i + 1, j + 1 - k]
-    return terrain.vertices[i + k, j + 1]
-
-
-@wp.func
-def surface_height(terrain: TerrainData, x: float, y: float, ci: int, cj: int, reach: int) -> float:
-    """Highest surface over (x, y), looking `reach` cells around cell (ci, cj)."""
-    height = float(-FAR)
-    for i in range(wp.max(ci - reach, 0), wp.min(ci + reach, terrain.vertices.shape[0] - 2) + 1):
-        for j in range(wp.max(cj - reach, 0), wp.min(cj + reach, terrain.vertices.shape[1] - 2) + 1):
-            v00 = terrain.vertices[i, j]
-            v11 = terrain.vertices[i + 1, j + 1]
-            height = wp.max(height, height_in_triangle(x, y, v00, v11, terrain.vertices[i, j + 1]))
-            height = wp.max(height, height_in_triangle(x, y, v00, terrain.vertices[i + 1, j], v11))
-    return height
-
-
-@wp.func
-def sphere_on_grid(terrain: TerrainData, center: wp.vec3, radius: float) -> Touch:
-    touch = Touch()
-    u = (center[0] - terrain.origin[0]) / terrain.scale
-    v = (center[1] - terrain.origin[1]) / terrain.scale
-    ci = int(wp.floor(u))
-    cj = int(wp.floor(v))
-    rows = terrain.vertices.shape[0]
-    cols = terrain.vertices.shape[1]
-    if ci < 0 or cj < 0 or ci > rows - 2 or cj > cols - 2:
-        return touch
-    pad = wp.max(radius / terrain.scale, SEARCH_CELLS)
-    if radius == 0.0:
-        if center[2] > terrain.point_top[ci, cj]:
-            return touch
-    elif pad <= 0.5 and center[2] - radius > terrain.top[ci, cj]:
-        return touch
-    moved_near = (int(terrain.flags[ci, cj]) & wp.static(MOVED_NEAR)) != 0
-    reach = wp.where(moved_near or pad > 0.5, 1, 0)
-    inside = center[2] < surface_height(terrain, center[0], center[1], ci, cj, reach)
-    if not inside and radius == 0.0:
-        return touch
-
-    i0 = wp.max(int(wp.floor(u - pad)) - reach, 0)
-    i1 = wp.min(int(wp.floor(u + pad)) + reach, rows - 2)
-    j0 = wp.max(int(wp.floor(v - pad)) - reach, 0)
-    j1 = wp.min(int(wp.floor(v + pad)) + reach, cols - 2)
-    closest = float(FAR)
-    closest_normal = wp.vec3(0.0, 0.0, 1.0)
-    # up to two faces that the sphere meets head on, each from its own direction
-    face_a = float(FAR)
-    face_b = float(FAR)
-    normal_a = wp.vec3(0.0)
-    normal_b = wp.vec3(0.0)
-    for i in range(i0, i1 + 1):
-        for j in range(j0, j1 + 1):
-            for k in range(2):
-                a = triangle_corner(terrain, i, j, k, 0)
-                b = triangle_corner(terrain, i, j, k, 1)
-                c = triangle_corner(terrain, i, j, k, 2)
-                face = wp.cross(b - a, c - a)
-                area = wp.length(face)
-                if area > MIN_LENGTH:
-                    face = face / area
-                    delta = center - closest_point_on_triangle(center, a, b, c)
-                    distance = wp.length(delta)
-                    normal = face
-                    if distance > MIN_LENGTH:
-                        normal = delta / distance
-                    if distance < closest:
-                        closest = distance
-                        closest_normal = normal
-                    if distance < radius and wp.dot(normal, face) > FACE_COSINE:
-                        if face_a == FAR or wp.dot(normal, normal_a) > SAME_DIRECTION:
-                            if distance < face_a:
-                                face_a = distance
-                                normal_a = normal
-                        elif distance < face_b:
-                            face_b = distance
-                            normal_b = normal
-    if closest == FAR:
-        return touch
-    if inside:
-        if closest > MIN_LENGTH:
-            closest_normal = -closest_normal  # it pointed from the surface down to the center
-        return touch_once(radius + closest, closest_normal)
-
-    touch = touch_once(radius - closest, closest_normal)
-    if face_a < radius and wp.dot(normal_a, closest_normal) < SAME_DIRECTION:
-        touch.depth[touch.count] = radius - face_a
-        touch.normals[touch.count] = normal_a
-        touch.count += 1
-    if face_b < radius and wp.dot(normal_b, closest_normal) < SAME_DIRECTION:
-        touch.depth[touch.count] = radius - face_b
-        touch.normals[touch.count] = normal_b
-        touch.count += 1
-    return touch
-
-
 # ---- terrain edges against a capsule or a box --------------------------------------------------------------------
-
-
-@wp.func
-def edge_end(terrain: TerrainData, i: int, j: int, edge: int) -> wp.vec3:
-    """Second end of an edge of cell (i, j); the first is vertex (i, j). edge: 0 along i, 1 along j, 2 diagonal."""
-    if edge == 0:
-        return terrain.vertices[i + 1, j]
-    if edge == 1:
-        return terrain.vertices[i, j + 1]
-    return terrain.vertices[i + 1, j + 1]
-
-
-@wp.func
-def face_normal(terrain: TerrainData, i: int, j: int, k: int) -> wp.vec3:
-    """Unit normal of triangle k of cell (i, j); zero if it has no area."""
-    a = triangle_corner(terrain, i, j, k, 0)
-    normal = wp.cross(triangle_corner(terrain, i, j, k, 1) - a, triangle_corner(terrain, i, j, k, 2) - a)
-    return wp.normalize(normal)
-
-
-@wp.func
-def edge_outward(terrain: TerrainData, i: int, j: int, edge: int) -> wp.vec3:
-    """Direction out of the ground at an edge, half way between the normals of its two faces."""
-    normal = face_normal(terrain, i, j, wp.where(edge == 0, 1, 0))
-    if edge == 0:
-        normal += face_normal(terrain, i, j - 1, 0)
-    elif edge == 1:
-        normal += face_normal(terrain, i - 1, j, 1)
-    else:
-        normal += face_normal(terrain, i, j, 1)
-    return wp.normalize(normal)
-
-
-@wp.func
-def cell_range(terrain: TerrainData, low: float, high: float, axis: int) -> wp.vec2i:
-    """First and last cell along an axis whose edges can come between two coordinates [m]."""
-    last = terrain.vertices.shape[0] - 2
-    if axis == 1:
-        last = terrain.vertices.shape[1] - 2
-    first_cell = int(wp.floor((low - terrain.origin[axis]) / terrain.scale)) - 1
-    last_cell = int(wp.floor((high - terrain.origin[axis]) / terrain.scale)) + 1
-    return wp.vec2i(wp.max(first_cell, 0), wp.min(last_cell, last))
-
-
-@wp.func
-def inside_interval(start: wp.vec3, end: wp.vec3, half: wp.vec3) -> wp.vec2:
-    """Parameters at which the segment start-end enters and leaves the box |x| < half; (1, 0) if it misses."""
-    t0 = float(0.0)
-    t1 = float(1.0)
-    for k in range(3):
-        d = end[k] - start[k]
-        if wp.abs(d) < MIN_LENGTH:
-            if wp.abs(start[k]) > half[k]:
-                return wp.vec2(1.0, 0.0)
-        else:
-            ta = (-half[k] - start[k]) / d
-            tb = (half[k] - start[k]) / d
-            t0 = wp.max(t0, wp.min(ta, tb))
-            t1 = wp.min(t1, wp.max(ta, tb))
-    return wp.vec2(t0, t1)
 
 
 @wp.func
