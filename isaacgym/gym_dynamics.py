@@ -1,5 +1,6 @@
 """The gym's tensors about dynamics: joint forces, force sensors, Jacobians, mass matrices. Unused ones cost nothing."""
 
+from isaacgym.gym_lookups import actor_of
 from isaacgym.gym_types import Record, Tensor, Transform
 from isaacgym.simulation import Actor, Asset, Env, ForceSensor, Simulation
 
@@ -19,7 +20,7 @@ class DynamicsCalls:
 
     def enable_actor_dof_force_sensors(self, env: Env, actor: int) -> bool:
         """Before `prepare_sim`; DOF forces of other actors stay 0."""
-        env.actors[actor].dof_force_sensors = True
+        actor_of(env, actor).dof_force_sensors = True
         return True
 
     def acquire_dof_force_tensor(self, sim: Simulation) -> Tensor:
@@ -56,7 +57,7 @@ class DynamicsCalls:
         return len(asset.force_sensors)
 
     def get_actor_force_sensor_count(self, env: Env, actor: int) -> int:
-        return len(env.actors[actor].asset.force_sensors)
+        return len(actor_of(env, actor).asset.force_sensors)
 
     def get_sim_force_sensor_count(self, sim: Simulation) -> int:
         return len(sim.envs) * len(sim.asset.force_sensors)

@@ -1,13 +1,13 @@
 """`gymapi.acquire_gym()` and the types around it: Isaac Gym's interface in front of our engine.
 
 Every method keeps Isaac Gym's name, argument order and meaning. What is not supported raises one sentence that says so.
-One method is ours: `Gym.set_actor_rigid_shape_material_tensors`, which writes all frictions in one call.
+Two methods are ours: `set_actor_rigid_shape_material_tensors`, which writes all frictions in one call, and
+`get_overflow_count_tensor`.
 """
 
 from __future__ import annotations
 
 import time
-import weakref
 from pathlib import Path
 
 import numpy as np
@@ -68,9 +68,6 @@ def acquire_gym() -> Gym:
 class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
     """Handles are plain objects and indices; tensors are torch tensors behind `gymtorch.wrap_tensor`."""
 
-    def __init__(self) -> None:
-        self._sims_with_new_bodies: weakref.WeakSet[Simulation] = weakref.WeakSet()  # for the next `simulate`
-
     # ---- simulation ----------------------------------------------------------------------------------------------
 
     def create_sim(
@@ -110,9 +107,6 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
 
     def simulate(self, sim: Simulation) -> None:
         """Advance by params.dt with the torques and forces set before."""
-        if sim in self._sims_with_new_bodies:
-            self._sims_with_new_bodies.discard(sim)
-            self._send_body_properties(sim)
         sim.simulate()
 
     def fetch_results(self, sim: Simulation, wait_for_latest_sim_step: bool = True) -> None:
@@ -130,12 +124,6 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
 
     def get_frame_count(self, sim: Simulation) -> int:
         return sim.frame_count
-
-    @staticmethod
-    def _send_body_properties(sim: Simulation) -> None:
-        actors = [env.actors[0] for env in sim.envs]
-        values = ([actor.mass for actor in actors], [actor.com for actor in actors], [a.inertia_scale for a in actors])
-        sim.engine.set_body_properties(*(torch.from_numpy(np.stack(v)).float().to(sim.device) for v in values))
 
     # ---- terrain -------------------------------------------------------------------------------------------------
 
@@ -235,7 +223,7 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
 
     def set_actor_dof_properties(self, env: Env, actor: int, properties: np.ndarray) -> bool:
         """Drive mode, stiffness, damping, effort, friction and armature; see `isaacgym.engine.drives.DofParameters`."""
-        env.actors[actor].set_dof_properties(properties)
+        actor_of(env, actor).set_dof_properties(properties)
         return True
 
     def get_actor_rigid_body_properties(self, env: Env, actor: int) -> list[RigidBodyProperties]:
@@ -246,8 +234,7 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
     ) -> bool:
         """Masses, centres of mass and inertias; after `prepare_sim` they act from the next `simulate` on."""
         actor_of(env, actor).set_body_properties(properties, recomputeInertia)
-        if env.sim.engine is not None:
-            self._sims_with_new_bodies.add(env.sim)
+        env.sim.bodies_changed = True
         return True
 
     def get_actor_rigid_shape_properties(self, env: Env, actor: int) -> list[RigidShapeProperties]:
@@ -265,9 +252,7 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
         robot, engine = actor_of(env, actor), env.sim.engine
         robot.set_shape_properties(properties)
         if engine is not None:
-            engine.friction[env.index] = torch.from_numpy(robot.friction).to(engine.device)
-            engine.restitution[env.index] = torch.from_numpy(robot.restitution).to(engine.device)
-            engine.set_material(engine.friction, engine.restitution)  # tells the engine that they changed
+            engine.set_material(torch.from_numpy(robot.friction), torch.from_numpy(robot.restitution), env.index)
         return True
 
     def set_actor_scale(self, env: Env, actor: int, scale: float) -> bool:

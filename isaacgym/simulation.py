@@ -138,6 +138,7 @@ class Simulation:
         self.terrain: Terrain | None = None
         self.envs: list[Env] = []
         self.engine: Engine | None = None
+        self.bodies_changed = False  # an actor's body properties differ from the engine's
         self.frame_count = 0
 
     @property
@@ -173,16 +174,17 @@ class Simulation:
         poses = [(*actor.pose.p, *actor.pose.r) for actor in actors]
         self.root_states[:, :7] = torch.tensor(poses, **zeros)
         self.engine.set_root_states(self.root_states)
-        self.engine.set_body_properties(
-            torch.from_numpy(np.stack([actor.mass for actor in actors])).to(self.device),
-            torch.from_numpy(np.stack([actor.com for actor in actors])).to(self.device),
-            torch.from_numpy(np.stack([actor.inertia_scale for actor in actors])).float().to(self.device),
-        )
-        self.engine.set_material(
-            torch.from_numpy(np.stack([actor.friction for actor in actors])).to(self.device),
-            torch.from_numpy(np.stack([actor.restitution for actor in actors])).to(self.device),
-        )
+        self._send_body_properties()
+        self.engine.set_material(self._of_actors("friction"), self._of_actors("restitution"))
         self.engine.compile()
+
+    def _send_body_properties(self) -> None:
+        self.engine.set_body_properties(*(self._of_actors(name) for name in ("mass", "com", "inertia_scale")))
+        self.bodies_changed = False
+
+    def _of_actors(self, name: str) -> torch.Tensor:
+        """An array attribute of the actors, (num_envs, ...) float32 on the device."""
+        return torch.from_numpy(np.stack([getattr(env.actors[0], name) for env in self.envs])).float().to(self.device)
 
     def _checked_actors(self) -> list[Actor]:
         if self.terrain is None:
@@ -283,6 +285,8 @@ class Simulation:
             self.force_sensors.copy_(self._wrenches.view(-1, 6))
 
     def simulate(self) -> None:
+        if self.bodies_changed:
+            self._send_body_properties()
         self.engine.step(self.params.substeps)
         if self._reports_dof_forces:
             # now, since the next torques may be set before the tensor is refreshed

@@ -86,8 +86,6 @@ def _sum_contact_forces(
     contact = wp.tid()
     if contact >= wp.min(num_contacts[0], contact_world.shape[0]):
         return
-    if efc_address[contact, 0] < 0 or efc_address[contact, 3] < 0:
-        return
     world = contact_world[contact]
     force = contact_force(contact, world, contact_frame, contact_friction, efc_address, efc_force)
     geom = contact_geom[contact]

@@ -1,9 +1,9 @@
 """MuJoCo Warp behind the engine seam: N copies of one robot, per-world parameters, contacts with our terrain.
 
 A simulation step is split where Isaac Gym's tensors need it. `_position` computes everything that depends on the state
-alone (kinematics, inertia, contacts, constraints, bias forces); `_dynamics` takes torques and forces, solves and
-integrates. A step runs the dynamics of the current state and then the position stage of the new one, so body poses
-after the step cost nothing extra. Only a changed state or parameter makes the position stage run again first.
+alone (kinematics, inertia, contacts, constraints, bias forces). `_step` takes torques and forces, solves, integrates,
+and then runs the position stage of the new state, so body poses after the step cost nothing extra. Only a changed state
+or parameter makes the position stage run again first.
 """
 
 from __future__ import annotations
@@ -218,10 +218,11 @@ class Engine:
         self._force_sensors = ForceSensors(bodies, poses, world_axes, self.num_worlds, self.device)
         return self._force_sensors.wrenches
 
-    def set_material(self, friction: Tensor, restitution: Tensor) -> None:
-        """Coefficients of every shape of each world's robot, (n,) or (n, num_shapes)."""
-        self.friction.copy_(friction.view(self.num_worlds, -1).expand_as(self.friction))
-        self.restitution.copy_(restitution.view(self.num_worlds, -1).expand_as(self.restitution))
+    def set_material(self, friction: Tensor, restitution: Tensor, world: int | None = None) -> None:
+        """Coefficients of the shapes of each world's robot, (n,) or (n, num_shapes); with `world`, (num_shapes,)."""
+        rows = slice(None) if world is None else slice(world, world + 1)
+        for own, given in ((self.friction[rows], friction), (self.restitution[rows], restitution)):
+            own.copy_(given.view(len(own), -1).expand_as(own))
         self._stale = True
 
     # ---- state in and out (layouts of isaacgym.engine.state) -----------------------------------------------------
