@@ -68,7 +68,8 @@ class Grid:
         if shape is None:
             return None
         local = vertices.reshape(*shape, 3)
-        scale = float(np.median(np.diff(local[:, :, 0], axis=0)))
+        span = shape[0] // 2  # one cell is too short: float32 rounds 0.1 m by 8 µm at 100 m, times thousands of cells
+        scale = float(np.median(local[span:, :, 0] - local[:-span, :, 0])) / span
         if scale <= 0.0:
             return None
         i, j = np.meshgrid(np.arange(shape[0]), np.arange(shape[1]), indexing="ij")

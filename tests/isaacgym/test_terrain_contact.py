@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from isaacgym import gymtorch
 from isaacgym.engine.terrain import EDGE_DIAGONAL, EDGE_X, EDGE_Y, Grid
+from isaacgym.terrain_utils import convert_heightfield_to_trimesh
 from tests.isaacgym.worlds import ALIENGO, SHAPES, STANCE, World, body_urdf
 
 STEP_X = 1.0  # [m] the step rises here; the wall of the converted mesh stands at exactly this x
@@ -210,6 +211,14 @@ def test_convex_edges_are_marked_and_hollow_ones_are_not():
     assert not ridge[[0, 1, 2, 5, 6]].any()  # the feet of the ridge are hollow
     assert not (grid.flags & EDGE_X).any()
     assert not (grid.flags & EDGE_DIAGONAL).any()
+
+
+def test_a_large_map_keeps_its_cell_size():
+    """float32 vertices 400 m away from the corner are rounded by 15 µm; 4000 cells must not add that up."""
+    heights = np.zeros((4001, 4), dtype=np.int16)
+    vertices, triangles = convert_heightfield_to_trimesh(heights, 0.1, 0.005)
+    grid = Grid.from_mesh(vertices, triangles, np.zeros(3))
+    assert grid.scale * 4000 == pytest.approx(400.0, abs=1e-3)
 
 
 def test_a_stack_of_contacts_that_does_not_fit_is_counted(tmp_path):
