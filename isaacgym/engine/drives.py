@@ -53,6 +53,7 @@ class Drives:
         torques: forces on DOFs in EFFORT mode [N·m] or [N].
         position_targets [rad] or [m]; velocity_targets [rad/s] or [m/s].
         added_inertia: what the last step added to the diagonal of the inertia matrix, h (d + h k).
+        inertia: the same in all of MuJoCo's DOFs, (n, nv).
     """
 
     def __init__(self, parameters: DofParameters, data: mjw.Data, first_qpos: int, first_qvel: int) -> None:
@@ -60,28 +61,39 @@ class Drives:
         self.torques = torch.zeros_like(parameters.stiffness)
         self.position_targets = torch.zeros_like(self.torques)
         self.velocity_targets = torch.zeros_like(self.torques)
-        self.added_inertia = torch.zeros_like(self.torques)
+        self.inertia = torch.zeros(len(data.qvel), data.qvel.shape[1], device=self.torques.device)
+        self.added_inertia = self.inertia[:, first_qvel:]
         p = parameters
         tensors = (p.mode, p.stiffness, p.damping, p.effort, self.torques, self.position_targets, self.velocity_targets)
         self._inputs = [first_qpos, first_qvel, *(wp.from_torch(tensor) for tensor in tensors), data.qpos, data.qvel]
-        self._added_inertia = wp.from_torch(self.added_inertia)
+        self._inertia = wp.from_torch(self.inertia)
 
     def apply(self, model: mjw.Model, data: mjw.Data) -> None:
-        """Write the forces to `qfrc_applied`, add to the fresh inertia matrix `M`, and factor it."""
-        wp.launch(
-            _apply_drives,
-            dim=self.torques.shape,
-            inputs=[model.opt.timestep, model.M_rownnz, model.M_rowadr, *self._inputs],
-            outputs=[data.qfrc_applied, self._added_inertia, data.M],
-        )
+        """Write the forces to `qfrc_applied` and what the drives add to the inertia matrix to `inertia`."""
+        outputs = [data.qfrc_applied, self._inertia]
+        wp.launch(_apply_drives, dim=self.torques.shape, inputs=[model.opt.timestep, *self._inputs], outputs=outputs)
+
+    def factor(self, model: mjw.Model, data: mjw.Data) -> None:
+        """Add `inertia` to the fresh inertia matrix `M`, and factor it."""
+        inputs = [model.M_rownnz, model.M_rowadr, self._inertia]
+        wp.launch(_add_to_diagonal, dim=self.inertia.shape, inputs=inputs, outputs=[data.M])
         mjw.factor_m(model, data)
+
+
+@wp.kernel(enable_backward=False)
+def _add_to_diagonal(
+    row_size: wp.array(dtype=int),
+    row_start: wp.array(dtype=int),
+    added: wp.array2d(dtype=float),
+    inertia: wp.array2d(dtype=float),
+):
+    world, row = wp.tid()
+    inertia[world, row_start[row] + row_size[row] - 1] += added[world, row]
 
 
 @wp.kernel(enable_backward=False)
 def _apply_drives(
     timestep: wp.array(dtype=float),
-    inertia_row_size: wp.array(dtype=int),
-    inertia_row_start: wp.array(dtype=int),
     first_qpos: int,
     first_qvel: int,
     mode: wp.array2d(dtype=int),
@@ -95,7 +107,6 @@ def _apply_drives(
     qvel: wp.array2d(dtype=float),
     qfrc_applied: wp.array2d(dtype=float),
     added_inertia: wp.array2d(dtype=float),
-    inertia: wp.array2d(dtype=float),
 ):
     world, dof = wp.tid()
     row = first_qvel + dof
@@ -119,6 +130,4 @@ def _apply_drives(
     if drive == wp.static(MODE_EFFORT):
         force += torques[world, dof]
     qfrc_applied[world, row] = force
-    added_inertia[world, dof] = h * implicit
-    diagonal = inertia_row_start[row] + inertia_row_size[row] - 1
-    inertia[world, diagonal] += h * implicit
+    added_inertia[world, row] = h * implicit

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from isaacgym.assets.description import RobotDescription
 from isaacgym.engine import dynamics, state
-from isaacgym.engine.contact_forces import ForceSensors, sum_contact_forces
+from isaacgym.engine.contact_forces import BodyPoses, ForceSensors, read_contacts, sum_contact_forces
 from isaacgym.engine.drives import DofParameters, Drives
 from isaacgym.engine.model import build_spec
 from isaacgym.engine.progress import heartbeat
@@ -33,6 +33,7 @@ LIMIT_ROWS = 1  # constraint rows of a joint at its limit
 CONTACT_ROWS = 4  # edges of the friction pyramid
 OVERFLOWS = mjw.OverflowType.NEFC | mjw.OverflowType.NARROWPHASE
 PER_WORLD_FIELDS = ("body_mass", "body_inertia", "body_ipos", "body_subtreemass", "body_invweight0", "dof_invweight0")
+NO_CAPACITY = {"naconmax": 1, "njmax": 1}  # contacts and rows, for an engine that keeps its own
 FIXED_BASE_FIELDS = ("body_pos", "body_quat")
 
 
@@ -72,6 +73,8 @@ class Engine:
         contact_forces (n, num_bodies, 3): net contact force on each body in the last step, world axes [N].
         friction, restitution (n, num_shapes): coefficients of the robot's shapes, averaged with the terrain's.
     """
+
+    solves_in_mujoco = True  # MuJoCo Warp finds, stores and solves the constraints
 
     def __init__(
         self,
@@ -144,12 +147,11 @@ class Engine:
         self._model = mjw.put_model(model, batch_sizes=dict.fromkeys(fields, n))
         self._model.opt.run_collision_detection = False
         self._model.opt.warn_overflow = 0  # counted by overflow_count(), not printed by the device
-        self._data = mjw.make_data(
-            model,
-            nworld=n,
-            naconmax=max(n * (options.contacts_per_world + extra), options.max_contacts + extra),
-            njmax=CONTACT_ROWS * (options.max_contacts + extra) + rows,
-        )
+        capacity = {
+            "naconmax": max(n * (options.contacts_per_world + extra), options.max_contacts + extra),
+            "njmax": CONTACT_ROWS * (options.max_contacts + extra) + rows,
+        }
+        self._data = mjw.make_data(model, nworld=n, **(capacity if self.solves_in_mujoco else NO_CAPACITY))
         data = self._data
         self._drives = None
         if dofs is not None and dofs.needs_drives:
@@ -159,12 +161,14 @@ class Engine:
         self._applied = wp.to_torch(data.qfrc_applied)[:, self._first_qvel :]
         self.torques = self._applied if self._drives is None else self._drives.torques
         self._warmstart = wp.to_torch(data.qacc_warmstart)
+        self._acceleration = wp.to_torch(data.qacc)
         self._overflow = wp.to_torch(data.overflow)
         num_bodies = len(self.robot.bodies)
         self.contact_forces = torch.zeros(n, num_bodies, 3, device=self.device)
         self.friction = torch.ones(n, model.ngeom - 1, device=self.device)
         self.restitution = torch.zeros(n, model.ngeom - 1, device=self.device)
         self._contact_forces = wp.from_torch(self.contact_forces)
+        self._each_contact_force = wp.empty(data.naconmax, dtype=wp.vec3)
         self._friction, self._restitution = wp.from_torch(self.friction), wp.from_torch(self.restitution)
         self._contacts = contact_list(data)
         self._all_worlds = wp.array(range(n), dtype=int)
@@ -294,18 +298,19 @@ class Engine:
         """Actuation and drive forces of the last step. out: (n, num_dofs)."""
         out.copy_(self._applied)
         if self._drives is not None:
-            acceleration = wp.to_torch(self._data.qacc)[:, self._first_qvel :]
-            out -= self._drives.added_inertia * acceleration  # drives act at the end of the step
+            out -= (
+                self._drives.added_inertia * self._acceleration[:, self._first_qvel :]
+            )  # drives act at the end of the step
 
     def read_jacobians(self, out: Tensor) -> None:
         """Of the current state. out: (n, links, 6, nv), without the base as a link if it is fixed."""
-        self._update_position()
+        self._update_inertia()
         with self._on_torch_stream():
             dynamics.link_jacobians(self._model, self._data, self.fixed_base, wp.from_torch(out))
 
     def read_inertia_matrices(self, out: Tensor) -> None:
         """Of the current state. out: (n, nv, nv)."""
-        self._update_position()
+        self._update_inertia()
         with self._on_torch_stream():
             dynamics.inertia_matrices(self._model, self._data, self.fixed_base, wp.from_torch(out))
 
@@ -342,6 +347,10 @@ class Engine:
         if self._stale:
             self._run(self._position_graph, self._position)
             self._stale = False
+
+    def _update_inertia(self) -> None:
+        """Have `cdof` and `M` of the current state in MuJoCo Warp's data."""
+        self._update_position()
 
     def compile(self) -> None:
         """Load or compile all kernels by stepping once, and put the state back."""
@@ -380,11 +389,13 @@ class Engine:
         m, d = self._model, self._data
         if self._drives is not None:
             self._drives.apply(m, d)
+            self._drives.factor(m, d)
         mjw.fwd_acceleration(m, d)
         mjw.solve(m, d)
-        sum_contact_forces(m, d, self._contact_forces)
+        contacts = read_contacts(d, self._each_contact_force)
+        sum_contact_forces(contacts, m.geom_bodyid, self._contact_forces)
         if self._force_sensors is not None:
-            self._force_sensors.read(m, d)
+            self._force_sensors.read(contacts, m.geom_bodyid, BodyPoses(d.xpos, d.xquat))
         mjw.euler(m, d)
         self._position()
 

@@ -11,6 +11,7 @@ shape is tested against the terrain's own triangles:
 
 from __future__ import annotations
 
+import copy
 import functools
 import itertools
 from typing import NamedTuple
@@ -369,11 +370,22 @@ class TerrainContacts:
         self._num_worlds = num_worlds
         self._kernel = probe_kernel(type(terrain))
         self._surfaces = Surfaces()
+        self._friction, self._restitution = friction, restitution
         self._surfaces.friction, self._surfaces.restitution = friction, restitution
         self._surfaces.contact_time = CONTACT_STEPS * model.opt.timestep
         self._surfaces.solimp = vec5(*CONTACT_SOLIMP)
         # v = depth · stiffness / damping = depth / (2 · time constant)
         self._surfaces.max_depth = 2.0 * self._surfaces.contact_time * max_depenetration_velocity
+
+    def of_worlds(self, worlds: slice) -> TerrainContacts:
+        """The same for a range of worlds, numbered from 0, with views of their friction and restitution."""
+        part = copy.copy(self)
+        part._num_worlds = worlds.stop - worlds.start
+        part._surfaces = surfaces = Surfaces()
+        for name in ("contact_time", "solimp", "max_depth"):
+            setattr(surfaces, name, getattr(self._surfaces, name))
+        surfaces.friction, surfaces.restitution = rows_of(self._friction, worlds), rows_of(self._restitution, worlds)
+        return part
 
     def detect(self, model: mjw.Model, data: mjw.Data, contacts: ContactList) -> None:
         """Append the contacts of the poses in `data` to `contacts`."""
@@ -384,6 +396,11 @@ class TerrainContacts:
             shapes = [self._edge_geoms, model.geom_type, model.geom_size]
             inputs = [self._terrain, *shapes, *poses, self._surfaces, contacts]
             wp.launch(edge_contacts, dim=(self._edge_geoms.size, self._num_worlds), inputs=inputs)
+
+
+def rows_of(values: wp.array, worlds: slice) -> wp.array:
+    """A view of the rows of a range of worlds; a single row is shared by all, and nothing is in an empty array."""
+    return values if values.shape[0] == 1 or values.size == 0 else values[worlds]
 
 
 def contact_list(data: mjw.Data) -> ContactList:
