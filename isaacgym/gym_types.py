@@ -469,6 +469,7 @@ class SimParams(Record):
     stress_visualization_max: float = 1.0e5
     physx: PhysXParams = PhysXParams()
     flex: FlexParams = FlexParams()
+    engine: str = "auto"  # not in Isaac Gym: "tree", "mujoco", or "auto" for the faster one that can do it
 
 
 class PlaneParams(Record):

@@ -17,6 +17,7 @@ from isaacgym.engine.drives import MODE_POS, MODE_VEL, DofParameters
 from isaacgym.engine.engine import Engine, EngineOptions
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.engine.terrain import Terrain
+from isaacgym.engine.tree_engine import create_engine
 
 DOF_FIELDS = ("stiffness", "damping", "effort", "friction", "armature")
 
@@ -158,7 +159,12 @@ class Simulation:
             max_depenetration_velocity=self.params.physx.max_depenetration_velocity,
         )
         dofs = self._dof_parameters(actors)
-        self.engine = Engine(robot, self.terrain, len(actors), dt, self.device, gravity, options, dofs)
+        self.engine = create_engine(
+            self.params.engine,
+            *(robot, self.terrain, len(actors), dt, self.device, gravity),
+            options=options,
+            dofs=dofs,
+        )
         n, num_bodies, num_dofs = len(actors), len(robot.bodies), len(robot.dofs)
         zeros = {"dtype": torch.float, "device": self.device}
         self.root_states = torch.zeros(n, STATE_WIDTH, **zeros)

@@ -28,6 +28,7 @@ ARGUMENTS = [
     {"name": "--num_envs", "type": int, "help": "number of parallel robots"},
     {"name": "--seed", "type": int, "help": "random seed; -1: a random one"},
     {"name": "--max_iterations", "type": int, "help": "learning iterations"},
+    {"name": "--engine", "type": str, "default": "auto", "help": "physics engine: auto, tree or mujoco"},
 ]
 
 
@@ -75,6 +76,7 @@ def parse_sim_params(args: argparse.Namespace, cfg: Mapping[str, Any]) -> gymapi
     """Simulation parameters from cfg["sim"] and the command line."""
     sim_params = gymapi.SimParams()
     gymutil.parse_sim_config(cfg.get("sim", {}), sim_params)
+    sim_params.engine = args.engine
     sim_params.use_gpu_pipeline = args.use_gpu_pipeline
     if args.physics_engine == gymapi.SIM_PHYSX:
         sim_params.physx.use_gpu = args.use_gpu

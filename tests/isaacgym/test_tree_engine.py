@@ -1,0 +1,91 @@
+"""The tree engine as a whole: against MuJoCo Warp on stairs, thread by thread, and the choice of an engine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from isaacgym import gymapi
+from isaacgym.assets.urdf import load_urdf
+from isaacgym.engine.engine import Engine, EngineOptions
+from isaacgym.engine.terrain import Grid, Plane
+from isaacgym.engine.tree_engine import TreeEngine, create_engine
+from tests.isaacgym.worlds import ALIENGO, KD, KP, STANCE
+
+DT = 0.005
+NUM_WORLDS = 4
+
+
+def stairs() -> Grid:
+    heights = np.zeros((60, 60))
+    for step in range(1, 6):
+        heights[30 + 3 * step :] = 0.1 * step
+    return Grid.from_heights(heights, (-3.0, -3.0, 0.0), 0.1)
+
+
+def aliengo(terrain: Grid | Plane, kind: str, **options) -> Engine:
+    """Robots above the terrain, walking speed forward, each in another pose."""
+    description = load_urdf(
+        ALIENGO, gymapi.AssetOptions(collapse_fixed_joints=True, replace_cylinder_with_capsule=True)
+    )
+    engine = create_engine(kind, description, terrain, NUM_WORLDS, DT, "cpu", options=EngineOptions(**options))
+    engine.friction.fill_(0.8)
+    root = torch.zeros(NUM_WORLDS, 13)
+    root[:, 0], root[:, 2], root[:, 6], root[:, 7] = -0.2, 0.45, 1.0, 1.0
+    root[:, 1] = torch.arange(NUM_WORLDS) * 0.3
+    engine.set_root_states(root)
+    dofs = torch.zeros(NUM_WORLDS, 12, 2)
+    dofs[:, :, 0] = torch.tensor(STANCE) + torch.linspace(-0.1, 0.1, NUM_WORLDS)[:, None]
+    engine.set_dof_states(dofs)
+    return engine
+
+
+def walk(engine: Engine, steps: int) -> torch.Tensor:
+    """Hold the stance; returns the poses of all steps, (steps, n, 19)."""
+    states = torch.zeros(NUM_WORLDS, 12, 2)
+    poses = []
+    for _ in range(steps):
+        engine.read_dof_states(states)
+        engine.torques.copy_(KP * (torch.tensor(STANCE) - states[:, :, 0]) - KD * states[:, :, 1])
+        engine.step()
+        poses.append(engine.qpos.clone())
+    return torch.stack(poses)
+
+
+def test_both_engines_walk_into_the_stairs_alike():
+    """The same problem solved by other arithmetic: rounding grows with every contact that comes or goes."""
+    tree, mujoco_warp = (aliengo(stairs(), kind) for kind in ("tree", "mujoco"))
+    difference = (walk(tree, 100) - walk(mujoco_warp, 100)).abs().amax(dim=(1, 2))
+    assert tree.contact_forces.abs().sum() > 0.0
+    assert difference[20] < 1e-4  # m and rad; in the air and just landed
+    assert difference[99] < 0.02
+
+
+def test_worlds_do_not_depend_on_the_number_of_threads(monkeypatch):
+    split = aliengo(stairs(), "tree")
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    whole = aliengo(stairs(), "tree")
+    assert len(whole._shards) == 1
+    assert torch.equal(walk(split, 60), walk(whole, 60))
+
+
+@pytest.mark.parametrize("kind", ["tree", "auto"])
+def test_a_tree_is_simulated_by_the_tree_engine(kind):
+    assert isinstance(aliengo(Plane(), kind), TreeEngine)
+
+
+def test_self_collision_goes_to_mujoco_warp_and_says_so(capsys):
+    engine = aliengo(Plane(), "auto", self_collision=True)
+    assert type(engine) is Engine
+    assert "MuJoCo Warp" in capsys.readouterr().out
+
+
+def test_the_tree_engine_refuses_self_collision():
+    with pytest.raises(ValueError, match="--engine mujoco"):
+        aliengo(Plane(), "tree", self_collision=True)
+
+
+def test_an_unknown_engine_is_refused():
+    with pytest.raises(ValueError, match="auto, tree, mujoco"):
+        aliengo(Plane(), "physx")
