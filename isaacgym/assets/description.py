@@ -18,7 +18,7 @@ class Shape:
     """One collision shape or, with a colour, one visual. Capsules and cylinders lie along their z axis.
 
     size: sphere (radius, 0, 0); capsule and cylinder (radius, half length of the cylindrical part, 0); box half
-    extents; mesh (0, 0, 0). Cylinders appear among visuals only.
+    extents; mesh (0, 0, 0). Cylinders appear among visuals only. A collision mesh is the convex hull of `vertices`.
     """
 
     kind: Literal["sphere", "capsule", "box", "mesh", "cylinder"]
@@ -26,9 +26,9 @@ class Shape:
     pos: np.ndarray  # (3,) in the body frame [m]
     quat: np.ndarray  # (4,) xyzw, shape to body
     rgba: tuple[float, float, float, float] = DEFAULT_RGBA
-    mesh_file: Path | None = None  # kind "mesh": either a file ...
-    mesh_scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    vertices: np.ndarray | None = None  # ... or the vertices of a convex hull, (n, 3) in the shape's frame
+    mesh_file: Path | None = None  # where a mesh comes from; None for a cylinder made into a prism
+    mesh_scale: tuple[float, float, float] = (1.0, 1.0, 1.0)  # of the file's coordinates
+    vertices: np.ndarray | None = None  # of a collision mesh's convex hull, (n, 3) in the shape's frame [m]
 
 
 Visual = Shape

@@ -8,6 +8,8 @@ Decisions where NVIDIA's behaviour is not documented:
 * A cylinder that becomes a capsule keeps its length as the capsule's cylindrical part, with a half sphere beyond
   each end. Keeping the total length is impossible for the short, fat cylinders of robots' hips (length < 2 radius).
 * A `<limit>` without lower and upper leaves the joint unlimited; without effort or velocity these are infinite.
+* A collision mesh becomes its convex hull (`mesh_files`); `vhacd_enabled` and `convex_decomposition_from_submeshes`
+  change nothing about that. What is computed from density is computed from the hulls.
 * `flip_visual_attachments` is not applied here: it concerns visual meshes only, whose axes a viewer decides.
 * `<mimic>` (with a warning), `<safety_controller>`, `<transmission>` and `<gazebo>` are not read.
 """
@@ -23,6 +25,8 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
 from isaacgym.assets.description import DEFAULT_RGBA, Body, Joint, RobotDescription, Shape, Visual
+from isaacgym.assets.mesh_files import load_hull
+from isaacgym.assets.xml_file import read_xml
 from isaacgym.gym_types import AssetOptions
 
 MOVING_KINDS = ("revolute", "continuous", "prismatic")
@@ -65,13 +69,6 @@ class _Joint:
     spec: Joint | None  # None if fixed
 
 
-class _NoDoctype(ET.TreeBuilder):
-    """A tree builder that stops at a document type, before any entity could be expanded."""
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> NoReturn:
-        raise ValueError("it has a DOCTYPE, and XML entities are not accepted; delete the <!DOCTYPE ...> part")
-
-
 class _Urdf:
     """Reads elements of one file; every complaint names the file."""
 
@@ -89,12 +86,7 @@ class _Urdf:
             raise FileNotFoundError(
                 f"{self.path}: no such file; check the asset root and file name given to load_asset"
             )
-        try:
-            robot = ET.fromstring(self.path.read_bytes(), parser=ET.XMLParser(target=_NoDoctype()))
-        except ET.ParseError as error:
-            self.fail(f"not well-formed XML ({error}); if it is a xacro file, expand it with the xacro tool first")
-        except ValueError as error:
-            self.fail(str(error))
+        robot = read_xml(self.path)
         if robot.tag != "robot":
             self.fail(f"the root element is <{robot.tag}>, expected <robot>; only URDF can be read here")
         self.name = robot.get("name", self.name)
@@ -195,10 +187,12 @@ class _Urdf:
 
     def _collision(self, element: ET.Element, where: str) -> Shape:
         shape = self._shape(element, where)
-        if shape.kind == "mesh" and not shape.mesh_file.is_file():
-            raise FileNotFoundError(
-                f"{self.path}: the collision mesh {shape.mesh_file} of {where} does not exist; add it or use a box"
-            )
+        if shape.kind == "mesh":
+            if not shape.mesh_file.is_file():
+                raise FileNotFoundError(
+                    f"{self.path}: the collision mesh {shape.mesh_file} of {where} does not exist; add it or use a box"
+                )
+            return replace(shape, vertices=load_hull(shape.mesh_file, shape.mesh_scale))
         if shape.kind != "cylinder":
             return shape
         if self.options.replace_cylinder_with_capsule:
@@ -417,8 +411,6 @@ def _complete_mass(urdf: _Urdf, link: _Link, moves: bool) -> None:
     needs_inertia = needs_mass or (link.mass > 0.0 and (options.override_inertia or (moves and not link.inertia.any())))
     if not (needs_com or needs_inertia):
         return
-    if any(shape.mesh_file for shape in link.shapes):
-        urdf.fail(f"link '{link.name}' needs its inertia computed from a mesh, which is not supported; add <inertial>")
     volume, com, inertia = _solid(link.shapes)
     if volume == 0.0:
         urdf.fail(f"link '{link.name}' needs its inertia computed but has no solid collision shape; add <inertial>")

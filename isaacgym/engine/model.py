@@ -60,7 +60,7 @@ def build_spec(
         parents[index] = element = _add_body(parents[body.parent], body, fixed_base)
         element.gravcomp = float(gravity_compensation)
         for shape in body.shapes:
-            _add_geom(element, shape, dt, *masks)
+            _add_geom(spec, element, shape, dt, *masks)
     if self_collision:
         _exclude_overlapping_bodies(spec)
     return spec
@@ -111,18 +111,20 @@ GEOM_TYPES = {
     "sphere": mujoco.mjtGeom.mjGEOM_SPHERE,
     "capsule": mujoco.mjtGeom.mjGEOM_CAPSULE,
     "box": mujoco.mjtGeom.mjGEOM_BOX,
+    "mesh": mujoco.mjtGeom.mjGEOM_MESH,
 }
 
 
-def _add_geom(element: mujoco.MjsBody, shape: Shape, dt: float, contype: int, conaffinity: int) -> None:
+def _add_geom(
+    spec: mujoco.MjSpec, element: mujoco.MjsBody, shape: Shape, dt: float, contype: int, conaffinity: int
+) -> None:
     if shape.kind not in GEOM_TYPES:
         raise ValueError(
             f"link '{element.name}': collision shape '{shape.kind}' is not supported yet; "
             f"use one of {', '.join(GEOM_TYPES)} in the URDF"
         )
-    element.add_geom(
+    geom = element.add_geom(
         type=GEOM_TYPES[shape.kind],
-        size=shape.size,
         pos=shape.pos,
         quat=_wxyz(shape.quat),
         contype=contype,
@@ -134,6 +136,11 @@ def _add_geom(element: mujoco.MjsBody, shape: Shape, dt: float, contype: int, co
         solmix=1.0,
         priority=1,  # the robot's contact parameters, not a mixture with the plane's
     )
+    if shape.kind == "mesh":
+        geom.meshname = f"hull_{len(spec.meshes)}"
+        spec.add_mesh(name=geom.meshname, uservert=shape.vertices.ravel())
+    else:
+        geom.size = shape.size
 
 
 def _wxyz(quat: np.ndarray) -> list[float]:

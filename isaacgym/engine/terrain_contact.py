@@ -1,4 +1,4 @@
-"""Contacts of spheres, capsules and boxes with the terrain, written straight into MuJoCo Warp's contact list.
+"""Contacts of a robot's shapes with the terrain, written straight into MuJoCo Warp's contact list.
 
 MuJoCo's own height-field collision knows no vertical walls and is the slowest part of a rough-terrain step. Here every
 shape is tested against the terrain's own triangles:
@@ -6,7 +6,8 @@ shape is tested against the terrain's own triangles:
 * a sphere touches at the closest surface point, and also at faces that it meets from another direction (a foot in the
   corner of tread and riser has two contacts);
 * a capsule is its two end spheres plus the convex terrain edges that press against the cylinder between them;
-* a box is its eight corners plus the convex terrain edges that cut into it, so a stair nose carries a trunk.
+* a box is its eight corners plus the convex terrain edges that cut into it, so a stair nose carries a trunk;
+* a convex hull is its vertices plus such edges, in kernels of its own (`hull_contact`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,18 @@ import numpy as np
 import warp as wp
 from scipy.spatial.transform import Rotation
 
+from isaacgym.engine.contacts import (  # noqa: F401  the engines import what they need of these from here
+    CONTACT_ARRAYS,
+    MIN_FRICTION,
+    ContactList,
+    Material,
+    Surfaces,
+    add_contact,
+    contact_list,
+    material_of,
+    vec5,
+)
+from isaacgym.engine.hull_contact import find_hulls, hull_edges, hull_vertex_kernel
 from isaacgym.engine.model import CONTACT_SOLIMP, CONTACT_STEPS
 from isaacgym.engine.terrain import (
     EDGE_DIAGONAL,
@@ -50,85 +63,12 @@ from isaacgym.engine.terrain_query import (
 SPHERE = int(mujoco.mjtGeom.mjGEOM_SPHERE)
 CAPSULE = int(mujoco.mjtGeom.mjGEOM_CAPSULE)
 BOX = int(mujoco.mjtGeom.mjGEOM_BOX)
+HULL = int(mujoco.mjtGeom.mjGEOM_MESH)
 
-CONSTRAINT = 1  # mujoco_warp.ContactType.CONSTRAINT
 MAX_BOX_EDGES = wp.constant(8)  # terrain edges that one box may rest on
 LEAVING_COSINE = wp.constant(0.3)  # an edge pushes a box only along axes that lead out of the ground
-MIN_FRICTION = wp.constant(0.05)  # the stiffness of a flatter pyramid, which grows as 1 / friction², breaks float32
-
-vec5 = wp.types.vector(length=5, dtype=float)
-
-
-@wp.struct
-class ContactList:
-    """The arrays of MuJoCo Warp's contact list that a terrain contact fills."""
-
-    capacity: int
-    count: wp.array(dtype=int)
-    dist: wp.array(dtype=float)
-    pos: wp.array(dtype=wp.vec3)
-    frame: wp.array(dtype=wp.mat33)
-    includemargin: wp.array(dtype=float)
-    friction: wp.array(dtype=vec5)
-    solref: wp.array(dtype=wp.vec2)
-    solreffriction: wp.array(dtype=wp.vec2)
-    solimp: wp.array(dtype=vec5)
-    dim: wp.array(dtype=int)
-    geom: wp.array(dtype=wp.vec2i)
-    efc_address: wp.array2d(dtype=int)
-    worldid: wp.array(dtype=int)
-    type: wp.array(dtype=int)
-    adhesion: wp.array(dtype=float)
-
-
-@wp.struct
-class Material:
-    """What a contact feels like; the two solver times are those of MuJoCo's solref."""
-
-    friction: float
-    solref: wp.vec2
-    solimp: vec5
-    max_depth: float
-
 
 # ---- terrain edges against a capsule or a box --------------------------------------------------------------------
-
-
-@wp.func
-def add_contact(
-    contacts: ContactList,
-    world: int,
-    geom: int,
-    depth: float,
-    pos: wp.vec3,
-    normal: wp.vec3,
-    material: Material,
-):
-    """Append a contact; `normal` points from the terrain (geom 0) to the shape. Overflow is counted, not written."""
-    slot = wp.atomic_add(contacts.count, 0, 1)
-    if slot >= contacts.capacity:
-        return
-    # tangents as mju_makeFrame chooses them, so that the friction pyramid lies as in C MuJoCo
-    side = wp.vec3(0.0, 1.0, 0.0)
-    if wp.abs(normal[1]) > 0.5:
-        side = wp.vec3(0.0, 0.0, 1.0)
-    tangent = wp.normalize(side - normal * wp.dot(normal, side))
-    second = wp.cross(normal, tangent)
-    contacts.dist[slot] = -wp.min(depth, material.max_depth)
-    contacts.pos[slot] = pos
-    contacts.frame[slot] = wp.matrix_from_rows(normal, tangent, second)
-    contacts.includemargin[slot] = 0.0
-    contacts.friction[slot] = vec5(material.friction, material.friction, 0.0, 0.0, 0.0)
-    contacts.solref[slot] = material.solref
-    contacts.solreffriction[slot] = wp.vec2(0.0)
-    contacts.solimp[slot] = material.solimp
-    contacts.dim[slot] = 3
-    contacts.geom[slot] = wp.vec2i(0, geom)
-    contacts.worldid[slot] = world
-    contacts.type[slot] = wp.static(CONSTRAINT)
-    contacts.adhesion[slot] = 0.0
-    for k in range(contacts.efc_address.shape[1]):
-        contacts.efc_address[slot, k] = -1
 
 
 @wp.func
@@ -256,35 +196,6 @@ def hidden_geoms(model: mujoco.MjModel) -> set[int]:
     return hidden
 
 
-@wp.struct
-class Surfaces:
-    """What contacts feel like. friction, restitution: (num_worlds, num_geoms - 1), of geoms 1, 2, ..."""
-
-    friction: wp.array2d(dtype=float)
-    restitution: wp.array2d(dtype=float)
-    contact_time: float
-    solimp: vec5
-    max_depth: float
-
-
-@wp.func
-def material_of(surfaces: Surfaces, terrain: TerrainData, world: int, geom: int) -> Material:
-    material = Material()
-    # Isaac Gym averages both materials
-    material.friction = wp.max(0.5 * (surfaces.friction[world, geom - 1] + terrain.friction), MIN_FRICTION)
-    material.solimp = surfaces.solimp
-    # damping ratio of an oscillator whose velocity returns with the factor e after half a period
-    bounce = 0.5 * (surfaces.restitution[world, geom - 1] + terrain.restitution)
-    damping_ratio = float(1.0)
-    material.max_depth = surfaces.max_depth
-    if bounce > 0.0:
-        material.max_depth = FAR  # the spring of a bouncing contact stores its energy in depth
-        log_e = wp.log(wp.min(bounce, 0.99))
-        damping_ratio = -log_e / wp.sqrt(wp.PI * wp.PI + log_e * log_e)
-    material.solref = wp.vec2(surfaces.contact_time / damping_ratio, damping_ratio)
-    return material
-
-
 @functools.cache
 def probe_kernel(kind: type[Terrain]) -> wp.Kernel:
     """Kernel of all probes, (num_probes, num_worlds) threads, specialised for one kind of terrain."""
@@ -359,6 +270,8 @@ class TerrainContacts:
         self._terrain, self._terrain_owner = upload(terrain, str(wp.get_device()))
         hidden = hidden_geoms(model)
         geoms = [geom for geom in range(1, model.ngeom) if geom not in hidden]
+        hulls = [geom for geom in geoms if model.geom_type[geom] == HULL]
+        geoms = [geom for geom in geoms if geom not in hulls]
         probes = find_probes(model, geoms)
         self._probes = [
             wp.array(probes.geom, dtype=int),
@@ -367,6 +280,9 @@ class TerrainContacts:
         ]
         has_edges = [geom for geom in geoms if model.geom_type[geom] != SPHERE] if isinstance(terrain, Grid) else []
         self._edge_geoms = wp.array(sorted(has_edges, key=lambda geom: int(model.geom_type[geom])), dtype=int)
+        self._hulls = find_hulls(model, hulls)
+        self._hull_kernels = [hull_vertex_kernel(type(terrain))] if hulls else []
+        self._hull_kernels += [hull_edges] if hulls and isinstance(terrain, Grid) else []
         self._num_worlds = num_worlds
         self._kernel = probe_kernel(type(terrain))
         self._surfaces = Surfaces()
@@ -396,6 +312,9 @@ class TerrainContacts:
             shapes = [self._edge_geoms, model.geom_type, model.geom_size]
             inputs = [self._terrain, *shapes, *poses, self._surfaces, contacts]
             wp.launch(edge_contacts, dim=(self._edge_geoms.size, self._num_worlds), inputs=inputs)
+        for kernel in self._hull_kernels:
+            inputs = [self._terrain, self._hulls, *poses, self._surfaces, contacts]
+            wp.launch(kernel, dim=(self._hulls.geom.size, self._num_worlds), inputs=inputs)
 
 
 def rows_of(values: wp.array, worlds: slice) -> wp.array:
@@ -403,19 +322,5 @@ def rows_of(values: wp.array, worlds: slice) -> wp.array:
     return values if values.shape[0] == 1 or values.size == 0 else values[worlds]
 
 
-def contact_list(data: mjw.Data) -> ContactList:
-    """The arrays of `data.contact` as a kernel argument."""
-    contacts = ContactList()
-    contacts.capacity = data.naconmax
-    contacts.count = data.nacon
-    for name in CONTACT_ARRAYS:
-        setattr(contacts, name, getattr(data.contact, name))
-    return contacts
-
-
-CONTACT_ARRAYS = (
-    *("dist", "pos", "frame", "includemargin", "friction", "solref", "solreffriction", "solimp", "dim"),
-    *("geom", "efc_address", "worldid", "type", "adhesion"),
-)
 EDGE_BITS = (EDGE_X, EDGE_Y, EDGE_DIAGONAL)
 assert EDGE_BITS == (1, 2, 4), "the kernels test edge k of a cell with bit k of its flags"

@@ -329,12 +329,13 @@ def test_visuals_take_their_named_colour(tmp_path):
 
 def test_a_collision_mesh_is_found_through_its_package(tmp_path):
     (tmp_path / "pkg/urdf").mkdir(parents=True)
-    (tmp_path / "pkg/part.stl").write_bytes(b"")
-    mesh = '<collision><geometry><mesh filename="package://pkg/part.stl" scale="1 2 3"/></geometry></collision>'
+    (tmp_path / "pkg/part.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\n")
+    mesh = '<collision><geometry><mesh filename="package://pkg/part.obj" scale="1 2 3"/></geometry></collision>'
     path = write(tmp_path, link("a", extra=mesh), "pkg/urdf/robot.urdf")
     (shape,) = load_urdf(path, COLLAPSE).bodies[0].shapes
     assert (shape.kind, shape.mesh_scale) == ("mesh", (1.0, 2.0, 3.0))
-    assert shape.mesh_file == tmp_path / "pkg/part.stl"
+    assert shape.mesh_file == tmp_path / "pkg/part.obj"
+    np.testing.assert_array_equal(shape.vertices.max(axis=0), [1.0, 2.0, 3.0])
 
 
 # --- Errors ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,142 @@
+"""Collision meshes: the points of OBJ, STL and COLLADA (DAE) files, and the convex hull that stands for them.
+
+Only points are read. Normals, faces, materials and textures make no difference to a convex hull.
+
+Of a COLLADA file, the scene's transforms and its unit are applied. Its `up_axis` is not, as in ROS, whose tools wrote
+most of these files: the axes of the numbers are the axes of the link.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import numpy as np
+from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial.transform import Rotation
+
+from isaacgym.assets.xml_file import read_xml
+
+MAX_HULL_VERTICES = 64  # what PhysX on a GPU holds as well; contacts test every vertex
+
+
+def load_hull(path: Path, scale: tuple[float, float, float]) -> np.ndarray:
+    """Vertices of the convex hull of a mesh file, at most MAX_HULL_VERTICES, (n, 3) [m], scaled along the axes."""
+    points = read_points(path) * np.array(scale)
+    if not np.isfinite(points).all():
+        raise ValueError(f"{path}: the mesh has coordinates that are not finite numbers; export it again")
+    try:
+        return convex_hull(points, MAX_HULL_VERTICES)
+    except (QhullError, ValueError):  # QhullError: flat; ValueError: no points at all
+        raise ValueError(f"{path}: the mesh encloses no volume, so it has no convex hull; use a thin box") from None
+
+
+def convex_hull(points: np.ndarray, max_vertices: int) -> np.ndarray:
+    """Vertices of the convex hull of points (n, 3).
+
+    If there are more than `max_vertices`, the extremes along the axes are kept, and then, again and again, the vertex
+    that sticks out furthest from the hull of those kept. What is cut off is flat: it has no corner.
+    """
+    vertices = points[ConvexHull(points).vertices]
+    if len(vertices) <= max_vertices:
+        return vertices
+    kept = list(dict.fromkeys([*vertices.argmin(axis=0), *vertices.argmax(axis=0)]))
+    # no plane through fewer than four points, nor through four in one plane: these stick out of line and plane most
+    axis = vertices[kept[1]] - vertices[kept[0]]
+    from_line = np.linalg.norm(np.cross(vertices - vertices[kept[0]], axis), axis=1)
+    normal = np.cross(axis, vertices[from_line.argmax()] - vertices[kept[0]])
+    from_plane = np.abs((vertices - vertices[kept[0]]) @ normal)
+    kept = list(dict.fromkeys([*kept, from_line.argmax(), from_plane.argmax()]))
+    while len(kept) < max_vertices:
+        planes = ConvexHull(vertices[kept]).equations
+        kept.append(int((vertices @ planes[:, :3].T + planes[:, 3]).max(axis=1).argmax()))
+    return vertices[kept]
+
+
+def read_points(path: Path) -> np.ndarray:
+    """All points of a mesh file, (n, 3)."""
+    readers = {".obj": _read_obj, ".stl": _read_stl, ".dae": _read_dae}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise ValueError(f"{path}: collision meshes of this kind are not read; convert it to {', '.join(readers)}")
+    return reader(path).reshape(-1, 3)
+
+
+def _read_obj(path: Path) -> np.ndarray:
+    return _numbers_after(path, "v")
+
+
+def _read_stl(path: Path) -> np.ndarray:
+    """Binary files are told by their length: some of them start with "solid" too."""
+    content = path.read_bytes()
+    num_triangles = int.from_bytes(content[80:84], "little")
+    if len(content) >= 84 and len(content) == 84 + 50 * num_triangles:
+        record = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attributes", "<u2")])
+        return np.frombuffer(content, record, offset=84)["corners"].astype(np.float64)
+    return _numbers_after(path, "vertex")
+
+
+def _numbers_after(path: Path, keyword: str) -> np.ndarray:
+    """The three numbers of each line that starts with a keyword."""
+    lines = (line.split() for line in path.read_text(errors="replace").splitlines())
+    rows = [words[1:4] for words in lines if words and words[0] == keyword]
+    try:
+        return np.array(rows, dtype=np.float64).reshape(len(rows), 3)
+    except ValueError:
+        raise ValueError(f"{path}: a line '{keyword} ...' does not have three numbers; export the mesh again") from None
+
+
+# --- COLLADA --------------------------------------------------------------------------------------------------------
+
+
+def _read_dae(path: Path) -> np.ndarray:
+    root = read_xml(path)
+    unit = root.find("{*}asset/{*}unit")
+    metres = float(unit.get("meter", 1.0)) if unit is not None else 1.0
+    by_id = {element.get("id"): element for element in root.iter() if element.get("id")}
+    parts = [part for node in root.findall("{*}library_visual_scenes/*/{*}node") for part in _placed(node, by_id)]
+    if not parts:  # no scene: the geometries where they are
+        parts = [_geometry_points(geometry, by_id) for geometry in root.iter("{*}geometry")]
+    return metres * np.concatenate([np.zeros((0, 3)), *parts])
+
+
+def _placed(node: ET.Element, by_id: dict[str, ET.Element]) -> Iterator[np.ndarray]:
+    """Points of all geometries under a scene node, in the frame that the node is in."""
+    transform = np.eye(4)
+    parts: list[np.ndarray] = []
+    for child in node:
+        tag = child.tag.rpartition("}")[2]
+        target = by_id.get(child.get("url", "").removeprefix("#"))
+        if tag in ("matrix", "translate", "rotate", "scale"):
+            transform = transform @ _transform(tag, np.array((child.text or "").split(), dtype=np.float64))
+        elif tag == "instance_geometry" and target is not None:
+            parts.append(_geometry_points(target, by_id))
+        elif tag == "node" or (tag == "instance_node" and target is not None):
+            parts += _placed(child if tag == "node" else target, by_id)
+    for part in parts:
+        yield part @ transform[:3, :3].T + transform[:3, 3]
+
+
+def _transform(tag: str, numbers: np.ndarray) -> np.ndarray:
+    """One COLLADA transformation element as a 4 x 4 matrix."""
+    matrix = np.eye(4)
+    if tag == "matrix":
+        matrix[:] = numbers.reshape(4, 4)
+    elif tag == "translate":
+        matrix[:3, 3] = numbers
+    elif tag == "scale":
+        matrix[:3, :3] = np.diag(numbers)
+    else:  # axis and angle [deg]
+        axis = numbers[:3] / np.linalg.norm(numbers[:3])
+        matrix[:3, :3] = Rotation.from_rotvec(np.radians(numbers[3]) * axis).as_matrix()
+    return matrix
+
+
+def _geometry_points(geometry: ET.Element, by_id: dict[str, ET.Element]) -> np.ndarray:
+    """The arrays with the semantic POSITION of a geometry's mesh, (n, 3)."""
+    sources = [
+        by_id[item.get("source", "").removeprefix("#")]
+        for item in geometry.findall("{*}mesh/{*}vertices/{*}input")
+        if item.get("semantic") == "POSITION"
+    ]
+    arrays = [np.array((source.findtext("{*}float_array") or "").split(), dtype=np.float64) for source in sources]
+    return np.concatenate([np.zeros(0), *arrays]).reshape(-1, 3)
