@@ -22,7 +22,7 @@ LIMITS = {
     "gym.create_sim": "SIM_FLEX runs on the same engine as SIM_PHYSX; no graphics context",
     "gym.create_env": "zero bounds only: envs share one origin",
     "gym.create_actor": "one actor per env, the same robot in all",
-    "gym.load_asset": "URDF only",
+    "gym.load_asset": "URDF and MJCF; in MJCF one joint per body, no tendons, no equality constraints",
     "gym.add_ground": "one ground per simulation; one friction coefficient",
     "gym.add_triangle_mesh": "one ground per simulation; moved but not turned by params.transform",
     "gym.add_heightfield": "one ground per simulation; square cells only",
@@ -52,9 +52,9 @@ LIMITS = {
     "gym.render_all_camera_sensors": _PLACED_ONLY,
     "gym.start_access_image_tensors": _PLACED_ONLY,
     "gym.end_access_image_tensors": _PLACED_ONLY,
-    "gym.get_asset_actuator_properties": "always empty: URDF files have no actuators",
-    "gym.get_actor_tendon_properties": "always empty: URDF files have no tendons",
-    "gym.set_actor_tendon_properties": "takes an empty list only: URDF files have no tendons",
+    "gym.get_asset_actuator_properties": "always empty: actuators of MJCF files only limit efforts",
+    "gym.get_actor_tendon_properties": "always empty: tendons are not simulated",
+    "gym.set_actor_tendon_properties": "takes an empty list only: tendons are not simulated",
     "gymutil.draw_lines": _NO_WINDOW,
     "gymutil.draw_line": _NO_WINDOW,
     "gymapi.SIM_FLEX": "runs on the same engine as SIM_PHYSX",
@@ -68,7 +68,7 @@ LACKS = {
     "gym.get_camera_image_gpu_tensor": "no camera sensors",
     "gym.get_camera_transform": "no camera sensors",
     "gym.set_actor_scale": "robots cannot be scaled",
-    "gym.create_box": "robots from URDF files are the only assets",
+    "gym.create_box": "robots from URDF and MJCF files are the only assets",
 }
 NOT_WRITTEN = "not written yet"
 

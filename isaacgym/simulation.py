@@ -12,6 +12,7 @@ import torch
 
 from isaacgym import gym_types as types
 from isaacgym.assets.description import RobotDescription
+from isaacgym.assets.mjcf import load_mjcf
 from isaacgym.assets.urdf import load_urdf
 from isaacgym.engine.drives import MODE_POS, MODE_VEL, DofParameters
 from isaacgym.engine.engine import Engine, EngineOptions
@@ -35,9 +36,10 @@ class Asset:
     """A robot file as loaded, with the properties that its actors start from."""
 
     def __init__(self, path: Path, options: types.AssetOptions) -> None:
-        if path.suffix != ".urdf":
-            raise ValueError(f"{path}: only .urdf assets can be loaded so far")
-        self.robot: RobotDescription = load_urdf(path, options)
+        readers = {".urdf": load_urdf, ".xml": load_mjcf, ".mjcf": load_mjcf}
+        if path.suffix not in readers:
+            raise ValueError(f"{path}: assets are {', '.join(readers)} files; convert it to one of these")
+        self.robot: RobotDescription = readers[path.suffix](path, options)
         self.options = options
         self.dof_properties = _dof_properties(self.robot, options)
         shape = types.RigidShapeProperties(thickness=options.thickness)
@@ -307,6 +309,6 @@ def _dof_properties(robot: RobotDescription, options: types.AssetOptions) -> np.
         row["lower"], row["upper"] = joint.lower, joint.upper
         row["velocity"], row["effort"] = joint.velocity, joint.effort
         row["driveMode"] = int(options.default_dof_drive_mode)
-        row["damping"], row["friction"] = joint.damping, joint.friction
-        row["armature"] = options.armature
+        row["stiffness"], row["damping"], row["friction"] = joint.stiffness, joint.damping, joint.friction
+        row["armature"] = options.armature + joint.armature
     return properties

@@ -1,14 +1,16 @@
 """A robot as the engine consumes it: a tree of bodies, each with at most one joint to its parent.
 
 Bodies and DOFs are in Isaac Gym's order (depth first). SI units. Quaternions are xyzw. A body's frame is the frame of
-its URDF link; a joint acts about or along its axis through the origin of its (child) body's frame.
+its URDF link or MJCF body; a joint acts about or along its axis through the origin of its (child) body's frame.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+
+from isaacgym.gym_types import AssetOptions
 
 DEFAULT_RGBA = (0.7, 0.7, 0.7, 1.0)
 
@@ -34,6 +36,19 @@ class Shape:
 Visual = Shape
 
 
+def as_collision(shape: Shape, options: AssetOptions) -> Shape:
+    """The shape as contacts know it: a cylinder becomes a capsule of the same cylindrical part, or a prism."""
+    if shape.kind != "cylinder":
+        return shape
+    if options.replace_cylinder_with_capsule:
+        return replace(shape, kind="capsule")
+    radius, half_length, _ = shape.size
+    angles = np.linspace(0.0, 2.0 * np.pi, max(3, options.slices_per_cylinder), endpoint=False)
+    circle = radius * np.column_stack([np.cos(angles), np.sin(angles)])
+    vertices = np.concatenate([np.insert(circle, 2, end, axis=1) for end in (-half_length, half_length)])
+    return replace(shape, kind="mesh", size=(0.0, 0.0, 0.0), vertices=vertices)
+
+
 @dataclass(frozen=True, eq=False)
 class Joint:
     name: str
@@ -45,6 +60,8 @@ class Joint:
     velocity: float  # limit [rad/s] or [m/s]; inf if unlimited
     damping: float = 0.0  # [N·m·s/rad] or [N·s/m]
     friction: float = 0.0  # [N·m] or [N]
+    stiffness: float = 0.0  # [N·m/rad] or [N/m]
+    armature: float = 0.0  # [kg·m²] or [kg]
     body: int = -1  # index of the body that it moves
 
     @property

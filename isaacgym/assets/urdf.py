@@ -24,7 +24,7 @@ import numpy as np
 from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
-from isaacgym.assets.description import DEFAULT_RGBA, Body, Joint, RobotDescription, Shape, Visual
+from isaacgym.assets.description import DEFAULT_RGBA, Body, Joint, RobotDescription, Shape, Visual, as_collision
 from isaacgym.assets.mesh_files import load_hull
 from isaacgym.assets.xml_file import read_xml
 from isaacgym.gym_types import AssetOptions
@@ -193,15 +193,7 @@ class _Urdf:
                     f"{self.path}: the collision mesh {shape.mesh_file} of {where} does not exist; add it or use a box"
                 )
             return replace(shape, vertices=load_hull(shape.mesh_file, shape.mesh_scale))
-        if shape.kind != "cylinder":
-            return shape
-        if self.options.replace_cylinder_with_capsule:
-            return replace(shape, kind="capsule")
-        radius, half_length, _ = shape.size
-        angles = np.linspace(0.0, 2.0 * np.pi, max(3, self.options.slices_per_cylinder), endpoint=False)
-        circle = radius * np.column_stack([np.cos(angles), np.sin(angles)])
-        vertices = np.concatenate([np.insert(circle, 2, end, axis=1) for end in (-half_length, half_length)])
-        return replace(shape, kind="mesh", size=(0.0, 0.0, 0.0), vertices=vertices)
+        return as_collision(shape, self.options)
 
     def _visual(self, element: ET.Element, where: str) -> Visual:
         material = element.find("material")

@@ -1,0 +1,187 @@
+"""MJCF → `RobotDescription`. MuJoCo itself reads the file, so defaults, includes and all ways to state a pose work.
+
+Decisions where NVIDIA's behaviour is not documented:
+
+* Bodies and DOFs come in the order of the document, depth first, which is MuJoCo's own order.
+* The robot is the only body of the world. Its pose there does not count, since `create_actor` places it; it floats,
+  with or without a free joint in the file, unless `fix_base_link` is set. Geoms of the world are left out.
+* Geoms that can collide with something (contype or conaffinity) are collision shapes, the others visuals. Which geoms
+  may collide with which (masks, pairs, excludes) is not taken over; see `create_actor` for the rules.
+* Mass and inertia are MuJoCo's: from <inertial>, else from the geoms with their own masses and densities. Of the asset
+  options, `density`, `override_com` and `override_inertia` do nothing here.
+* A joint's stiffness, damping, friction loss and armature become those of its DofProperties, where stiffness acts in
+  position mode only. Its effort is the joint's or its actuators' force limit; nothing else of actuators counts.
+* `collapse_fixed_joints` merges bodies without joints into their parents, as MuJoCo's `fusestatic` does.
+* Meshes become their convex hull, as with URDF; visual meshes are left out.
+"""
+
+from pathlib import Path
+from typing import NoReturn
+
+import mujoco
+import numpy as np
+from scipy.spatial import QhullError
+from scipy.spatial.transform import Rotation
+
+from isaacgym.assets.description import Body, Joint, RobotDescription, Shape, as_collision
+from isaacgym.assets.mesh_files import MAX_HULL_VERTICES, convex_hull
+from isaacgym.gym_types import AssetOptions
+
+KINDS = {
+    mujoco.mjtGeom.mjGEOM_SPHERE: "sphere",
+    mujoco.mjtGeom.mjGEOM_CAPSULE: "capsule",
+    mujoco.mjtGeom.mjGEOM_BOX: "box",
+    mujoco.mjtGeom.mjGEOM_CYLINDER: "cylinder",
+    mujoco.mjtGeom.mjGEOM_MESH: "mesh",
+}
+SAME_PLACE = 1e-9  # [m], [rad]
+
+
+def load_mjcf(path: str | Path, options: AssetOptions) -> RobotDescription:
+    """Read an MJCF file with one robot and apply the asset options that concern geometry and structure."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; check the asset root and file name given to load_asset")
+    try:
+        spec = mujoco.MjSpec.from_file(str(path))
+    except ValueError as error:
+        _fail(path, f"MuJoCo cannot read it ({_one_line(error)})")
+    _check(path, spec)
+    (root,) = spec.worldbody.bodies
+    if not root.joints:
+        root.add_freejoint()  # or the root would count as a part of the world
+    spec.compiler.fusestatic = options.collapse_fixed_joints
+    try:
+        model = spec.compile()
+    except ValueError as error:
+        _fail(path, f"MuJoCo cannot compile it ({_one_line(error)})")
+    return RobotDescription(spec.modelname, [_body(path, model, index, options) for index in range(1, model.nbody)])
+
+
+def _fail(path: Path, problem: str) -> NoReturn:
+    raise ValueError(f"{path}: {problem}")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _check(path: Path, spec: mujoco.MjSpec) -> None:
+    """Refuse what a tree of bodies with one joint each cannot express."""
+    roots = spec.worldbody.bodies
+    if len(roots) != 1:
+        _fail(path, f"there are {len(roots)} bodies in the world; leave one, the robot's root")
+    for what, elements in (("equality constraints", spec.equalities), ("tendons", spec.tendons)):
+        if elements:
+            _fail(path, f"it has {what}, which are not simulated; remove them")
+    for body in spec.bodies:
+        joints = body.joints
+        if len(joints) > 1:
+            _fail(path, f"body '{body.name}' has {len(joints)} joints; give each joint a body of its own")
+        is_root = body.parent is not None and body.parent.name == "world"
+        for joint in joints:
+            is_free = joint.type == mujoco.mjtJoint.mjJNT_FREE
+            if is_root and not is_free:
+                _fail(path, f"the root '{body.name}' has a joint; leave it out (fix_base_link keeps the root in place)")
+            if is_free and not is_root:
+                _fail(path, f"body '{body.name}' has a free joint, which only the root may have; remove it")
+            if joint.type == mujoco.mjtJoint.mjJNT_BALL:
+                _fail(path, f"body '{body.name}' has a ball joint; use three hinges with a body each")
+
+
+def _body(path: Path, model: mujoco.MjModel, index: int, options: AssetOptions) -> Body:
+    is_root = index == 1
+    name = model.body(index).name or f"body_{index - 1}"
+    turn = Rotation.from_quat(model.body_iquat[index], scalar_first=True).as_matrix()
+    shapes, visuals = [], []
+    for geom in model.body_geomadr[index] + np.arange(model.body_geomnum[index]):
+        collides = bool(model.geom_contype[geom] or model.geom_conaffinity[geom])
+        kind = KINDS.get(mujoco.mjtGeom(model.geom_type[geom]))
+        if collides and kind is None:
+            known = ", ".join(KINDS.values())
+            _fail(path, f"body '{name}' has a collision geom that is none of {known}; replace it by one of these")
+        if collides:
+            shapes.append(as_collision(_shape(path, model, geom, kind, name), options))
+        elif kind is not None and kind != "mesh":
+            visuals.append(_shape(path, model, geom, kind, name))
+    return Body(
+        name=name,
+        parent=int(model.body_parentid[index]) - 1,
+        pos=np.zeros(3) if is_root else model.body_pos[index].copy(),
+        quat=np.array([0.0, 0.0, 0.0, 1.0]) if is_root else _xyzw(model.body_quat[index]),
+        mass=float(model.body_mass[index]),
+        com=model.body_ipos[index].copy(),
+        inertia=turn @ np.diag(model.body_inertia[index]) @ turn.T,
+        shapes=shapes,
+        visuals=visuals,
+        joint=None if is_root or not model.body_jntnum[index] else _joint(path, model, index),
+    )
+
+
+def _joint(path: Path, model: mujoco.MjModel, body: int) -> Joint:
+    joint = int(model.body_jntadr[body])
+    dof = int(model.jnt_dofadr[joint])
+    name = model.joint(joint).name or f"{model.body(body).name}_joint"
+    if np.abs(model.jnt_pos[joint]).max() > SAME_PLACE:
+        _fail(path, f"joint '{name}' is not at its body's origin; move the body there and set its pos to 0")
+    if abs(model.qpos0[model.jnt_qposadr[joint]]) > SAME_PLACE:
+        _fail(path, f"joint '{name}' has a ref; turn the body instead, so that ref is 0")
+    limited = bool(model.jnt_limited[joint])
+    kind = "revolute" if limited else "continuous"
+    return Joint(
+        name=name,
+        kind="prismatic" if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE else kind,
+        axis=model.jnt_axis[joint].copy(),
+        lower=float(model.jnt_range[joint, 0]) if limited else -np.inf,
+        upper=float(model.jnt_range[joint, 1]) if limited else np.inf,
+        effort=_effort(model, joint),
+        velocity=np.inf,
+        damping=float(model.dof_damping[dof]),
+        friction=float(model.dof_frictionloss[dof]),
+        stiffness=float(model.jnt_stiffness[joint]),
+        armature=float(model.dof_armature[dof]),
+        body=body - 1,
+    )
+
+
+def _effort(model: mujoco.MjModel, joint: int) -> float:
+    """The largest force that the joint's actuators may exert: the joint's limit, else theirs, else none."""
+    if model.jnt_actfrclimited[joint]:
+        return float(np.abs(model.jnt_actfrcrange[joint]).max())
+    efforts = []
+    for actuator in np.flatnonzero((model.actuator_trnid[:, 0] == joint) & _acts_on_joints(model)):
+        gear = abs(model.actuator_gear[actuator, 0])
+        if model.actuator_forcelimited[actuator]:
+            efforts.append(gear * np.abs(model.actuator_forcerange[actuator]).max())
+        elif model.actuator_ctrllimited[actuator] and model.actuator_biastype[actuator] == mujoco.mjtBias.mjBIAS_NONE:
+            gain = abs(model.actuator_gainprm[actuator, 0])  # a motor: force = gain · control
+            efforts.append(gear * gain * np.abs(model.actuator_ctrlrange[actuator]).max())
+    return float(sum(efforts)) if efforts else np.inf
+
+
+def _acts_on_joints(model: mujoco.MjModel) -> np.ndarray:
+    return np.isin(model.actuator_trntype, (mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT))
+
+
+def _shape(path: Path, model: mujoco.MjModel, geom: int, kind: str, body: str) -> Shape:
+    vertices, size = None, tuple(model.geom_size[geom].tolist())
+    if kind == "mesh":
+        mesh = model.geom_dataid[geom]
+        start = model.mesh_vertadr[mesh]
+        points = model.mesh_vert[start : start + model.mesh_vertnum[mesh]].astype(np.float64)
+        try:
+            vertices, size = convex_hull(points, MAX_HULL_VERTICES), (0.0, 0.0, 0.0)
+        except QhullError:
+            _fail(path, f"a collision mesh of body '{body}' encloses no volume, so it has no hull; use a thin box")
+    return Shape(
+        kind=kind,
+        size=size,
+        pos=model.geom_pos[geom].copy(),
+        quat=_xyzw(model.geom_quat[geom]),
+        rgba=tuple(model.geom_rgba[geom].tolist()),
+        vertices=vertices,
+    )
+
+
+def _xyzw(wxyz: np.ndarray) -> np.ndarray:
+    return np.roll(wxyz, -1)
