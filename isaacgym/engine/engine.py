@@ -376,7 +376,7 @@ class Engine:
             detect_self_contacts(m, d, self._friction)
         else:
             d.nacon.zero_()
-        self._terrain_contacts.detect(m, d, self._contacts)
+        self._terrain_contacts.detect(d.xpos, d.xquat, self._contacts)
         if self.fixed_base:
             drop_static_contacts(m, d)
         mjw.make_constraint(m, d)

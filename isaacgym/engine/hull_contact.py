@@ -15,6 +15,7 @@ import numpy as np
 import warp as wp
 from scipy.spatial import ConvexHull
 
+from isaacgym.engine.broad_phase import Candidates, Shape
 from isaacgym.engine.contacts import ContactList, Material, Surfaces, add_contact, material_of
 from isaacgym.engine.terrain import Grid, Mesh, Plane, Terrain, TerrainData
 from isaacgym.engine.terrain_query import (
@@ -74,51 +75,57 @@ def find_hulls(model: mujoco.MjModel, geoms: list[int]) -> Hulls:
 
 @functools.cache
 def hull_vertex_kernel(kind: type[Terrain]) -> wp.Kernel:
-    """Kernel of all hulls' vertices, (num_hulls, num_worlds) threads, specialised for one kind of terrain."""
+    """Kernel of all hulls' vertices, any number of threads, specialised for one kind of terrain."""
     sphere_on_terrain = {Plane: sphere_on_plane, Grid: sphere_on_grid, Mesh: sphere_on_mesh}[kind]
 
     @wp.kernel(module="unique", enable_backward=False)
     def hull_vertices(
+        num_threads: int,
         terrain: TerrainData,
         hulls: Hulls,
-        geom_xpos: wp.array2d(dtype=wp.vec3),
-        geom_xmat: wp.array2d(dtype=wp.mat33),
+        shapes: wp.array(dtype=Shape),
+        candidates: Candidates,
         surfaces: Surfaces,
         contacts: ContactList,
     ):
-        hull, world = wp.tid()
-        geom = hulls.geom[hull]
-        center = geom_xpos[world, geom]
-        rot = geom_xmat[world, geom]
-        reach = slots_float()  # how far out the vertex in a slot is
-        depths = slots_float()
-        normals = slots_vec3()
-        chosen = slots_int()
-        for k in range(NUM_SLOTS):
-            reach[k] = -FAR
-            chosen[k] = -1
-        for vertex in range(hulls.vertex_start[hull], hulls.vertex_start[hull + 1]):
-            local = hulls.vertices[vertex]
-            touch = sphere_on_terrain(terrain, center + rot * local, 0.0)
-            if touch.count > 0:
+        for c in range(wp.tid(), candidates.count[0], num_threads):
+            hull = shapes[candidates.shape[c]].hull
+            if hull >= 0:
+                world = candidates.world[c]
+                geom = hulls.geom[hull]
+                center = candidates.center[c]
+                rot = candidates.rot[c]
+                reach = slots_float()  # how far out the vertex in a slot is
+                depths = slots_float()
+                normals = slots_vec3()
+                chosen = slots_int()
                 for k in range(NUM_SLOTS):
-                    outwards = touch.depth[0]
-                    if k < hulls.directions.shape[0]:
-                        outwards = wp.dot(hulls.directions[k], local)
-                    if outwards > reach[k]:
-                        reach[k] = outwards
-                        chosen[k] = vertex
-                        depths[k] = touch.depth[0]
-                        normals[k] = touch.normals[0]
-        for k in range(NUM_SLOTS):
-            is_new = chosen[k] >= 0
-            for earlier in range(k):
-                if chosen[earlier] == chosen[k]:
-                    is_new = False
-            if is_new:
-                normal = normals[k]
-                pos = center + rot * hulls.vertices[chosen[k]] + normal * (0.5 * depths[k])
-                add_contact(contacts, world, geom, depths[k], pos, normal, material_of(surfaces, terrain, world, geom))
+                    reach[k] = -FAR
+                    chosen[k] = -1
+                for vertex in range(hulls.vertex_start[hull], hulls.vertex_start[hull + 1]):
+                    local = hulls.vertices[vertex]
+                    touch = sphere_on_terrain(terrain, center + rot * local, 0.0)
+                    if touch.count > 0:
+                        for k in range(NUM_SLOTS):
+                            outwards = touch.depth[0]
+                            if k < hulls.directions.shape[0]:
+                                outwards = wp.dot(hulls.directions[k], local)
+                            if outwards > reach[k]:
+                                reach[k] = outwards
+                                chosen[k] = vertex
+                                depths[k] = touch.depth[0]
+                                normals[k] = touch.normals[0]
+                for k in range(NUM_SLOTS):
+                    is_new = chosen[k] >= 0
+                    for earlier in range(k):
+                        if chosen[earlier] == chosen[k]:
+                            is_new = False
+                    if is_new:
+                        normal = normals[k]
+                        pos = center + rot * hulls.vertices[chosen[k]] + normal * (0.5 * depths[k])
+                        add_contact(
+                            contacts, world, geom, depths[k], pos, normal, material_of(surfaces, terrain, world, geom)
+                        )
 
     return hull_vertices
 
@@ -173,39 +180,43 @@ def cut_hull(
 
 @wp.kernel(enable_backward=False)
 def hull_edges(
+    num_threads: int,
     terrain: TerrainData,
     hulls: Hulls,
-    geom_xpos: wp.array2d(dtype=wp.vec3),
-    geom_xmat: wp.array2d(dtype=wp.mat33),
+    shapes: wp.array(dtype=Shape),
+    candidates: Candidates,
     surfaces: Surfaces,
     contacts: ContactList,
 ):
-    """Convex edges of a grid against hulls, (num_hulls, num_worlds) threads."""
-    hull, world = wp.tid()
-    geom = hulls.geom[hull]
-    center = geom_xpos[world, geom]
-    rot = geom_xmat[world, geom]
-    material = material_of(surfaces, terrain, world, geom)
-    lowest = wp.vec3(FAR)
-    highest = wp.vec3(-FAR)
-    for vertex in range(hulls.vertex_start[hull], hulls.vertex_start[hull + 1]):
-        point = center + rot * hulls.vertices[vertex]
-        lowest = wp.min(lowest, point)
-        highest = wp.max(highest, point)
-    range_i = cell_range(terrain, lowest[0], highest[0], 0)
-    range_j = cell_range(terrain, lowest[1], highest[1], 1)
-    found = int(0)
-    for i in range(range_i[0], range_i[1] + 1):
-        for j in range(range_j[0], range_j[1] + 1):
-            flags = int(terrain.flags[i, j])
-            for edge in range(3):
-                if (flags >> edge) & 1 and found < MAX_EDGES:
-                    a = terrain.vertices[i, j]
-                    b = edge_end(terrain, i, j, edge)
-                    if wp.max(a[2], b[2]) > lowest[2]:
-                        local_a = wp.transpose(rot) * (a - center)
-                        local_b = wp.transpose(rot) * (b - center)
-                        outward = wp.transpose(rot) * edge_outward(terrain, i, j, edge)
-                        found += cut_hull(
-                            contacts, world, geom, hulls, hull, local_a, local_b, outward, center, rot, material
-                        )
+    """Convex edges of a grid against hulls, any number of threads."""
+    for c in range(wp.tid(), candidates.count[0], num_threads):
+        hull = shapes[candidates.shape[c]].hull
+        if hull >= 0:
+            world = candidates.world[c]
+            geom = hulls.geom[hull]
+            center = candidates.center[c]
+            rot = candidates.rot[c]
+            material = material_of(surfaces, terrain, world, geom)
+            lowest = wp.vec3(FAR)
+            highest = wp.vec3(-FAR)
+            for vertex in range(hulls.vertex_start[hull], hulls.vertex_start[hull + 1]):
+                point = center + rot * hulls.vertices[vertex]
+                lowest = wp.min(lowest, point)
+                highest = wp.max(highest, point)
+            range_i = cell_range(terrain, lowest[0], highest[0], 0)
+            range_j = cell_range(terrain, lowest[1], highest[1], 1)
+            found = int(0)
+            for i in range(range_i[0], range_i[1] + 1):
+                for j in range(range_j[0], range_j[1] + 1):
+                    flags = int(terrain.flags[i, j])
+                    for edge in range(3):
+                        if (flags >> edge) & 1 and found < MAX_EDGES:
+                            a = terrain.vertices[i, j]
+                            b = edge_end(terrain, i, j, edge)
+                            if wp.max(a[2], b[2]) > lowest[2]:
+                                local_a = wp.transpose(rot) * (a - center)
+                                local_b = wp.transpose(rot) * (b - center)
+                                outward = wp.transpose(rot) * edge_outward(terrain, i, j, edge)
+                                found += cut_hull(
+                                    contacts, world, geom, hulls, hull, local_a, local_b, outward, center, rot, material
+                                )

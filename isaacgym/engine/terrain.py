@@ -87,13 +87,13 @@ class Grid:
     ) -> Grid:
         flags = _convex_edges(vertices)
         height = vertices[:, :, 2]
-        point_top = _highest(height, 0)
+        point_top = highest_around(height, 0)
         if moved is not None:
             # triangles of a cell's neighbours reach into it only if one of the vertices i - 1 ... i + 2 was moved
-            moved_near = _highest(moved, 1)
+            moved_near = highest_around(moved, 1)
             flags |= MOVED_NEAR * moved_near.astype(np.uint8)
-            point_top = np.where(moved_near, _highest(height, 1), point_top)
-        return Grid(vertices, origin, scale, flags, _highest(height, 2), point_top, **material)
+            point_top = np.where(moved_near, highest_around(height, 1), point_top)
+        return Grid(vertices, origin, scale, flags, highest_around(height, 2), point_top, **material)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Mesh:
 Terrain = Plane | Grid | Mesh
 
 
-def _highest(values: np.ndarray, margin: int) -> np.ndarray:
+def highest_around(values: np.ndarray, margin: int) -> np.ndarray:
     """Maximum over the four vertices of each cell and `margin` more on every side."""
     return maximum_filter(values, size=2 * margin + 2, origin=-1, mode="nearest")
 

@@ -8,21 +8,31 @@ shape is tested against the terrain's own triangles:
 * a capsule is its two end spheres plus the convex terrain edges that press against the cylinder between them;
 * a box is its eight corners plus the convex terrain edges that cut into it, so a stair nose carries a trunk;
 * a convex hull is its vertices plus such edges, in kernels of its own (`hull_contact`).
+
+All kernels loop over the shapes that the broad phase found near the ground.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
-import itertools
-from typing import NamedTuple
 
 import mujoco
-import mujoco_warp as mjw
 import numpy as np
 import warp as wp
-from scipy.spatial.transform import Rotation
 
+from isaacgym.engine.broad_phase import (
+    BOX,
+    CAPSULE,
+    HULL,
+    Candidates,
+    Shape,
+    find_candidates,
+    find_probes,
+    find_shapes,
+    hidden_geoms,
+    highest_ground,
+)
 from isaacgym.engine.contacts import (  # noqa: F401  the engines import what they need of these from here
     CONTACT_ARRAYS,
     MIN_FRICTION,
@@ -60,11 +70,7 @@ from isaacgym.engine.terrain_query import (
     sphere_on_plane,
 )
 
-SPHERE = int(mujoco.mjtGeom.mjGEOM_SPHERE)
-CAPSULE = int(mujoco.mjtGeom.mjGEOM_CAPSULE)
-BOX = int(mujoco.mjtGeom.mjGEOM_BOX)
-HULL = int(mujoco.mjtGeom.mjGEOM_MESH)
-
+PROBE_THREADS, EDGE_THREADS = 32, 8  # of a GPU, per world
 MAX_BOX_EDGES = wp.constant(8)  # terrain edges that one box may rest on
 LEAVING_COSINE = wp.constant(0.3)  # an edge pushes a box only along axes that lead out of the ground
 
@@ -158,97 +164,68 @@ def box_edges(
                                 found += 1
 
 
-# ---- kernels: one thread per probe or shape, and world ------------------------------------------------------------
-
-
-class Probes(NamedTuple):
-    """The spheres that stand for all shapes: spheres themselves, ends of capsules, corners of boxes (radius 0)."""
-
-    geom: np.ndarray  # (num_probes,)
-    offset: np.ndarray  # (num_probes, 3) in the shape's frame [m]
-    radius: np.ndarray  # (num_probes,) [m]
-
-
-def find_probes(model: mujoco.MjModel, geoms: list[int]) -> Probes:
-    """Probes of some geoms, those of the same kind next to each other so that neighbouring threads do the same work."""
-    probes = []
-    for geom in sorted(geoms, key=lambda geom: int(model.geom_type[geom])):
-        x, y, z = model.geom_size[geom]
-        if model.geom_type[geom] == SPHERE:
-            probes.append((geom, (0.0, 0.0, 0.0), x))
-        elif model.geom_type[geom] == CAPSULE:
-            probes += [(geom, (0.0, 0.0, end), x) for end in (-y, y)]
-        else:
-            probes += [(geom, corner, 0.0) for corner in itertools.product((-x, x), (-y, y), (-z, z))]
-    geom, offset, radius = zip(*probes, strict=True) if probes else ((), (), ())
-    return Probes(np.array(geom, dtype=np.int32), np.array(offset, dtype=np.float32).reshape(-1, 3), np.array(radius))
-
-
-def hidden_geoms(model: mujoco.MjModel) -> set[int]:
-    """Geoms that lie inside a box of the same body, such as a sensor's housing: they can touch nothing first."""
-    hidden = set()
-    for outer in np.flatnonzero(model.geom_type == BOX):
-        turn = Rotation.from_quat(model.geom_quat[outer], scalar_first=True).inv()
-        for inner in np.flatnonzero(model.geom_bodyid == model.geom_bodyid[outer]):
-            center = np.abs(turn.apply(model.geom_pos[inner] - model.geom_pos[outer]))
-            if inner != outer and (center + model.geom_rbound[inner] <= model.geom_size[outer]).all():
-                hidden.add(int(inner))
-    return hidden
+# ---- kernels, with any number of threads ------------------------------------------------------------------------
 
 
 @functools.cache
 def probe_kernel(kind: type[Terrain]) -> wp.Kernel:
-    """Kernel of all probes, (num_probes, num_worlds) threads, specialised for one kind of terrain."""
+    """Kernel of the candidates' probes, any number of threads, specialised for one kind of terrain."""
     sphere_on_terrain = {Plane: sphere_on_plane, Grid: sphere_on_grid, Mesh: sphere_on_mesh}[kind]
 
     @wp.kernel(module="unique", enable_backward=False)
     def probe_contacts(
+        num_threads: int,
+        most_probes: int,
         terrain: TerrainData,
-        probe_geom: wp.array(dtype=int),
+        shapes: wp.array(dtype=Shape),
         probe_offset: wp.array(dtype=wp.vec3),
         probe_radius: wp.array(dtype=float),
-        geom_xpos: wp.array2d(dtype=wp.vec3),
-        geom_xmat: wp.array2d(dtype=wp.mat33),
+        candidates: Candidates,
         surfaces: Surfaces,
         contacts: ContactList,
     ):
-        probe, world = wp.tid()
-        geom = probe_geom[probe]
-        radius = probe_radius[probe]
-        center = geom_xpos[world, geom] + geom_xmat[world, geom] * probe_offset[probe]
-        touch = sphere_on_terrain(terrain, center, radius)
-        for k in range(touch.count):
-            normal = touch.normals[k]
-            depth = touch.depth[k]
-            pos = center - normal * (radius - 0.5 * depth)
-            add_contact(contacts, world, geom, depth, pos, normal, material_of(surfaces, terrain, world, geom))
+        for item in range(wp.tid(), candidates.count[0] * most_probes, num_threads):
+            c = item // most_probes
+            k = item % most_probes
+            shape = shapes[candidates.shape[c]]
+            if k < shape.num_probes:
+                probe = shape.first_probe + k
+                world = candidates.world[c]
+                radius = probe_radius[probe]
+                center = candidates.center[c] + candidates.rot[c] * probe_offset[probe]
+                touch = sphere_on_terrain(terrain, center, radius)
+                for n in range(touch.count):
+                    normal = touch.normals[n]
+                    depth = touch.depth[n]
+                    pos = center - normal * (radius - 0.5 * depth)
+                    material = material_of(surfaces, terrain, world, shape.geom)
+                    add_contact(contacts, world, shape.geom, depth, pos, normal, material)
 
     return probe_contacts
 
 
 @wp.kernel(enable_backward=False)
 def edge_contacts(
+    num_threads: int,
     terrain: TerrainData,
-    geoms: wp.array(dtype=int),
-    geom_type: wp.array(dtype=int),
-    geom_size: wp.array2d(dtype=wp.vec3),
-    geom_xpos: wp.array2d(dtype=wp.vec3),
-    geom_xmat: wp.array2d(dtype=wp.mat33),
+    shapes: wp.array(dtype=Shape),
+    candidates: Candidates,
     surfaces: Surfaces,
     contacts: ContactList,
 ):
-    """Convex edges of a grid against capsules and boxes, (num_geoms, num_worlds) threads."""
-    shape, world = wp.tid()
-    geom = geoms[shape]
-    size = geom_size[0, geom]
-    center = geom_xpos[world, geom]
-    rot = geom_xmat[world, geom]
-    material = material_of(surfaces, terrain, world, geom)
-    if geom_type[geom] == wp.static(CAPSULE):
-        axis = wp.vec3(rot[0, 2], rot[1, 2], rot[2, 2]) * size[1]
-        capsule_edges(terrain, contacts, world, geom, center + axis, center - axis, size[0], material)
-    else:
-        box_edges(terrain, contacts, world, geom, center, rot, size, material)
+    """Convex edges of a grid against the candidates that are capsules and boxes, any number of threads."""
+    for c in range(wp.tid(), candidates.count[0], num_threads):
+        shape = shapes[candidates.shape[c]]
+        world = candidates.world[c]
+        center = candidates.center[c]
+        rot = candidates.rot[c]
+        if shape.type == wp.static(CAPSULE):
+            material = material_of(surfaces, terrain, world, shape.geom)
+            axis = wp.vec3(rot[0, 2], rot[1, 2], rot[2, 2]) * shape.size[1]
+            capsule_edges(terrain, contacts, world, shape.geom, center + axis, center - axis, shape.size[0], material)
+        elif shape.type == wp.static(BOX):
+            material = material_of(surfaces, terrain, world, shape.geom)
+            box_edges(terrain, contacts, world, shape.geom, center, rot, shape.size, material)
 
 
 class TerrainContacts:
@@ -267,23 +244,31 @@ class TerrainContacts:
 
         Depths are clipped to what a critically damped contact resolves at `max_depenetration_velocity` [m/s].
         """
-        self._terrain, self._terrain_owner = upload(terrain, str(wp.get_device()))
+        device = wp.get_device()
+        self._terrain, self._terrain_owner = upload(terrain, str(device))
         hidden = hidden_geoms(model)
         geoms = [geom for geom in range(1, model.ngeom) if geom not in hidden]
+        # neighbouring threads do the same work
+        geoms.sort(key=lambda geom: int(model.geom_type[geom]))
         hulls = [geom for geom in geoms if model.geom_type[geom] == HULL]
-        geoms = [geom for geom in geoms if geom not in hulls]
         probes = find_probes(model, geoms)
-        self._probes = [
-            wp.array(probes.geom, dtype=int),
-            wp.array(probes.offset, dtype=wp.vec3),
-            wp.array(probes.radius, dtype=float),
-        ]
-        has_edges = [geom for geom in geoms if model.geom_type[geom] != SPHERE] if isinstance(terrain, Grid) else []
-        self._edge_geoms = wp.array(sorted(has_edges, key=lambda geom: int(model.geom_type[geom])), dtype=int)
+        highest, margins = np.zeros((0, 0, 0)), np.zeros(len(geoms))
+        if isinstance(terrain, Grid) and geoms:
+            highest, margins = highest_ground(terrain, model.geom_rbound[geoms])
+        shapes = find_shapes(model, geoms, probes, margins, hulls)
+        self._shapes = wp.array(shapes, dtype=Shape)
+        self._probes = [wp.array(probes.offset, dtype=wp.vec3), wp.array(probes.radius, dtype=float)]
+        self._most_probes = max((shape.num_probes for shape in shapes), default=0)
+        self._ground = [wp.vec3(0.0), 0.0, wp.vec2(0.0), 1.0, wp.array(highest, dtype=float)]
+        if isinstance(terrain, Plane):
+            self._ground[:2] = wp.vec3(*terrain.normal), terrain.offset
+        if isinstance(terrain, Grid):
+            self._ground[2:4] = wp.vec2(*terrain.origin), terrain.scale
+        self._has_edges = isinstance(terrain, Grid) and any(shape.type in (CAPSULE, BOX) for shape in shapes)
         self._hulls = find_hulls(model, hulls)
         self._hull_kernels = [hull_vertex_kernel(type(terrain))] if hulls else []
         self._hull_kernels += [hull_edges] if hulls and isinstance(terrain, Grid) else []
-        self._num_worlds = num_worlds
+        self._set_worlds(num_worlds)
         self._kernel = probe_kernel(type(terrain))
         self._surfaces = Surfaces()
         self._friction, self._restitution = friction, restitution
@@ -296,25 +281,55 @@ class TerrainContacts:
     def of_worlds(self, worlds: slice) -> TerrainContacts:
         """The same for a range of worlds, numbered from 0, with views of their friction and restitution."""
         part = copy.copy(self)
-        part._num_worlds = worlds.stop - worlds.start
+        part._set_worlds(worlds.stop - worlds.start)
         part._surfaces = surfaces = Surfaces()
         for name in ("contact_time", "solimp", "max_depth"):
             setattr(surfaces, name, getattr(self._surfaces, name))
         surfaces.friction, surfaces.restitution = rows_of(self._friction, worlds), rows_of(self._restitution, worlds)
         return part
 
-    def detect(self, model: mjw.Model, data: mjw.Data, contacts: ContactList) -> None:
-        """Append the contacts of the poses in `data` to `contacts`."""
-        poses = [data.geom_xpos, data.geom_xmat]
-        inputs = [self._terrain, *self._probes, *poses, self._surfaces, contacts]
-        wp.launch(self._kernel, dim=(self._probes[0].size, self._num_worlds), inputs=inputs)
-        if self._edge_geoms.size:
-            shapes = [self._edge_geoms, model.geom_type, model.geom_size]
-            inputs = [self._terrain, *shapes, *poses, self._surfaces, contacts]
-            wp.launch(edge_contacts, dim=(self._edge_geoms.size, self._num_worlds), inputs=inputs)
+    def _set_worlds(self, num_worlds: int) -> None:
+        """Room for all shapes of all worlds, and the threads that share the work: many on a GPU, one on a CPU."""
+        self._num_worlds = num_worlds
+        capacity = num_worlds * self._shapes.size
+        self._candidates = candidates = Candidates()
+        candidates.count = wp.zeros(1, dtype=int)
+        candidates.shape, candidates.world = (wp.empty(capacity, dtype=int) for _ in range(2))
+        candidates.center, candidates.rot = wp.empty(capacity, dtype=wp.vec3), wp.empty(capacity, dtype=wp.mat33)
+        on_gpu = wp.get_device().is_cuda
+        self._lanes = self._shapes.size if on_gpu else 1
+        self._probe_threads = num_worlds * PROBE_THREADS if on_gpu else 1
+        self._edge_threads = num_worlds * EDGE_THREADS if on_gpu else 1
+
+    def detect(self, xpos: wp.array, xquat: wp.array, contacts: ContactList) -> None:
+        """Append the contacts of some poses of the bodies, (num_worlds, 1 + num_bodies) vec3 and wxyz."""
+        self._candidates.count.zero_()
+        for launch in self.launches(xpos, xquat, contacts):
+            launch.launch()
+
+    def launches(self, xpos: wp.array, xquat: wp.array, contacts: ContactList) -> list[wp.Launch]:
+        """The kernels of `detect`, to be launched many times; `candidates_count` is to be zero before."""
+        if not self._shapes.size:
+            return []
+
+        def record(kernel: wp.Kernel, threads: int | tuple[int, int], *arguments: object) -> wp.Launch:
+            return wp.launch(kernel, dim=threads, inputs=arguments, record_cmd=True)
+
+        lanes, probing, edging = self._lanes, self._probe_threads, self._edge_threads
+        terrain, shapes, found, out = self._terrain, self._shapes, self._candidates, (self._surfaces, contacts)
+        launches = [
+            record(find_candidates, (lanes, self._num_worlds), lanes, shapes, xpos, xquat, *self._ground, found),
+            record(self._kernel, probing, probing, self._most_probes, terrain, shapes, *self._probes, found, *out),
+        ]
         for kernel in self._hull_kernels:
-            inputs = [self._terrain, self._hulls, *poses, self._surfaces, contacts]
-            wp.launch(kernel, dim=(self._hulls.geom.size, self._num_worlds), inputs=inputs)
+            launches.append(record(kernel, edging, edging, terrain, self._hulls, shapes, found, *out))
+        if self._has_edges:
+            launches.append(record(edge_contacts, edging, edging, terrain, shapes, found, *out))
+        return launches
+
+    @property
+    def candidates_count(self) -> wp.array:
+        return self._candidates.count
 
 
 def rows_of(values: wp.array, worlds: slice) -> wp.array:

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from isaacgym.engine import tree_dynamics
 from isaacgym.engine.contact_forces import BodyPoses, Contacts, ForceSensors
+from isaacgym.engine.contacts import CONTACT_ARRAYS, ContactList
 from isaacgym.engine.drives import DofParameters
 from isaacgym.engine.engine import Engine, EngineOptions
 from isaacgym.engine.state import rotation_xyzw, store_state
-from isaacgym.engine.terrain_contact import CONTACT_ARRAYS, ContactList, rows_of
+from isaacgym.engine.terrain_contact import rows_of
 from isaacgym.engine.tree_dynamics import State, Tree, TreeKernels, tree_kernels
 from isaacgym.engine.tree_math import FREE, HINGE, SLIDE, WELD
 
@@ -177,11 +178,6 @@ def create_engine(kind: str, *args, options: EngineOptions, **kwargs) -> Engine:
     return (TreeEngine if use_tree else Engine)(*args, options=options, **kwargs)
 
 
-class GeomPoses(NamedTuple):
-    geom_xpos: wp.array  # (worlds, geoms) vec3
-    geom_xmat: wp.array  # (worlds, geoms) mat33
-
-
 class Shard:
     """A range of worlds that one CPU thread steps, or all worlds of a GPU. Works on views of the engine's arrays."""
 
@@ -216,18 +212,37 @@ class Shard:
             force=wp.empty(capacity, dtype=wp.vec3),
         )
         self._terrain_contacts = engine._terrain_contacts.of_worlds(worlds)
-        self._geoms = GeomPoses(data.geom_xpos[worlds], data.geom_xmat[worlds])
         # bodies that cannot move are left out
         link = np.where(engine.mj_model.body_weldid != 0, find_links(engine.mj_model).of_body, -1)
         self._link = wp.array(link, dtype=int)
         self._worlds = worlds
         self._force_sensors: ForceSensors | None = None
+        self._record()
+
+    def _record(self) -> None:
+        """Prepare the launches of `position` and `step`; preparing one takes as long as a small kernel."""
+        kernels, tree, state, chains, found = self._kernels, self._tree, self._state, self._chains, self.contacts
+
+        def record(kernel: wp.Kernel, dim: int | tuple[int, ...], arguments: list) -> wp.Launch:
+            return wp.launch(kernel, dim=dim, inputs=arguments, block_dim=BLOCK, record_cmd=True)
+
+        threads = self.num_worlds * kernels.lanes
+        self._compose = record(
+            kernels.compose, tree.inertia.shape, [tree.links, tree.bodies, *self._bodies, tree.inertia]
+        )
+        self._solve = record(kernels.step, threads, [*tree, *state, *chains, *self._results])
+        moving = [tree.links, tree.bodies, tree.children.size, tree.body_pos, tree.body_quat, tree.body_ipos]
+        workers = found.capacity if wp.get_device().is_cuda else 1
+        chaining = [workers, found.count, found.geom, found.worldid, self._model.geom_bodyid, self._link]
+        self._find_contacts = [
+            record(kernels.kinematics, threads, [*moving, state.qpos, state.qvel, *self._poses, *self._motion]),
+            *self._terrain_contacts.launches(*self._poses, found),
+            record(chain_contacts, workers, [*chaining, *chains[:3], self._overflow]),
+        ]
 
     def position(self) -> None:
         """All that follows from the parameters and the state, for the next step."""
-        tree = self._tree
-        inputs = [tree.links, tree.bodies, *self._bodies]
-        wp.launch(self._kernels.compose, dim=tree.inertia.shape, inputs=inputs, outputs=[tree.inertia])
+        self._compose.launch()
         self._detect()
 
     def sense(self, force_sensors: ForceSensors) -> None:
@@ -239,13 +254,7 @@ class Shard:
         if self._force_sensors is not None:  # contacts are where the bodies were before the step
             wp.copy(self._poses_before.xpos, self._poses.xpos)
             wp.copy(self._poses_before.xquat, self._poses.xquat)
-        wp.launch(
-            self._kernels.step,
-            dim=self.num_worlds * self._kernels.lanes,
-            inputs=[*self._tree, *self._state, *self._chains],
-            outputs=self._results,
-            block_dim=BLOCK,
-        )
+        self._solve.launch()
         if self._force_sensors is not None:
             found = self.contacts
             contacts = Contacts(found.count, found.worldid, found.geom, found.pos, self._chains.force)
@@ -254,30 +263,11 @@ class Shard:
 
     def _detect(self) -> None:
         """Poses of the bodies, and their contacts, chained by link."""
-        model, tree, state, contacts = self._model, self._tree, self._state, self.contacts
-        wp.launch(
-            self._kernels.kinematics,
-            dim=self.num_worlds * self._kernels.lanes,
-            inputs=[tree.links, tree.bodies, tree.children.size, tree.body_pos, tree.body_quat, tree.body_ipos]
-            + [state.qpos, state.qvel],
-            outputs=[*self._poses, *self._motion],
-            block_dim=BLOCK,
-        )
-        wp.launch(
-            place_geoms,
-            dim=self._geoms.geom_xpos.shape,
-            inputs=[model.geom_bodyid, model.geom_pos, model.geom_quat, *self._poses],
-            outputs=list(self._geoms),
-        )
-        contacts.count.zero_()
+        self.contacts.count.zero_()
+        self._terrain_contacts.candidates_count.zero_()
         self._chains.first.fill_(-1)
-        self._terrain_contacts.detect(model, self._geoms, contacts)
-        wp.launch(
-            chain_contacts,
-            dim=contacts.capacity,
-            inputs=[contacts.count, contacts.geom, contacts.worldid, model.geom_bodyid, self._link],
-            outputs=[self._chains.first, self._chains.next, self._chains.body, self._overflow],
-        )
+        for launch in self._find_contacts:
+            launch.launch()
 
 
 class TreeEngine(Engine):
@@ -318,14 +308,13 @@ class TreeEngine(Engine):
         self._shards = [
             Shard(self, slice(start, stop), self._options) for start, stop in zip(ends, ends[1:], strict=False)
         ]
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._pool = ThreadPoolExecutor(max(1, threads - 1))  # starts threads when they are needed
 
     def _for_shards(self, work: Callable[[Shard], None]) -> None:
-        if self._pool is None:
-            for shard in self._shards:
-                work(shard)
-        else:
-            list(self._pool.map(work, self._shards))  # a list raises what a thread raised
+        others = [self._pool.submit(work, shard) for shard in self._shards[1:]]
+        work(self._shards[0])
+        for other in others:
+            other.result()  # raises what its thread raised
 
     def add_force_sensors(self, bodies: list[int], poses: Tensor, world_axes: list[bool]) -> Tensor:
         """Before the first step. Returns their wrenches in the last step, see `ForceSensors`."""
@@ -381,28 +370,8 @@ def new_contact_list(capacity: int) -> ContactList:
 
 
 @wp.kernel(enable_backward=False)
-def place_geoms(
-    geom_bodyid: wp.array(dtype=int),
-    geom_pos: wp.array2d(dtype=wp.vec3),
-    geom_quat: wp.array2d(dtype=wp.quat),
-    xpos: wp.array2d(dtype=wp.vec3),
-    xquat: wp.array2d(dtype=wp.quat),
-    geom_xpos: wp.array2d(dtype=wp.vec3),
-    geom_xmat: wp.array2d(dtype=wp.mat33),
-):
-    """World poses of all shapes but the terrain's, (num_worlds, num_geoms) threads."""
-    world, geom = wp.tid()
-    body = geom_bodyid[geom]
-    if body == 0:
-        return
-    rot = rotation_xyzw(xquat[world, body])
-    geom_xpos[world, geom] = xpos[world, body] + wp.quat_rotate(rot, geom_pos[world % geom_pos.shape[0], geom])
-    turn = rotation_xyzw(geom_quat[world % geom_quat.shape[0], geom])
-    geom_xmat[world, geom] = wp.quat_to_matrix(rot * turn)
-
-
-@wp.kernel(enable_backward=False)
 def chain_contacts(
+    num_threads: int,
     count: wp.array(dtype=int),
     contact_geom: wp.array(dtype=wp.vec2i),
     contact_world: wp.array(dtype=int),
@@ -413,16 +382,15 @@ def chain_contacts(
     body: wp.array(dtype=int),
     overflow: wp.array(dtype=int),
 ):
-    """Chain the contacts of each link; those of link -1 are left out."""
-    contact = wp.tid()
-    if contact == 0 and count[0] > next.shape[0]:
+    """Chain the contacts of each link, any number of threads; those of link -1 are left out."""
+    thread = wp.tid()
+    if thread == 0 and count[0] > next.shape[0]:
         overflow[0] = overflow[0] + count[0] - next.shape[0]
-    if contact >= wp.min(count[0], next.shape[0]):
-        return
-    own = geom_bodyid[contact_geom[contact][1]]
-    body[contact] = own
-    if link_of_body[own] >= 0:
-        next[contact] = wp.atomic_exch(first, contact_world[contact], link_of_body[own], contact)
+    for contact in range(thread, wp.min(count[0], next.shape[0]), num_threads):
+        own = geom_bodyid[contact_geom[contact][1]]
+        body[contact] = own
+        if link_of_body[own] >= 0:
+            next[contact] = wp.atomic_exch(first, contact_world[contact], link_of_body[own], contact)
 
 
 @wp.kernel(enable_backward=False)

@@ -62,6 +62,35 @@ def test_both_engines_walk_into_the_stairs_alike():
     assert difference[99] < 0.02
 
 
+def contacts_found(engine: TreeEngine) -> np.ndarray:
+    """World, shape and depth of all contacts of the engine's state, sorted."""
+    rows = []
+    for shard in engine._shards:
+        shard.position()
+        count = int(shard.contacts.count.numpy()[0])
+        columns = shard.contacts.worldid.numpy(), shard.contacts.geom.numpy()[:, 1], shard.contacts.dist.numpy()
+        rows.append(np.stack([column[:count] for column in columns], axis=1) + [shard._worlds.start, 0, 0])
+    return np.array(sorted(map(tuple, np.concatenate(rows))))
+
+
+@pytest.mark.parametrize("height", [-0.3, -0.1, 0.1])
+def test_the_broad_phase_leaves_out_no_contact(height):
+    """Against all shapes, over stairs with walls, in random attitudes."""
+    rng = np.random.default_rng(5)
+    engine = aliengo(stairs(), "tree", contacts_per_world=200)
+    engine.qpos[:, :2] = torch.as_tensor(rng.uniform(0.0, 1.5, (NUM_WORLDS, 2)))
+    engine.qpos[:, 2] += height
+    engine.qpos[:, 3:7] = torch.nn.functional.normalize(torch.as_tensor(rng.normal(size=(NUM_WORLDS, 4))), dim=1)
+    found = contacts_found(engine)
+    fewer = sum(int(shard._terrain_contacts.candidates_count.numpy()[0]) for shard in engine._shards)
+    for shard in engine._shards:
+        shard._terrain_contacts._ground[4].fill_(1.0e6)
+    assert np.array_equal(contacts_found(engine), found)
+    every = sum(int(shard._terrain_contacts.candidates_count.numpy()[0]) for shard in engine._shards)
+    assert len(found) > 0
+    assert fewer < every
+
+
 def test_worlds_do_not_depend_on_the_number_of_threads(monkeypatch):
     split = aliengo(stairs(), "tree")
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
