@@ -20,14 +20,13 @@ _NO_WINDOW = "no window: accepted, draws nothing"
 # Exists, with limits.
 LIMITS = {
     "gym.create_sim": "SIM_FLEX runs on the same engine as SIM_PHYSX; no graphics context",
-    "gym.create_env": "zero bounds only: envs share one origin",
     "gym.create_actor": "one actor per env, the same robot in all",
     "gym.load_asset": "URDF and MJCF; in MJCF one joint per body, no tendons, no equality constraints",
     "gym.add_ground": "one ground per simulation; one friction coefficient",
     "gym.add_triangle_mesh": "one ground per simulation; moved but not turned by params.transform",
     "gym.add_heightfield": "one ground per simulation; square cells only",
-    "gym.set_actor_rigid_shape_properties": "friction and restitution only",
-    "gym.set_asset_rigid_shape_properties": "friction and restitution only",
+    "gym.set_actor_rigid_shape_properties": "friction and restitution only; filters are those at create_actor",
+    "gym.set_asset_rigid_shape_properties": "friction, restitution and filter only",
     "gym.set_actor_rigid_body_properties": "inertia is scaled, not replaced; flags are ignored",
     "gym.set_actor_dof_properties": "limits of position and velocity stay those of the file",
     "gym.set_sim_params": "after prepare_sim gravity only; dt and substeps must stay",

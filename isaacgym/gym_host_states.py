@@ -36,7 +36,7 @@ class HostStateCalls:
         """(num_bodies,) of RigidBodyState.dtype, after the last `simulate`."""
         engine, num_bodies = _engine(env, actor, "get_actor_rigid_body_states"), len(env.actors[actor].com)
         states = torch.zeros(engine.num_worlds, num_bodies, STATE_WIDTH, device=engine.device)
-        engine.read_body_states(states)
+        env.sim.read_body_states(states)
         rows = states[env.index].cpu().numpy().view(RigidBodyState.dtype)[:, 0]
         if not flags & StateFlags.STATE_POS:
             rows["pose"] = (Vec3()[:], Quat()[:])

@@ -231,8 +231,8 @@ class LookupCalls:
         return len(sim.envs)
 
     def get_env_origin(self, env: Env) -> Vec3:
-        """Always zero: all envs share the world's origin."""
-        return Vec3()
+        """In the world [m]; see `create_env`."""
+        return Vec3(*env.origin)
 
     def get_env_rigid_body_count(self, env: Env) -> int:
         return sum(len(actor.asset.robot.bodies) for actor in env.actors)

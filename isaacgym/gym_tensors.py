@@ -13,7 +13,11 @@ class TensorCalls(DynamicsCalls):
     """Mixin of `gymapi.Gym`."""
 
     def acquire_actor_root_state_tensor(self, sim: Simulation) -> Tensor:
-        """(num_envs, 13): position, quaternion xyzw, velocity of the centre of mass, angular velocity; world axes."""
+        """(num_envs, 13): position in the env, quaternion xyzw, velocity of the centre of mass, angular velocity.
+
+        Axes are those of the world. That positions count from the env's origin is unverified, but callers that give
+        envs different origins set the same positions in all of them.
+        """
         return Tensor(sim.root_states)
 
     def acquire_dof_state_tensor(self, sim: Simulation) -> Tensor:
@@ -29,7 +33,7 @@ class TensorCalls(DynamicsCalls):
         return Tensor(sim.contact_forces)
 
     def refresh_actor_root_state_tensor(self, sim: Simulation) -> bool:
-        sim.engine.read_root_states(sim.root_states)
+        sim.read_root_states(sim.root_states)
         return True
 
     def refresh_dof_state_tensor(self, sim: Simulation) -> bool:
@@ -38,7 +42,7 @@ class TensorCalls(DynamicsCalls):
 
     def refresh_rigid_body_state_tensor(self, sim: Simulation) -> bool:
         """Poses after the last `simulate`; a state set since then shows after the next one."""
-        sim.engine.read_body_states(sim.body_states.view(len(sim.envs), -1, 13))
+        sim.read_body_states(sim.body_states.view(len(sim.envs), -1, 13))
         return True
 
     def refresh_net_contact_force_tensor(self, sim: Simulation) -> bool:
@@ -47,7 +51,7 @@ class TensorCalls(DynamicsCalls):
         return True
 
     def set_actor_root_state_tensor(self, sim: Simulation, states: Tensor) -> bool:
-        sim.engine.set_root_states(self._values(states, sim.root_states))
+        sim.set_root_states(self._values(states, sim.root_states))
         return True
 
     def set_actor_root_state_tensor_indexed(
@@ -55,7 +59,7 @@ class TensorCalls(DynamicsCalls):
     ) -> bool:
         """Rows `actor_indices` (int32) of the full tensor."""
         values = self._values(states, sim.root_states)
-        sim.engine.set_root_states(values, self._indices(sim, actor_indices, count))
+        sim.set_root_states(values, self._indices(sim, actor_indices, count))
         return True
 
     def set_dof_state_tensor(self, sim: Simulation, states: Tensor) -> bool:

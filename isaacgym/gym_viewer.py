@@ -54,13 +54,15 @@ class ViewerCalls:
         return []
 
     def viewer_camera_look_at(self, viewer: Viewer | None, env: Env | None, position: Vec3, target: Vec3) -> None:
-        """`env` is of no matter: every env's origin is the world's."""
+        """Points count from the origin of `env`, or from the world's if it is None."""
         if viewer is not None:
-            viewer.camera = _looking_at(Vec3(*position), Vec3(*target))
+            origin = Vec3() if env is None else Vec3(*env.origin)
+            viewer.camera = _looking_at(Vec3(*position) + origin, Vec3(*target) + origin)
 
     def get_viewer_camera_transform(self, viewer: Viewer | None, env: Env | None) -> Transform:
         """Where `viewer_camera_look_at` put the camera, which looks along its x axis with z up (unverified axes)."""
-        return Transform() if viewer is None else viewer.camera.copy()
+        camera = Transform() if viewer is None else viewer.camera.copy()
+        return camera if env is None else Transform(camera.p - Vec3(*env.origin), camera.r)
 
     def step_graphics(self, sim: Simulation) -> None: ...
 

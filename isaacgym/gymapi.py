@@ -193,12 +193,18 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
     # ---- envs and actors -----------------------------------------------------------------------------------------
 
     def create_env(self, sim: Simulation, lower: Vec3, upper: Vec3, num_per_row: int) -> Env:
-        """Envs share one world, and every env's origin is the world's, as callers that pass zero bounds expect."""
-        if tuple(lower) != tuple(upper):
-            raise ValueError(
-                "create_env with different lower and upper bounds tiles envs; only zero bounds work so far"
-            )
-        env = Env(len(sim.envs), sim=sim)
+        """A new env. Envs lie in a grid of rows of `num_per_row`, one size (upper - lower) apart.
+
+        The first env of a row has its origin at 0 along x, rows follow each other along y (along z if y is up), so
+        with zero bounds all origins are the world's. Which way the grid grows is unverified. Poses and positions in
+        tensors count from the env's origin; the terrain, in the world, does not move with it.
+        """
+        row, column = divmod(len(sim.envs), max(1, int(num_per_row)))
+        up = 1 if sim.params.up_axis == UpAxis.UP_AXIS_Y else 2
+        origin = [0.0, 0.0, 0.0]
+        origin[0] = column * (upper.x - lower.x)
+        origin[3 - up] = row * (upper[3 - up] - lower[3 - up])
+        env = Env(len(sim.envs), tuple(origin), sim=sim)
         sim.envs.append(env)
         return env
 
@@ -212,7 +218,13 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
         filter: int = -1,
         segmentationId: int = 0,
     ) -> int:
-        """Actors of different envs never touch. `filter`: 0 asks for self-collision, anything else turns it off."""
+        """A robot in the env, with the asset's properties as they are now. Actors of different envs never touch.
+
+        `filter` is the filter of all shapes, or -1 for the filters of the asset's shape properties, which are 0 unless
+        they were set (no surveyed file states any). Shapes whose filters share a bit do not collide, so 0 asks for
+        self-collision and 1, or any number above, turns it off, which is faster. Never do parent and child collide,
+        nor bodies that overlap with the joints at 0. The actor keeps its filters.
+        """
         if env.sim.engine is not None:
             raise RuntimeError("create_actor after prepare_sim; create all actors before it")
         env.actors.append(Actor(asset, pose.copy(), name or f"actor_{len(env.actors)}", filter))
@@ -222,7 +234,12 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
         return actor_of(env, actor).dof_properties.copy()
 
     def set_actor_dof_properties(self, env: Env, actor: int, properties: np.ndarray) -> bool:
-        """Drive mode, stiffness, damping, effort, friction and armature; see `isaacgym.engine.drives.DofParameters`."""
+        """Drive mode, stiffness, damping, effort, friction and armature; see `isaacgym.engine.drives.DofParameters`.
+
+        The limit `effort` bounds the forces of drives only, and `velocity` bounds nothing: whether NVIDIA's simulator
+        enforces them is not documented, legged_gym clips its torques itself and penalises fast joints, and a motor's
+        true limit is neither of them but a curve. `lower` and `upper` stay those of the file.
+        """
         actor_of(env, actor).set_dof_properties(properties)
         return True
 

@@ -17,7 +17,7 @@ from isaacgym.assets.urdf import load_urdf
 from isaacgym.engine.drives import MODE_POS, MODE_VEL, DofParameters
 from isaacgym.engine.engine import Engine, EngineOptions
 from isaacgym.engine.state import STATE_WIDTH
-from isaacgym.engine.terrain import Terrain
+from isaacgym.engine.terrain import Plane, Terrain
 from isaacgym.engine.tree_engine import create_engine
 
 DOF_FIELDS = ("stiffness", "damping", "effort", "friction", "armature")
@@ -56,6 +56,7 @@ class Env:
     """One copy of the robot; handles are indices into it."""
 
     index: int
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)  # in the world [m]
     actors: list[Actor] = field(default_factory=list)
     sim: Simulation | None = field(default=None, repr=False)
 
@@ -63,11 +64,14 @@ class Env:
 class Actor:
     """A robot in an env: initial pose, and properties that may differ from those of other envs."""
 
-    def __init__(self, asset: Asset, pose: types.Transform, name: str, self_collision_filter: int) -> None:
+    def __init__(self, asset: Asset, pose: types.Transform, name: str, collision_filter: int) -> None:
+        """collision_filter: of all shapes, or -1 for those of the asset's shape properties."""
         self.asset = asset
         self.pose = pose
         self.name = name
-        self.self_collision_filter = self_collision_filter
+        self.shape_filters = [
+            shape.filter if collision_filter == -1 else collision_filter for shape in asset.shape_properties
+        ]
         self.dof_properties = asset.dof_properties.copy()
         self.dof_force_sensors = False
         self.on_dof_change: Callable[[np.ndarray, np.ndarray], None] | None = None  # set by `Simulation.prepare`
@@ -119,8 +123,9 @@ class Actor:
 
     def shape_properties(self) -> list[types.RigidShapeProperties]:
         properties = [shape.copy() for shape in self.asset.shape_properties]
-        for shape, friction, restitution in zip(properties, self.friction, self.restitution, strict=True):
-            shape.friction, shape.restitution = friction, restitution
+        values = zip(properties, self.friction, self.restitution, self.shape_filters, strict=True)
+        for shape, friction, restitution, collision_filter in values:
+            shape.friction, shape.restitution, shape.filter = friction, restitution, collision_filter
         return properties
 
     def set_shape_properties(self, properties: list[types.RigidShapeProperties]) -> None:
@@ -151,13 +156,13 @@ class Simulation:
     def prepare(self) -> None:
         """Build the engine from the envs and allocate the tensors."""
         actors = self._checked_actors()
-        robot = self.asset.robot
+        robot = self.asset.robot.with_filters(actors[0].shape_filters)
         gravity = tuple(self.params.gravity)
         dt = self.params.dt / self.params.substeps
         options = EngineOptions(
             fixed_base=self.asset.options.fix_base_link,
             disable_gravity=self.asset.options.disable_gravity,
-            self_collision=actors[0].self_collision_filter == 0,
+            self_collision=robot.collides_with_itself,
             max_depenetration_velocity=self.params.physx.max_depenetration_velocity,
         )
         dofs = self._dof_parameters(actors)
@@ -181,10 +186,39 @@ class Simulation:
         self._add_force_sensors()
         poses = [(*actor.pose.p, *actor.pose.r) for actor in actors]
         self.root_states[:, :7] = torch.tensor(poses, **zeros)
-        self.engine.set_root_states(self.root_states)
+        self._origins = self._shifting_origins()
+        self.set_root_states(self.root_states)
         self._send_body_properties()
         self.engine.set_material(self._of_actors("friction"), self._of_actors("restitution"))
         self.engine.compile()
+
+    def _shifting_origins(self) -> torch.Tensor | None:
+        """Origins of the envs, (n, 1, 3), or None where they make no difference: on a plane that they lie in.
+
+        There every env is simulated around the world's origin, where float32 is finest. Envs never touch each other.
+        """
+        origins = np.array([env.origin for env in self.envs])
+        shifts = origins @ self.terrain.normal if isinstance(self.terrain, Plane) else origins
+        return torch.tensor(origins, dtype=torch.float, device=self.device)[:, None] if shifts.any() else None
+
+    def set_root_states(self, states: torch.Tensor, world_ids: torch.Tensor | None = None) -> None:
+        """states: (n, 13) in the frames of the envs; world_ids: int32, None for all."""
+        if self._origins is not None:
+            states = states.clone()
+            states[:, :3] += self._origins[:, 0]
+        self.engine.set_root_states(states, world_ids)
+
+    def read_root_states(self, out: torch.Tensor) -> None:
+        """out: (n, 13) in the frames of the envs."""
+        self.engine.read_root_states(out)
+        if self._origins is not None:
+            out[:, :3] -= self._origins[:, 0]
+
+    def read_body_states(self, out: torch.Tensor) -> None:
+        """out: (n, num_bodies, 13) in the frames of the envs."""
+        self.engine.read_body_states(out)
+        if self._origins is not None:
+            out[..., :3] -= self._origins
 
     def _send_body_properties(self) -> None:
         self.engine.set_body_properties(*(self._of_actors(name) for name in ("mass", "com", "inertia_scale")))
@@ -209,9 +243,9 @@ class Simulation:
                 raise RuntimeError(
                     f"env {env.index} holds another robot than env 0; all envs must hold the same actors"
                 )
-            if (actor.self_collision_filter == 0) != (self.envs[0].actors[0].self_collision_filter == 0):
+            if actor.shape_filters != self.envs[0].actors[0].shape_filters:
                 raise RuntimeError(
-                    f"the actors of env {env.index} and env 0 differ in self-collision; give all the same `filter`"
+                    f"the actors of env {env.index} and env 0 differ in collision filters; give all the same `filter`"
                 )
             for option in ("fix_base_link", "disable_gravity"):
                 if getattr(actor.asset.options, option) != getattr(self.asset.options, option):

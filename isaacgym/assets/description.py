@@ -4,7 +4,11 @@ Bodies and DOFs are in Isaac Gym's order (depth first). SI units. Quaternions ar
 its URDF link or MJCF body; a joint acts about or along its axis through the origin of its (child) body's frame.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +35,7 @@ class Shape:
     mesh_file: Path | None = None  # where a mesh comes from; None for a cylinder made into a prism
     mesh_scale: tuple[float, float, float] = (1.0, 1.0, 1.0)  # of the file's coordinates
     vertices: np.ndarray | None = None  # of a collision mesh's convex hull, (n, 3) in the shape's frame [m]
+    filter: int = 0  # shapes of a robot whose filters share a bit do not collide
 
 
 Visual = Shape
@@ -87,6 +92,26 @@ class Body:
 class RobotDescription:
     name: str
     bodies: list[Body]
+
+    def with_filters(self, filters: Sequence[int]) -> RobotDescription:
+        """The same robot with these collision filters of its shapes, body by body."""
+        given = iter(filters)
+        return replace(
+            self,
+            bodies=[
+                replace(body, shapes=[replace(shape, filter=next(given)) for shape in body.shapes])
+                for body in self.bodies
+            ],
+        )
+
+    @property
+    def collides_with_itself(self) -> bool:
+        """Whether filters let any two shapes touch that belong to neither one body nor to parent and child."""
+        shapes = [(index, shape.filter) for index, body in enumerate(self.bodies) for shape in body.shapes]
+        return any(
+            not own & other and a != b and a != self.bodies[b].parent and b != self.bodies[a].parent
+            for (a, own), (b, other) in combinations(shapes, 2)
+        )
 
     @property
     def body_names(self) -> list[str]:

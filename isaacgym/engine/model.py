@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations_with_replacement
+
 import mujoco
 import numpy as np
 
@@ -12,7 +14,8 @@ from isaacgym.assets.description import Body, RobotDescription, Shape
 # the solver's Newton iterations rise from 2.3 on average to 2.5 and 2.8.
 CONTACT_SOLIMP = (0.999, 0.999, 0.001, 0.5, 2.0)
 CONTACT_STEPS = 2.0  # time constant of contacts in simulation steps; MuJoCo's own lower bound
-GROUND_BIT, ROBOT_BIT = 1, 2  # of MuJoCo's collision masks
+GROUND_BIT, ROBOT_BIT = 1, 2  # of MuJoCo's collision masks; bits from ROBOT_BIT on are for pairs of filters
+MAX_MASK = 2**31
 TERRAIN_GEOM = 0  # stands for the terrain in contacts; it has no shape of its own to collide with
 
 
@@ -33,7 +36,8 @@ def build_spec(
         gravity: [m/s²], world.
         fixed_base: weld the root to the world.
         native_ground: let C MuJoCo collide the robot with the plane z = 0 with the same contact parameters (tests).
-        self_collision: let MuJoCo collide bodies of the robot, except parent and child and those overlapping at rest.
+        self_collision: let MuJoCo collide bodies of the robot as the shapes' filters allow, except parent and child
+            and those overlapping at rest.
         gravity_compensation: carry every body's weight, so that gravity has no effect on the robot.
     """
     spec = mujoco.MjSpec()
@@ -54,16 +58,34 @@ def build_spec(
         condim=3,
         friction=[1.0, 0.0, 0.0],
     )
-    masks = int(self_collision) * ROBOT_BIT, int(native_ground) * GROUND_BIT + int(self_collision) * ROBOT_BIT
+    masks = _collision_masks(robot, native_ground, self_collision)
     parents = {-1: spec.worldbody}
     for index, body in enumerate(robot.bodies):
         parents[index] = element = _add_body(parents[body.parent], body, fixed_base)
         element.gravcomp = float(gravity_compensation)
         for shape in body.shapes:
-            _add_geom(spec, element, shape, dt, *masks)
+            _add_geom(spec, element, shape, dt, *masks[shape.filter])
     if self_collision:
         _exclude_overlapping_bodies(spec)
     return spec
+
+
+def _collision_masks(robot: RobotDescription, native_ground: bool, self_collision: bool) -> dict[int, list[int]]:
+    """MuJoCo's contype and conaffinity for each filter value; filters that share a bit must not collide.
+
+    MuJoCo lets shapes collide whose masks do share a bit, so every pair of values that may collide gets one.
+    """
+    filters = sorted({shape.filter for body in robot.bodies for shape in body.shapes})
+    masks = {value: [0, int(native_ground) * GROUND_BIT] for value in filters}
+    bit = ROBOT_BIT
+    for first, second in combinations_with_replacement(filters, 2):
+        if self_collision and not first & second:
+            if bit >= MAX_MASK:
+                raise ValueError(f"{len(filters)} different shape filters are too many; up to 7 work")
+            masks[first][0] |= bit
+            masks[second][1] |= bit
+            bit *= 2
+    return masks
 
 
 def _exclude_overlapping_bodies(spec: mujoco.MjSpec) -> None:
