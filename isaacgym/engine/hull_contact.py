@@ -29,13 +29,13 @@ from isaacgym.engine.terrain_query import (
 )
 
 DIRECTIONS = [np.array(d) / np.linalg.norm(d) for d in itertools.product((-1, 0, 1), repeat=3) if sum(map(abs, d)) % 2]
-NUM_SLOTS = wp.constant(len(DIRECTIONS) + 1)  # a vertex for each direction, and the deepest
+NUM_SLOTS = len(DIRECTIONS) + 1  # a vertex for each direction, and the deepest
 MAX_EDGES = wp.constant(8)  # terrain edges that one hull may rest on
 LEAVING_COSINE = wp.constant(0.3)  # an edge pushes a hull only along face normals that lead out of the ground
 
-slots_float = wp.types.vector(length=int(NUM_SLOTS), dtype=float)
-slots_int = wp.types.vector(length=int(NUM_SLOTS), dtype=int)
-slots_vec3 = wp.types.matrix(shape=(int(NUM_SLOTS), 3), dtype=float)
+slots_float = wp.types.vector(length=NUM_SLOTS, dtype=float)
+slots_int = wp.types.vector(length=NUM_SLOTS, dtype=int)
+slots_vec3 = wp.types.matrix(shape=(NUM_SLOTS, 3), dtype=float)
 
 
 @wp.struct
