@@ -99,14 +99,15 @@ def hull_vertex_kernel(kind: type[Terrain]) -> wp.Kernel:
                 depths = slots_float()
                 normals = slots_vec3()
                 chosen = slots_int()
-                for k in range(NUM_SLOTS):
+                num_slots = hulls.directions.shape[0] + 1  # not NUM_SLOTS, or the compiler unrolls the loops
+                for k in range(num_slots):
                     reach[k] = -FAR
                     chosen[k] = -1
                 for vertex in range(hulls.vertex_start[hull], hulls.vertex_start[hull + 1]):
                     local = hulls.vertices[vertex]
                     touch = sphere_on_terrain(terrain, center + rot * local, 0.0)
                     if touch.count > 0:
-                        for k in range(NUM_SLOTS):
+                        for k in range(num_slots):
                             outwards = touch.depth[0]
                             if k < hulls.directions.shape[0]:
                                 outwards = wp.dot(hulls.directions[k], local)
@@ -115,12 +116,12 @@ def hull_vertex_kernel(kind: type[Terrain]) -> wp.Kernel:
                                 chosen[k] = vertex
                                 depths[k] = touch.depth[0]
                                 normals[k] = touch.normals[0]
-                for k in range(NUM_SLOTS):
-                    is_new = chosen[k] >= 0
+                for k in range(num_slots):
+                    times_chosen = int(0)
                     for earlier in range(k):
                         if chosen[earlier] == chosen[k]:
-                            is_new = False
-                    if is_new:
+                            times_chosen += 1
+                    if chosen[k] >= 0 and times_chosen == 0:
                         normal = normals[k]
                         pos = center + rot * hulls.vertices[chosen[k]] + normal * (0.5 * depths[k])
                         add_contact(
