@@ -212,6 +212,16 @@ def test_a_rounded_sole_of_many_vertices_does_not_fill_the_contact_list(tmp_path
     assert world.contact[0, 0, 2].item() == pytest.approx(2.0 * 9.81, rel=0.02)
 
 
+def test_a_cylinder_that_stays_one_stands_on_its_flat_end(tmp_path):
+    with gym_with(replace_cylinder_with_capsule=False):
+        world = World(body_urdf(tmp_path, ['<geometry><cylinder radius="0.1" length="0.12"/></geometry>']))
+    tilt = Rotation.from_euler("x", 0.1)
+    world.set_root([0.0, 0.0, 0.08], tilt.as_quat())
+    world.step(200)
+    assert world.root[0, 2].item() == pytest.approx(0.06, abs=SINK)
+    assert Rotation.from_quat(world.root[0, 3:7].numpy()).apply([0.0, 0.0, 1.0])[2] > np.cos(0.02)
+
+
 def c_mujoco_on_stairs(urdf: Path) -> tuple[mujoco.MjModel, mujoco.MjData]:
     """A body in C MuJoCo, on three stairs made of boxes: 0.1 m high, rising at x = 1.0, 1.3 and 1.6."""
     spec = build_spec(load_urdf(urdf, AssetOptions()), DT, native_ground=True)
