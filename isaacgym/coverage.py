@@ -27,7 +27,7 @@ LIMITS = {
     "gym.add_heightfield": "one ground per simulation; square cells only",
     "gym.set_actor_rigid_shape_properties": "friction and restitution only; filters are those at create_actor",
     "gym.set_asset_rigid_shape_properties": "friction, restitution and filter only",
-    "gym.set_actor_rigid_body_properties": "inertia is scaled, not replaced; flags are ignored",
+    "gym.set_actor_rigid_body_properties": "flags are ignored",
     "gym.set_actor_dof_properties": "limits of position and velocity stay those of the file",
     "gym.set_sim_params": "after prepare_sim gravity only; dt and substeps must stay",
     "gym.create_asset_force_sensor": "reports the contacts of its body only",

@@ -20,6 +20,7 @@ from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.engine.terrain import Plane, Terrain
 from isaacgym.engine.tree_engine import create_engine
 
+INERTIA_TOLERANCE = 1e-6  # [kg·m²] of float32 numbers
 DOF_FIELDS = ("stiffness", "damping", "effort", "friction", "armature")
 
 
@@ -48,7 +49,6 @@ class Asset:
         self.body_com = np.array([body.com for body in self.robot.bodies], dtype=np.float32)
         self.body_inertia = np.array([body.inertia for body in self.robot.bodies], dtype=np.float32)
         self.force_sensors: list[ForceSensor] = []
-        self.has_inertia = np.trace(self.body_inertia, axis1=1, axis2=2) > 0.0
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Actor:
         self.restitution = np.array([shape.restitution for shape in asset.shape_properties], dtype=np.float32)
         self.mass = asset.body_mass
         self.com = asset.body_com
-        self.inertia_scale = np.ones_like(asset.body_mass)
+        self.inertia = asset.body_inertia  # (num_bodies, 3, 3) about the COM, body axes
 
     def set_dof_properties(self, properties: np.ndarray) -> None:
         """Drive modes, gains and limits; limits of position and velocity are those of the file whatever is given."""
@@ -95,12 +95,11 @@ class Actor:
         self.dof_properties = properties.copy()
 
     def body_properties(self) -> list[types.RigidBodyProperties]:
-        inertia = self.asset.body_inertia * self.inertia_scale[:, None, None]
         return [
             types.RigidBodyProperties(
                 mass, types.Vec3(*com), types.Mat33(*(types.Vec3(*row) for row in rows)), 1 / mass
             )
-            for mass, com, rows in zip(self.mass.tolist(), self.com.tolist(), inertia.tolist(), strict=True)
+            for mass, com, rows in zip(self.mass.tolist(), self.com.tolist(), self.inertia.tolist(), strict=True)
         ]
 
     def set_body_properties(self, properties: list[types.RigidBodyProperties], recompute_inertia: bool) -> None:
@@ -115,11 +114,15 @@ class Actor:
                 f"body '{body}' of actor '{self.name}' got the mass {self.mass.min()}; it must be positive"
             )
         if recompute_inertia:
-            self.inertia_scale = self.mass / self.asset.body_mass
-        else:
-            nominal = np.trace(self.asset.body_inertia, axis1=1, axis2=2)
-            trace = np.array([body.inertia.x.x + body.inertia.y.y + body.inertia.z.z for body in properties])
-            self.inertia_scale = np.divide(trace, nominal, out=np.ones_like(nominal), where=self.asset.has_inertia)
+            self.inertia = self.asset.body_inertia * (self.mass / self.asset.body_mass)[:, None, None]
+            return
+        rows = [tuple(row) for body in properties for row in body.inertia]
+        self.inertia = np.array(rows, dtype=np.float32).reshape(-1, 3, 3)
+        asymmetric = np.abs(self.inertia - self.inertia.transpose(0, 2, 1)).max(axis=(1, 2)) > INERTIA_TOLERANCE
+        negative = np.linalg.eigvalsh(self.inertia).min(axis=1) < -INERTIA_TOLERANCE
+        if (asymmetric | negative).any():
+            body = self.asset.robot.body_names[int(np.argmax(asymmetric | negative))]
+            raise ValueError(f"body '{body}' of actor '{self.name}' got an inertia that is not symmetric and positive")
 
     def shape_properties(self) -> list[types.RigidShapeProperties]:
         properties = [shape.copy() for shape in self.asset.shape_properties]
@@ -221,7 +224,7 @@ class Simulation:
             out[..., :3] -= self._origins
 
     def _send_body_properties(self) -> None:
-        self.engine.set_body_properties(*(self._of_actors(name) for name in ("mass", "com", "inertia_scale")))
+        self.engine.set_body_properties(*(self._of_actors(name) for name in ("mass", "com", "inertia")))
         self.bodies_changed = False
 
     def _of_actors(self, name: str) -> torch.Tensor:

@@ -16,23 +16,28 @@ import mujoco
 import mujoco_warp as mjw
 import torch
 import warp as wp
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from isaacgym.assets.description import RobotDescription
 from isaacgym.engine import dynamics, state
 from isaacgym.engine.contact_forces import BodyPoses, ForceSensors, read_contacts, sum_contact_forces
+from isaacgym.engine.contacts import contact_list
 from isaacgym.engine.drives import DofParameters, Drives
 from isaacgym.engine.model import build_spec
 from isaacgym.engine.progress import heartbeat
 from isaacgym.engine.self_collision import EXTRA_CONTACTS, detect_self_contacts, drop_static_contacts
 from isaacgym.engine.terrain import Terrain
-from isaacgym.engine.terrain_contact import TerrainContacts, contact_list
+from isaacgym.engine.terrain_contact import TerrainContacts
 
 FREE_QPOS, FREE_QVEL = 7, 6  # coordinates of a floating base; a fixed one has none
 LIMIT_ROWS = 1  # constraint rows of a joint at its limit
 CONTACT_ROWS = 4  # edges of the friction pyramid
 OVERFLOWS = mjw.OverflowType.NEFC | mjw.OverflowType.NARROWPHASE
-PER_WORLD_FIELDS = ("body_mass", "body_inertia", "body_ipos", "body_subtreemass", "body_invweight0", "dof_invweight0")
+PER_WORLD_FIELDS = (
+    *("body_mass", "body_inertia", "body_ipos", "body_iquat"),
+    *("body_subtreemass", "body_invweight0", "dof_invweight0"),
+)
 NO_CAPACITY = {"naconmax": 1, "njmax": 1}  # contacts and rows, for an engine that keeps its own
 FIXED_BASE_FIELDS = ("body_pos", "body_quat")
 
@@ -176,18 +181,22 @@ class Engine:
 
     # ---- parameters ----------------------------------------------------------------------------------------------
 
-    def set_body_properties(self, mass: Tensor, com: Tensor, inertia_scale: Tensor) -> None:
+    def set_body_properties(self, mass: Tensor, com: Tensor, inertia: Tensor) -> None:
         """Per-world bodies.
 
         Args:
             mass: [kg], (n, num_bodies).
             com: centre of mass in each body's frame [m], (n, num_bodies, 3).
-            inertia_scale: factor on each body's principal inertias, (n, num_bodies).
+            inertia: about the centre of mass, body axes [kg·m²], (n, num_bodies, 3, 3).
         """
-        nominal = torch.as_tensor(self.mj_model.body_inertia[1:], dtype=torch.float, device=self.device)
+        moments, axes = torch.linalg.eigh(inertia.double().cpu())
+        axes[..., 0] *= torch.linalg.det(axes)[..., None]  # right-handed
+        turns = Rotation.from_matrix(axes.view(-1, 3, 3).numpy()).as_quat(scalar_first=True)
+        turns = torch.from_numpy(turns).view(*mass.shape, 4)
         wp.to_torch(self._model.body_mass)[:, 1:] = mass
         wp.to_torch(self._model.body_ipos)[:, 1:] = com
-        wp.to_torch(self._model.body_inertia)[:, 1:] = nominal * inertia_scale[..., None]
+        wp.to_torch(self._model.body_inertia)[:, 1:] = moments.float().to(self.device)
+        wp.to_torch(self._model.body_iquat)[:, 1:] = turns.float().to(self.device)
         with self._on_torch_stream():
             mjw.set_const(self._model, self._data)
         self._stale = True

@@ -29,12 +29,13 @@ def prepared(
     heights: np.ndarray | None = None,
     gravity: float = -9.81,
     up_axis: int = 1,
+    engine: str = "auto",
     **options,
 ):
     """A prepared simulation, robots 1 m above their env's origin. heights: [m] in cells of 0.1 m; None for a plane."""
     up = [0.0, 0.0, 0.0]
     up[2 if up_axis else 1] = 1.0
-    params = gymapi.SimParams(dt=DT, substeps=1, up_axis=up_axis, gravity=gymapi.Vec3(*up) * gravity)
+    params = gymapi.SimParams(dt=DT, substeps=1, up_axis=up_axis, gravity=gymapi.Vec3(*up) * gravity, engine=engine)
     sim = GYM.create_sim(0, -1, gymapi.SIM_PHYSX, params)
     if heights is None:
         GYM.add_ground(sim, gymapi.PlaneParams(normal=up))
@@ -170,3 +171,27 @@ def test_the_viewers_camera_counts_from_the_origin_of_an_env(tmp_path):
     GYM.viewer_camera_look_at(viewer, sim.envs[1], gymapi.Vec3(1, 2, 3), gymapi.Vec3(2, 2, 3))
     assert tuple(GYM.get_viewer_camera_transform(viewer, None).p) == (4.0, 2.0, 3.0)
     assert tuple(GYM.get_viewer_camera_transform(viewer, sim.envs[1]).p) == (1.0, 2.0, 3.0)
+
+
+# --- Inertia --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["tree", "mujoco"])
+def test_the_inertia_of_each_env_is_the_whole_matrix_given(tmp_path, engine):
+    """A free body's momentum after a torque: angular velocity = inertia⁻¹ · torque · dt."""
+    inertia = np.array([[0.05, 0.01, -0.004], [0.01, 0.04, 0.006], [-0.004, 0.006, 0.03]])
+    sim = prepared(body_urdf(tmp_path, []), num_envs=2, gravity=0.0, engine=engine)
+    properties = GYM.get_actor_rigid_body_properties(sim.envs[1], 0)
+    properties[0].inertia = gymapi.Mat33(*(gymapi.Vec3(*row) for row in inertia))
+    GYM.set_actor_rigid_body_properties(sim.envs[1], 0, properties)
+    torques = torch.tensor([[0.3, -0.5, 0.7]]).repeat(2, 1)
+    GYM.apply_rigid_body_force_tensors(sim, None, gymtorch.unwrap_tensor(torques), gymapi.ENV_SPACE)
+    GYM.simulate(sim)
+    roots = gymtorch.wrap_tensor(GYM.acquire_actor_root_state_tensor(sim))
+    GYM.refresh_actor_root_state_tensor(sim)
+    of_file = np.array([[0.02, 0.001, 0.002], [0.001, 0.03, 0.003], [0.002, 0.003, 0.04]])
+    for state, matrix in zip(roots.numpy(), (of_file, inertia), strict=True):
+        assert state[10:13] == pytest.approx(np.linalg.solve(matrix, torques[0].numpy() * DT), rel=1e-4)
+    properties[0].inertia = gymapi.Mat33((1, 0, 0), (0, 1, 0), (0, 0.5, 1))
+    with pytest.raises(ValueError, match="'base' of actor 'robot' got an inertia"):
+        GYM.set_actor_rigid_body_properties(sim.envs[1], 0, properties)

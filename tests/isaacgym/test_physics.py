@@ -235,15 +235,16 @@ def test_mass_and_com_of_an_env_are_what_c_mujoco_computes_from_them():
     world = World(ALIENGO)
     mass = torch.tensor(world.asset.body_mass)[None].clone()
     com = torch.tensor(world.asset.body_com)[None].clone()
-    scale = torch.ones_like(mass)
+    inertia = torch.tensor(world.asset.body_inertia)[None].clone()
     mass[0, 0] += 3.0
     com[0, 0, 0] += 0.05
-    scale[0, 0] = mass[0, 0] / world.asset.body_mass[0]
-    world.sim.engine.set_body_properties(mass, com, scale)
+    scale = mass[0, 0].item() / world.asset.body_mass[0]
+    inertia[0, 0] *= scale
+    world.sim.engine.set_body_properties(mass, com, inertia)
     model, data = c_mujoco()
     model.body_mass[1] += 3.0
     model.body_ipos[1, 0] += 0.05
-    model.body_inertia[1] *= scale[0, 0].item()
+    model.body_inertia[1] *= scale
     mujoco.mj_setConst(model, data)
     data.qpos[:] = [0, 0, 0.40, 1, 0, 0, 0, *STANCE]
     world.set_root([0, 0, 0.40])
