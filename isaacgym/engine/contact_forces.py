@@ -9,9 +9,9 @@ import torch
 import warp as wp
 from torch import Tensor
 
+from isaacgym.engine.contacts import vec5
 from isaacgym.engine.model import TERRAIN_GEOM
 from isaacgym.engine.state import rotation_xyzw
-from isaacgym.engine.terrain_contact import vec5
 
 
 class ForceSensors:

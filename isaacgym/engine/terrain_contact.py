@@ -33,17 +33,7 @@ from isaacgym.engine.broad_phase import (
     hidden_geoms,
     highest_ground,
 )
-from isaacgym.engine.contacts import (  # noqa: F401  the engines import what they need of these from here
-    CONTACT_ARRAYS,
-    MIN_FRICTION,
-    ContactList,
-    Material,
-    Surfaces,
-    add_contact,
-    contact_list,
-    material_of,
-    vec5,
-)
+from isaacgym.engine.contacts import ContactList, Material, Surfaces, add_contact, material_of, vec5
 from isaacgym.engine.hull_contact import find_hulls, hull_edges, hull_vertex_kernel
 from isaacgym.engine.model import CONTACT_SOLIMP, CONTACT_STEPS
 from isaacgym.engine.terrain import (

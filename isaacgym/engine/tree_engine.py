@@ -31,6 +31,7 @@ JOINT_KINDS = {
 }
 ENGINE_KINDS = ("auto", "tree", "mujoco")
 BLOCK = 64  # threads
+WARP_SIZE = 32  # threads of a GPU that exchange values by shuffles
 NO_LIMIT = 1.0e10  # [rad] or [m]
 TREE_FIELDS = (
     "body_pos",
@@ -351,10 +352,9 @@ class TreeEngine(Engine):
 
 
 def lanes_for(model: mujoco.MjModel, device: wp.Device) -> int:
-    """Threads per robot: on a GPU one for each link, up to a warp."""
-    if not device.is_cuda:
-        return 1
-    return min(32, 1 << (len(find_links(model).body) - 1).bit_length())
+    """Threads per robot: on a GPU one for each link, but one in all if the links do not fit into a warp."""
+    links = len(find_links(model).body)
+    return 1 << (links - 1).bit_length() if device.is_cuda and links <= WARP_SIZE else 1
 
 
 def new_contact_list(capacity: int) -> ContactList:

@@ -1,7 +1,7 @@
 """Where the time of a training iteration goes: python legged_gym/scripts/benchmark.py --task aliengo
 
-Every row is the median over --repeats blocks; a block waits for the device before and after. Episodes run while it
-measures, so robots move, fall and reset as in the first iterations of a training.
+Every row is the median over --repeats blocks; a block waits for the device before and after. Actions are random, so
+robots move, fall and reset as in the first iterations of a training. The simulation alone runs between such actions.
 """
 
 import argparse
@@ -13,18 +13,24 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
+import mujoco
 import torch
 
+from isaacgym.engine.model import build_spec
 from legged_gym.envs import task_registry
 from legged_gym.utils.helpers import get_args, user_errors
 
 WARM_UP_STEPS = 30  # policy steps: robots have landed, graphs are recorded
 BLOCK_STEPS = 20  # policy steps timed at once
+SIMULATED_STEPS = 5  # policy steps of simulation alone at once, in which the torques of the last action hold
+STIR_STEPS = 5  # policy steps with new actions between such blocks
+YARDSTICK_STEPS = 2000  # simulation steps of C MuJoCo timed at once
 PACKAGES = ("torch", "warp-lang", "mujoco-warp", "mujoco")
 
 FLAGS = [
     {"name": "--repeats", "type": int, "default": 5, "help": "blocks per row; the median counts"},
     {"name": "--json", "type": str, "default": "", "help": "also write the table to this file"},
+    {"name": "--compare", "action": "store_true", "help": "also time C MuJoCo: the same robot, one thread, on a plane"},
 ]
 
 
@@ -35,11 +41,12 @@ class Stopwatch:
         self.device = torch.device(device)
         self.repeats = repeats
 
-    def median(self, work: Callable[[], Any]) -> float:
-        """Seconds of one call of `work`, median over the repeats."""
-        return statistics.median(self._once(work) for _ in range(self.repeats))
+    def median(self, work: Callable[[], Any], before: Callable[[], Any] = lambda: None) -> float:
+        """Seconds of one call of `work`, median over the repeats; `before` is called ahead of each and not timed."""
+        return statistics.median(self._once(work, before) for _ in range(self.repeats))
 
-    def _once(self, work: Callable[[], Any]) -> float:
+    def _once(self, work: Callable[[], Any], before: Callable[[], Any]) -> float:
+        before()
         self._wait()
         start = time.perf_counter()
         work()
@@ -58,11 +65,15 @@ def measure(env: Any, runner: Any, watch: Stopwatch) -> dict[str, float]:
     actions = torch.randn(env.num_envs, env.num_actions, device=env.device)
 
     def simulate() -> None:
-        for _ in range(BLOCK_STEPS * env.cfg.control.decimation):
+        for _ in range(SIMULATED_STEPS * env.cfg.control.decimation):
             env.gym.simulate(env.sim)
 
     def step_env() -> None:
         for _ in range(BLOCK_STEPS):
+            env.step(actions.normal_())
+
+    def stir() -> None:
+        for _ in range(STIR_STEPS):
             env.step(actions.normal_())
 
     def act_and_store() -> None:
@@ -75,8 +86,7 @@ def measure(env: Any, runner: Any, watch: Stopwatch) -> dict[str, float]:
         for _ in range(WARM_UP_STEPS):
             env.step(actions.normal_())
         env_step = watch.median(step_env) / BLOCK_STEPS
-        env.torques.zero_()
-        simulation = watch.median(simulate) / BLOCK_STEPS
+        simulation = watch.median(simulate, before=stir) / SIMULATED_STEPS
         act_store = watch.median(act_and_store)
     runner.learn(1)  # warms the learner up and records what it records
     iteration = watch.median(lambda: runner.learn(1))
@@ -98,6 +108,23 @@ def measure(env: Any, runner: Any, watch: Stopwatch) -> dict[str, float]:
     }
 
 
+def time_c_mujoco(env: Any, watch: Stopwatch) -> float:
+    """Seconds of one simulation step of C MuJoCo: the same robot standing on a plane, one thread, contacts and all."""
+    engine = env.sim.engine
+    model = build_spec(engine.robot, engine.dt, native_ground=True).compile()
+    data = mujoco.MjData(model)
+    stance = env.default_dof_pos.flatten().double().cpu().numpy()
+    kp, kd = (gains.flatten()[0].item() for gains in (env.p_gains, env.d_gains))
+    data.qpos[2], data.qpos[7:] = env.base_init_state[2].item(), stance
+
+    def simulate() -> None:
+        for _ in range(YARDSTICK_STEPS):
+            data.qfrc_applied[6:] = kp * (stance - data.qpos[7:]) - kd * data.qvel[6:]
+            mujoco.mj_step(model, data)
+
+    return watch.median(simulate) / YARDSTICK_STEPS
+
+
 def table(rows: dict[str, float]) -> str:
     """The measurements as text."""
     lines = [
@@ -111,6 +138,10 @@ def table(rows: dict[str, float]) -> str:
         ("training", f"{rows['training_steps_per_s']:,.0f} policy steps/s"),
         ("start to first step", f"{rows['start_s']:.1f} s"),
     ]
+    if "c_mujoco_step_s" in rows:
+        ratio = rows["c_mujoco_step_s"] / rows["robot_step_s"]
+        lines.append(("simulation step of one robot", f"{rows['robot_step_s'] * 1e6:.2f} us"))
+        lines.append(("C MuJoCo on a plane, one thread", f"{rows['c_mujoco_step_s'] * 1e6:.2f} us ({ratio:.1f} x)"))
     if "gpu_memory_gb" in rows:
         lines.append(("GPU memory in use", f"{rows['gpu_memory_gb']:.2f} GB"))
     return "\n".join(f"{name:<36}{value:>28}" for name, value in lines)
@@ -136,8 +167,12 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
     if torch.device(args.sim_device).type == "cuda":
         free, total = torch.cuda.mem_get_info(args.sim_device)
         rows["gpu_memory_gb"] = (total - free) / 1e9
+    rows["robot_step_s"] = rows["simulation_s"] / env.cfg.control.decimation / env.num_envs
+    if args.compare:
+        rows["c_mujoco_step_s"] = time_c_mujoco(env, Stopwatch("cpu", args.repeats))
     about = {
         "task": args.task,
+        "engine": type(env.sim.engine).__name__,
         "device": device_name(args.sim_device),
         "num_envs": env.num_envs,
         "steps_per_iteration": runner.num_steps_per_env,
