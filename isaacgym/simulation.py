@@ -16,6 +16,7 @@ from isaacgym.assets.mjcf import load_mjcf
 from isaacgym.assets.urdf import load_urdf
 from isaacgym.engine.drives import MODE_POS, MODE_VEL, DofParameters
 from isaacgym.engine.engine import Engine, EngineOptions
+from isaacgym.engine.progress import heartbeat
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.engine.terrain import Plane, Terrain
 from isaacgym.engine.tree_engine import create_engine
@@ -158,6 +159,10 @@ class Simulation:
 
     def prepare(self) -> None:
         """Build the engine from the envs and allocate the tensors."""
+        with heartbeat("Preparing the simulation (its kernels are compiled on the first run on this machine)"):
+            self._prepare()
+
+    def _prepare(self) -> None:
         actors = self._checked_actors()
         robot = self.asset.robot.with_filters(actors[0].shape_filters)
         gravity = tuple(self.params.gravity)

@@ -25,7 +25,6 @@ from isaacgym.engine.contact_forces import BodyPoses, ForceSensors, read_contact
 from isaacgym.engine.contacts import contact_list
 from isaacgym.engine.drives import DofParameters, Drives
 from isaacgym.engine.model import build_spec
-from isaacgym.engine.progress import heartbeat
 from isaacgym.engine.self_collision import EXTRA_CONTACTS, detect_self_contacts, drop_static_contacts
 from isaacgym.engine.terrain import Terrain
 from isaacgym.engine.terrain_contact import TerrainContacts
@@ -363,15 +362,14 @@ class Engine:
 
     def compile(self) -> None:
         """Load or compile all kernels by stepping once, and put the state back."""
-        with heartbeat("Compiling simulation kernels (first run on this machine only)"):
-            saved = self.qpos.clone(), self.qvel.clone()
-            self.step()
-            self.qpos.copy_(saved[0])
-            self.qvel.copy_(saved[1])
-            self._warmstart.zero_()
-            self._stale = True
-            if self._wp_device.is_cuda:
-                wp.synchronize_device(self._wp_device)
+        saved = self.qpos.clone(), self.qvel.clone()
+        self.step()
+        self.qpos.copy_(saved[0])
+        self.qvel.copy_(saved[1])
+        self._warmstart.zero_()
+        self._stale = True
+        if self._wp_device.is_cuda:
+            wp.synchronize_device(self._wp_device)
 
     def _position(self) -> None:
         """All that follows from positions and velocities, contacts included."""
