@@ -26,5 +26,9 @@ setup(
         "tensorboard",
         "matplotlib",
     ],
-    extras_require={"test": ["pytest", "ruff"]},
+    extras_require={
+        "deploy": ["onnxruntime"],
+        "export": ["onnx", "onnxruntime"],
+        "test": ["pytest", "ruff", "onnx", "onnxruntime"],
+    },
 )

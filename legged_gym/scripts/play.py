@@ -12,10 +12,10 @@ from torch import Tensor
 
 from legged_gym.envs import task_registry
 from legged_gym.envs.base.observations import configured_layout
+from legged_gym.utils.export import export_policy
 from legged_gym.utils.helpers import get_args, get_load_path, update_cfg_from_args, user_errors
 from legged_gym.utils.logger import Logger
 from legged_gym.utils.task_registry import experiment_root
-from rsl_rl.export import export_policy_as_jit
 from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, infer_temporal_steps
 from rsl_rl.runners.checkpoint import read_checkpoint
 
@@ -33,6 +33,7 @@ class Player(NamedTuple):
 
     env: Any
     runner: Any
+    checkpoint_path: str
     folder: Path  # where exports and plots go
 
 
@@ -80,7 +81,7 @@ def prepare(args: argparse.Namespace) -> Player:
     runner, _ = task_registry.make_alg_runner(env, args.task, args, train_cfg, log_root=None)
     runner.load(path, load_optimizer=False)
     print(f"Playing {args.task}: {env.num_envs} envs on {args.sim_device}, policy {path}")
-    return Player(env, runner, root / "exported")
+    return Player(env, runner, path, root / "exported")
 
 
 def robot_state(env: Any) -> dict[str, Any]:
@@ -134,16 +135,20 @@ def play(args: argparse.Namespace) -> Measurement:
     with user_errors():
         player = prepare(args)
     env, logger = player.env, Logger(player.env.dt)
-    policy_path, plot_path = player.folder / "policies" / "policy.pt", player.folder / "play.png"
+    plot_path = player.folder / "play.png"
     result = run(env, player.runner.get_inference_policy(device=env.device), args.num_steps, logger)
     logger.print_rewards()
     print(
         f"Tracking error {result.lin_vel_error:.3f} m/s, {result.ang_vel_error:.3f} rad/s; "
         f"{result.falls} falls of {env.num_envs} robots in {args.num_steps * env.dt:g} s"
     )
-    export_policy_as_jit(player.runner.alg.actor_critic, policy_path)
+    trained_cfg, _ = task_registry.get_cfgs(args.task)  # the commands of training, not those played
+    checkpoint = read_checkpoint(player.checkpoint_path, "cpu")
+    exported = export_policy(
+        player.runner.alg.actor_critic, env, trained_cfg.commands, checkpoint, player.folder / "policies"
+    )
     logger.plot_states(plot_path)
-    print(f"Exported {policy_path}\nPlotted {plot_path}")
+    print(f"Exported {' and '.join(map(str, exported))}\nPlotted {plot_path}")
     return result
 
 

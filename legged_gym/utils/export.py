@@ -1,0 +1,121 @@
+"""Everything a robot's computer must know to run a policy: written beside the weights, read by legged_gym/deploy."""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.envs.base.commands import MAX_HEADING_YAW_RATE
+from rsl_rl.export import HOW_TO_INSTALL_ONNX, export_policy_as_jit, export_policy_as_onnx, onnx_is_installed
+from rsl_rl.modules import ActorCritic
+
+FORMAT = 1  # of the metadata; a reader refuses what it does not know
+
+
+def policy_metadata(
+    env: Any, history_length: int, iteration: int, command_ranges: dict[str, list[float]]
+) -> dict[str, Any]:
+    """The contract between a policy and whoever runs it, as JSON; legged_gym/deploy/README.md explains every key.
+
+    Args:
+        env: a LeggedRobot on which the policy acts.
+        history_length: frames in the policy's input.
+        iteration: learning iteration that the policy comes from.
+        command_ranges: what `trained_commands` returns.
+    """
+    cfg, columns = env.cfg, env.layout.columns
+    if cfg.control.control_type != "P":
+        raise ValueError(f"only joint position targets can be deployed, but control_type is {cfg.control.control_type}")
+    return {
+        "format": FORMAT,
+        "robot": cfg.asset.name,
+        "iteration": iteration,
+        "commit": commit(),
+        "joint_names": env.dof_names,
+        "default_joint_pos": rounded(env.default_dof_pos[0]),
+        "kp": rounded(env.p_gains),
+        "kd": rounded(env.d_gains),
+        "torque_limits": rounded(env.torque_limits),
+        "action_scale": rounded(env.action_scales),
+        "clip_actions": cfg.normalization.clip_actions,
+        "clip_observations": cfg.normalization.clip_observations,
+        "observation": [
+            {"name": name, "width": columns[name].stop - columns[name].start, "scale": scale}
+            for name, scale in observation_scales(env).items()
+        ],
+        "history_length": history_length,
+        "history_order": "newest_first",
+        "control_period_s": round(env.dt, 9),
+        "command_ranges": command_ranges,
+    }
+
+
+def observation_scales(env: Any) -> dict[str, list[float]]:
+    """Factor on every column of the actor's frame, by group, in order."""
+    scales, num_dof = env.obs_scales, env.num_dof
+    return {
+        "commands": [scales.lin_vel, scales.lin_vel, scales.ang_vel],
+        "base_ang_vel": [scales.ang_vel] * 3,
+        "projected_gravity": [1.0] * 3,
+        "dof_pos": [scales.dof_pos] * num_dof,
+        "dof_vel": [scales.dof_vel] * num_dof,
+        "actions": [1.0] * num_dof,
+    }
+
+
+def trained_commands(commands: Any, checkpoint: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Ranges of the commands in training: vx as far as the curriculum got, vy [m/s], yaw rate [rad/s].
+
+    Args:
+        commands: the `commands` section of the task's config.
+        checkpoint: contents of the checkpoint file.
+    """
+    ranges, turn = commands.ranges, MAX_HEADING_YAW_RATE
+    return {
+        "vx": list(checkpoint.get("env_state", {}).get("lin_vel_x_range", ranges.lin_vel_x)),
+        "vy": list(ranges.lin_vel_y),
+        "yaw_rate": [-turn, turn] if commands.heading_command else list(ranges.ang_vel_yaw),
+    }
+
+
+def export_policy(
+    actor_critic: ActorCritic, env: Any, commands: Any, checkpoint: Mapping[str, Any], folder: str | Path
+) -> list[Path]:
+    """Write policy.pt (TorchScript) and policy.onnx, both with metadata, and return their paths.
+
+    Without the package onnx only the first is written, and a line says so.
+
+    Args:
+        actor_critic: the networks with the checkpoint's parameters.
+        env: a LeggedRobot on which the policy acts.
+        commands: the `commands` section of the config that the policy was trained with.
+        checkpoint: contents of the checkpoint file.
+        folder: created if missing.
+    """
+    history_length = getattr(actor_critic, "temporal_steps", 1)
+    commands_trained = trained_commands(commands, checkpoint)
+    metadata = policy_metadata(env, history_length, int(checkpoint.get("iter", 0)), commands_trained)
+    paths = [Path(folder, "policy.pt")]
+    export_policy_as_jit(actor_critic, paths[0], metadata)
+    if onnx_is_installed():
+        paths.append(Path(folder, "policy.onnx"))
+        export_policy_as_onnx(actor_critic, paths[1], metadata)
+    else:
+        print(f"No policy.onnx: {HOW_TO_INSTALL_ONNX}")
+    return paths
+
+
+def rounded(values: Any) -> list[float]:
+    """A tensor's numbers without the noise of float32: 0.8, not 0.800000011920929."""
+    return [float(f"{value:.7g}") for value in values.tolist()]
+
+
+def commit() -> str:
+    """The commit of this repository, "-dirty" if files differ from it, "unknown" outside git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match="]
+    try:
+        result = subprocess.run(command, cwd=LEGGED_GYM_ROOT_DIR, capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # no git on this machine
+        return "unknown"
+    return result.stdout.strip() or "unknown"
