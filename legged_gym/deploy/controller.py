@@ -1,0 +1,178 @@
+"""Turns sensor readings into joint targets with an exported policy. Needs numpy and onnxruntime, nothing else of ours.
+
+controller = PolicyController("policy.onnx", joint_order=UNITREE_JOINTS)
+controller.reset()
+targets = controller.step(command, gyroscope, gravity_in_base(quaternion), joint_pos, joint_vel)  # every period
+"""
+
+import importlib.util
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float32]
+
+FORMAT = 1  # of the metadata that this file understands
+METADATA = "metadata"  # property of the ONNX model that holds the contract as JSON
+FRAME = ("commands", "base_ang_vel", "projected_gravity", "dof_pos", "dof_vel", "actions")  # groups of a frame
+
+
+class PolicyController:
+    """A policy with its history. Every array that goes in or out is in the caller's joint order.
+
+    Attributes:
+        metadata: the contract as written at export, in the policy's own joint order.
+        control_period_s: time between two calls of `step` [s].
+        default_joint_pos: pose at zero action [rad], (num_joints,).
+        kp, kd: gains of the joint controllers [N·m/rad], [N·m·s/rad], (num_joints,).
+        torque_limits: [N·m], (num_joints,).
+        actions: last policy output, clipped, in the policy's own joint order, (num_joints,).
+    """
+
+    def __init__(self, path: str | Path, joint_order: Sequence[str] | None = None) -> None:
+        """path: policy.onnx. joint_order: names of the caller's joints, in order; None: the policy's own order."""
+        self._session = open_session(path)
+        self.metadata = read_metadata(self._session, path)
+        names = self.metadata["joint_names"]
+        # own = caller's array[self._to_policy]; caller's = own array[self._to_caller]
+        self._to_policy = _positions(names, list(names if joint_order is None else joint_order))
+        self._to_caller = np.argsort(self._to_policy)
+        self.control_period_s: float = self.metadata["control_period_s"]
+        self.default_joint_pos, self.kp, self.kd, self.torque_limits = (
+            self._per_joint(key)[self._to_caller] for key in ("default_joint_pos", "kp", "kd", "torque_limits")
+        )
+        self._default_joint_pos = self._per_joint("default_joint_pos")
+        self._action_scale = self._per_joint("action_scale")
+        self._scales = np.array([s for group in self.metadata["observation"] for s in group["scale"]], np.float32)
+        self._commands_low, self._commands_high = np.array(
+            [self.metadata["command_ranges"][name] for name in ("vx", "vy", "yaw_rate")], np.float32
+        ).T
+        self._input_name = self._session.get_inputs()[0].name
+        self._check_sizes(path)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past; the next step fills the whole history with its frame, as training does."""
+        self.actions = np.zeros(len(self._to_policy), np.float32)
+        self._history: Array | None = None  # (history_length, frame), newest first
+
+    def step(
+        self,
+        command: ArrayLike,
+        base_ang_vel: ArrayLike,
+        projected_gravity: ArrayLike,
+        joint_pos: ArrayLike,
+        joint_vel: ArrayLike,
+    ) -> Array:
+        """One control period: readings in, joint position targets [rad] out, (num_joints,).
+
+        Args:
+            command: vx, vy [m/s], yaw rate [rad/s] in the base frame; clipped to what the policy was trained on.
+            base_ang_vel: gyroscope [rad/s], base frame, (3,).
+            projected_gravity: unit vector of gravity in the base frame, (0, 0, -1) when level; see `gravity_in_base`.
+            joint_pos: [rad], (num_joints,).
+            joint_vel: [rad/s], (num_joints,).
+        """
+        command = np.clip(np.asarray(command, np.float32), self._commands_low, self._commands_high)
+        self.push_frame(command, base_ang_vel, projected_gravity, joint_pos, joint_vel)
+        observations = self.observations()
+        actions = self._session.run(None, {self._input_name: observations[None]})[0][0]
+        if not np.isfinite(actions).all():
+            raise FloatingPointError("the policy's output is not finite; stop the robot and check the sensor readings")
+        self.actions = np.clip(actions, -self.metadata["clip_actions"], self.metadata["clip_actions"])
+        return (self._default_joint_pos + self._action_scale * self.actions)[self._to_caller]
+
+    def push_frame(
+        self,
+        command: ArrayLike,
+        base_ang_vel: ArrayLike,
+        projected_gravity: ArrayLike,
+        joint_pos: ArrayLike,
+        joint_vel: ArrayLike,
+    ) -> None:
+        """Put the frame of these readings and of the last actions at the head of the history; arguments as in `step`.
+
+        The command is taken as it is.
+        """
+        readings = {
+            "commands": command,
+            "base_ang_vel": base_ang_vel,
+            "projected_gravity": projected_gravity,
+            "dof_pos": np.asarray(joint_pos, np.float32)[self._to_policy] - self._default_joint_pos,
+            "dof_vel": np.asarray(joint_vel, np.float32)[self._to_policy],
+            "actions": self.actions,
+        }
+        frame = np.concatenate([np.asarray(readings[name], np.float32) for name in FRAME]) * self._scales
+        frame = np.clip(frame, -self.metadata["clip_observations"], self.metadata["clip_observations"])
+        if self._history is None:
+            self._history = np.tile(frame, (self.metadata["history_length"], 1))
+        else:
+            self._history = np.concatenate((frame[None], self._history[:-1]))
+
+    def observations(self) -> Array:
+        """The policy's input: the history, newest frame first, flat."""
+        return self._history.ravel()
+
+    def _per_joint(self, key: str) -> Array:
+        return np.array(self.metadata[key], np.float32)
+
+    def _check_sizes(self, path: str | Path) -> None:
+        """Refuse a file whose metadata describe another network."""
+        groups = tuple(group["name"] for group in self.metadata["observation"])
+        if groups != FRAME:
+            raise ValueError(f"'{path}' observes {', '.join(groups)}, but this controller knows {', '.join(FRAME)}")
+        frames, width = self.metadata["history_length"], self._session.get_inputs()[0].shape[1]
+        if frames * len(self._scales) != width:
+            raise ValueError(
+                f"'{path}' takes {width} numbers, but its metadata say {frames} frames of {len(self._scales)}; "
+                "export the policy again"
+            )
+
+
+def gravity_in_base(quat_xyzw: ArrayLike) -> Array:
+    """Direction of gravity in the base frame, (3,). quat_xyzw: attitude, base to world, (4,).
+
+    Unitree's IMU gives w first: pass `quaternion[[1, 2, 3, 0]]`.
+    """
+    x, y, z, w = np.asarray(quat_xyzw, np.float64) / np.linalg.norm(quat_xyzw)
+    return np.array([-2 * (x * z - w * y), -2 * (y * z + w * x), -(1 - 2 * (x * x + y * y))], np.float32)
+
+
+def open_session(path: str | Path) -> Any:
+    """An onnxruntime session on one CPU thread."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        raise ValueError("running ONNX policies needs the package onnxruntime: pip install onnxruntime")
+    import onnxruntime
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no policy '{path}'; legged_gym/scripts/play.py exports one")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # small networks; further threads only add jitter
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
+        raise ValueError(f"'{path}' is not an ONNX file") from error
+
+
+def read_metadata(session: Any, path: str | Path) -> Mapping[str, Any]:
+    """The contract stored in the model."""
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA)
+    if text is None:
+        raise ValueError(f"'{path}' has no metadata, so joints and scales are unknown; export it with play.py")
+    metadata = json.loads(text)
+    if metadata.get("format") != FORMAT:
+        raise ValueError(
+            f"'{path}' has metadata of format {metadata.get('format')}, but this controller reads {FORMAT}"
+        )
+    return metadata
+
+
+def _positions(names: Sequence[str], joint_order: Sequence[str]) -> NDArray[np.intp]:
+    """Where each of `names` stands in `joint_order`."""
+    if sorted(names) != sorted(joint_order):
+        raise ValueError(f"the policy moves {', '.join(names)}, but joint_order has {', '.join(joint_order)}")
+    return np.array([joint_order.index(name) for name in names])

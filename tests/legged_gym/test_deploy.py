@@ -1,0 +1,158 @@
+"""The deployed controller against the environment it was trained in, step by step, and its errors."""
+
+import ast
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+from small_envs import build, small_cfg
+from test_export import make_policy
+
+from legged_gym.deploy import controller as controller_file
+from legged_gym.deploy.controller import METADATA, PolicyController, gravity_in_base
+from legged_gym.deploy.unitree import UNITREE_JOINTS, control_step
+from legged_gym.utils.export import export_policy
+
+TOLERANCE = 2e-5  # float32 in another order of operations, on values up to 5
+STEPS = 30
+
+
+@pytest.fixture(scope="module")
+def quiet_env() -> Any:
+    """Aliengo on a plane, without noise on its observations and with fixed commands inside the trained ranges."""
+    cfg = small_cfg("aliengo_flat")
+    cfg.noise.add_noise = cfg.commands.heading_command = cfg.commands.curriculum = False
+    return build(cfg)
+
+
+@pytest.fixture(scope="module")
+def exported(quiet_env: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random policy with six frames of history."""
+    folder = tmp_path_factory.mktemp("exported")
+    export_policy(make_policy(quiet_env, 6), quiet_env, quiet_env.cfg.commands, {"iter": 7}, folder)
+    return folder / "policy.onnx"
+
+
+def readings(env: Any, robot: int, joint_order: list[str]) -> dict[str, np.ndarray]:
+    """What robot number `robot` would measure, from the simulator's tensors; joints in `joint_order`."""
+    columns = [env.dof_names.index(name) for name in joint_order]
+    root = env.root_states[robot].double().numpy()
+    attitude = Rotation.from_quat(root[3:7])
+    return {
+        "command": env.commands[robot, :3].numpy().copy(),
+        "base_ang_vel": attitude.inv().apply(root[10:13]),
+        "projected_gravity": gravity_in_base(root[3:7]),
+        "joint_pos": env.dof_pos[robot, columns].numpy().copy(),
+        "joint_vel": env.dof_vel[robot, columns].numpy().copy(),
+    }
+
+
+def test_controller_sees_and_does_what_the_environment_does(quiet_env: Any, exported: Path) -> None:
+    env, robot = quiet_env, 4
+    controller = PolicyController(exported, joint_order=UNITREE_JOINTS)
+    sdk_columns = [env.dof_names.index(name) for name in UNITREE_JOINTS]
+    policy = make_policy(env, 6)
+    num_inputs = 6 * env.num_one_step_obs
+    env.reset()
+    compared = 0
+    with torch.inference_mode():
+        for _ in range(STEPS):
+            targets = controller.step(**readings(env, robot, UNITREE_JOINTS))
+            seen = env.obs_buf[:, :num_inputs]
+            np.testing.assert_allclose(controller.observations(), seen[robot].numpy(), rtol=0, atol=TOLERANCE)
+            actions = policy.act_inference(seen)
+            meant = env.default_dof_pos[0] + env.action_scales * actions[robot]
+            np.testing.assert_allclose(targets, meant[sdk_columns].numpy(), rtol=0, atol=TOLERANCE)
+            compared += 1
+            if env.step(actions).dones[robot]:
+                controller.reset()
+    assert compared == STEPS and np.abs(controller.actions).max() > 0.01
+
+
+def test_history_starts_with_copies_of_the_first_frame_again_after_a_reset(exported: Path) -> None:
+    controller = PolicyController(exported)
+    rng = np.random.default_rng(3)
+    for _ in range(4):
+        controller.reset()
+        controller.step((0.5, 0, 0), rng.normal(size=3), (0, 0, -1), rng.normal(size=12), rng.normal(size=12))
+        frames = controller.observations().reshape(6, 45)
+        assert (frames == frames[0]).all() and (frames[0, 33:] == 0).all()
+
+
+def test_gravity_in_base_agrees_with_scipy() -> None:
+    for quat in Rotation.random(20, random_state=5).as_quat():
+        expected = Rotation.from_quat(quat).inv().apply([0, 0, -1])
+        np.testing.assert_allclose(gravity_in_base(3.0 * quat), expected, rtol=0, atol=1e-6)
+
+
+def test_commands_are_clipped_to_the_trained_ranges(exported: Path) -> None:
+    controller = PolicyController(exported)
+    controller.step((9.0, -9.0, 0.5), np.zeros(3), (0, 0, -1), controller.default_joint_pos, np.zeros(12))
+    np.testing.assert_allclose(controller.observations()[:3], [1.0 * 2, -1.0 * 2, 0.5 * 0.25])
+
+
+def test_unitree_messages_reach_the_right_joints(exported: Path) -> None:
+    """Joint 4 of the SDK is FL_thigh, which is the policy's FL_thigh; targets go back the same way."""
+    controller = PolicyController(exported, joint_order=UNITREE_JOINTS)
+    own_order = PolicyController(exported)
+    attitude = Rotation.from_euler("xyz", [0.3, -0.2, 1.0])
+    x, y, z, w = attitude.as_quat()
+    angle = {name: 0.01 * i for i, name in enumerate(UNITREE_JOINTS)}
+    state = SimpleNamespace(
+        imu_state=SimpleNamespace(quaternion=[w, x, y, z], gyroscope=[0.1, 0.2, 0.3]),
+        motor_state=[SimpleNamespace(q=angle[name], dq=-angle[name]) for name in UNITREE_JOINTS]
+        + [SimpleNamespace(q=9.0, dq=9.0)] * 8,  # Go2 reports 20 motors, 12 of them are there
+    )
+    message = SimpleNamespace(motor_cmd=[SimpleNamespace() for _ in range(20)])
+    control_step(controller, (0.3, 0.1, 0.2), state, message)
+    names = own_order.metadata["joint_names"]
+    pos = np.array([angle[name] for name in names])
+    gravity = attitude.inv().apply([0, 0, -1])
+    expected = dict(zip(names, own_order.step((0.3, 0.1, 0.2), [0.1, 0.2, 0.3], gravity, pos, -pos), strict=True))
+    sent = {name: message.motor_cmd[i].q for i, name in enumerate(UNITREE_JOINTS)}
+    assert sent == pytest.approx(expected, abs=1e-6)
+    assert message.motor_cmd[5].kp == 40.0 and message.motor_cmd[5].kd == 2.0 and message.motor_cmd[5].dq == 0.0
+    assert UNITREE_JOINTS[4] == "FL_thigh_joint"
+
+
+def test_controller_imports_numpy_and_onnxruntime_only() -> None:
+    tree = ast.parse(Path(controller_file.__file__).read_text(encoding="utf-8"))
+    modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    roots = {name.partition(".")[0] for name in modules}
+    assert roots - set(sys.stdlib_module_names) == {"numpy", "onnxruntime"}
+
+
+def changed_copy(path: Path, target: Path, metadata: str | None) -> Path:
+    """The model with other metadata, or with none."""
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    if metadata is not None:
+        onnx.helper.set_model_props(model, {METADATA: metadata})
+    onnx.save(model, target)
+    return target
+
+
+def test_bad_files_are_refused_with_a_sentence(exported: Path, tmp_path: Path) -> None:
+    text = onnx.load(exported).metadata_props[0].value
+    (tmp_path / "text.onnx").write_text("no model")
+    cases = {
+        tmp_path / "text.onnx": "is not an ONNX file",
+        tmp_path / "missing.onnx": "no policy",
+        changed_copy(exported, tmp_path / "bare.onnx", None): "has no metadata",
+        changed_copy(exported, tmp_path / "new.onnx", text.replace('"format": 1', '"format": 2')): "of format 2",
+        changed_copy(exported, tmp_path / "ten.onnx", text.replace('"history_length": 6', '"history_length": 10')): (
+            "takes 270 numbers, but its metadata say 10 frames of 45"
+        ),
+    }
+    for path, message in cases.items():
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            PolicyController(path)
+    with pytest.raises(ValueError, match="the policy moves FL_hip_joint"):
+        PolicyController(exported, joint_order=["a", "b"])
