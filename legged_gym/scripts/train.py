@@ -1,10 +1,14 @@
 """Train a policy: python legged_gym/scripts/train.py --task aliengo --headless"""
 
 import argparse
+import shlex
+import sys
 from typing import Any
 
 from legged_gym.envs import task_registry
 from legged_gym.utils.helpers import get_args, user_errors
+
+INTERRUPTED = 130  # exit status of a program that SIGINT ended
 
 
 def prepare(args: argparse.Namespace) -> tuple[Any, Any]:
@@ -26,9 +30,16 @@ def train(args: argparse.Namespace) -> None:
         num_learning_iterations=train_cfg.runner.max_iterations,
         init_at_random_ep_len=train_cfg.runner.init_at_random_ep_len,
     )
+    if runner.stop_request.requested and runner.log_dir is not None:
+        own = [*(word for word in sys.argv if word != "--resume"), "--resume", "--load_run", runner.log_dir]
+        print(f"Stopped and saved. To go on: {shlex.join(['python', *own])}")
 
 
 if __name__ == "__main__":
-    with user_errors():
-        arguments = get_args()
-    train(arguments)
+    try:
+        with user_errors():
+            arguments = get_args()
+        train(arguments)
+    except KeyboardInterrupt:
+        print("Interrupted; checkpoints saved so far are whole.", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None

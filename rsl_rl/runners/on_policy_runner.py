@@ -15,6 +15,7 @@ from rsl_rl.runners.checkpoint import load_parameters, read_checkpoint, write_ch
 from rsl_rl.runners.episode_stats import EpisodeStats, EpisodeSummary
 from rsl_rl.runners.training_log import IterationReport, TrainingLog
 from rsl_rl.utils.config import config_keys, find_class, select_config
+from rsl_rl.utils.signals import StopRequest
 
 
 class OnPolicyRunner:
@@ -52,6 +53,7 @@ class OnPolicyRunner:
             env.num_envs, self.num_steps_per_env, [env.num_obs], [self.num_critic_obs], [env.num_actions]
         )
         self.training_log: TrainingLog | None = None  # opened by the first `learn`
+        self.stop_request = StopRequest()
         self.current_learning_iteration = 0  # completed iterations = number of the next one
         self.tot_timesteps = 0  # over all envs, resumed runs included
         self.tot_time = 0.0  # [s], likewise
@@ -74,7 +76,7 @@ class OnPolicyRunner:
         return self.env.num_obs, self.num_critic_obs, self.env.num_actions
 
     def learn(self, num_learning_iterations: int, init_at_random_ep_len: bool = False) -> None:
-        """Train for some more iterations.
+        """Train for some more iterations, or until SIGINT or SIGTERM asks to stop: then the iteration is finished.
 
         Args:
             init_at_random_ep_len: start episodes at random ages, so that they do not all time out together.
@@ -90,30 +92,33 @@ class OnPolicyRunner:
         first_iteration = self.current_learning_iteration
         end_iteration = first_iteration + num_learning_iterations
 
-        for it in range(first_iteration, end_iteration):
-            start = self._now()
-            obs, critic_obs = self._collect_rollout(obs, critic_obs, stats)
-            collected = self._now()
-            self.alg.compute_returns(critic_obs)
-            losses = self.alg.update()
-            end = self._now()
+        with self.stop_request:
+            for it in range(first_iteration, end_iteration):
+                start = self._now()
+                obs, critic_obs = self._collect_rollout(obs, critic_obs, stats)
+                collected = self._now()
+                self.alg.compute_returns(critic_obs)
+                losses = self.alg.update()
+                end = self._now()
 
-            self.current_learning_iteration = it + 1
-            self.tot_timesteps += self.num_steps_per_env * self.env.num_envs
-            self.tot_time += end - start
-            if self.training_log is not None:
-                seconds_per_iteration = (end - learn_start) / (it + 1 - first_iteration)
-                report = self._report(
-                    it,
-                    end_iteration,
-                    times=(collected - start, end - collected),
-                    losses=losses._asdict(),
-                    episodes=stats.summarize(),
-                    eta_s=seconds_per_iteration * (end_iteration - it - 1),
-                )
-                self.training_log.write(report)
-            if it % self.save_interval == 0:
-                self._try_to_save(it)
+                self.current_learning_iteration = it + 1
+                self.tot_timesteps += self.num_steps_per_env * self.env.num_envs
+                self.tot_time += end - start
+                if self.training_log is not None:
+                    seconds_per_iteration = (end - learn_start) / (it + 1 - first_iteration)
+                    report = self._report(
+                        it,
+                        end_iteration,
+                        times=(collected - start, end - collected),
+                        losses=losses._asdict(),
+                        episodes=stats.summarize(),
+                        eta_s=seconds_per_iteration * (end_iteration - it - 1),
+                    )
+                    self.training_log.write(report)
+                if it % self.save_interval == 0:
+                    self._try_to_save(it)
+                if self.stop_request.requested:
+                    break
 
         self._try_to_save(self.current_learning_iteration)
         if self.training_log is not None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,6 +47,49 @@ def test_train_resume_and_play(experiment: str, tmp_path: Path) -> None:
     assert (logs / "exported" / "play.png").stat().st_size > 10_000
     policy = torch.jit.load(str(logs / "exported" / "policies" / "policy.pt"))
     assert policy(torch.zeros(3, 450)).shape == (3, 12)
+
+
+def start_training(experiment: str, cwd: Path) -> subprocess.Popen:
+    """A long training run, past its first iteration."""
+    flags = [*SMALL, "--experiment_name", experiment, "--max_iterations", "1000"]
+    run = subprocess.Popen(
+        [sys.executable, "-u", str(SCRIPTS / "train.py"), *flags],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": LEGGED_GYM_ROOT_DIR},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while "Learning iteration 1/" not in (line := run.stdout.readline()):
+        assert line, run.stderr.read()
+    return run
+
+
+@pytest.mark.slow
+def test_a_signal_ends_a_training_that_can_go_on(experiment: str, tmp_path: Path) -> None:
+    run = start_training(experiment, tmp_path)
+    run.send_signal(signal.SIGTERM)
+    out, err = run.communicate(timeout=120)
+    assert run.returncode == 0, err
+    command = out.rsplit("To go on: ", 1)[1].split()
+    folder = Path(command[-1])
+    newest = max(folder.glob("model_*.pt"), key=lambda path: int(path.stem.split("_")[1]))
+    assert f"Learning iteration {int(newest.stem.split('_')[1]) - 1}/" in "Learning iteration 1/" + out
+    resumed = run_script("train.py", *command[2:], "--max_iterations", "1", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"Resuming from {newest}" in resumed.stdout
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_it_at_once_without_a_traceback(experiment: str, tmp_path: Path) -> None:
+    run = start_training(experiment, tmp_path)
+    run.send_signal(signal.SIGINT)
+    while "once more to stop at once" not in run.stdout.readline():
+        pass
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize(
