@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mujoco
 import mujoco_warp as mjw
@@ -51,7 +51,7 @@ class EngineOptions:
         self_collision: bodies of a robot touch each other, except parent and child.
         contacts_per_world: average capacity of the shared contact list.
         max_contacts: contacts of one world that still get constraint rows.
-        iterations, ls_iterations: bounds of the Newton solver and of its line search.
+        iterations, ls_iterations: bounds of the Newton solver and of its line search; None: the engine's own.
         tolerance: relative improvement at which the solver stops.
         max_depenetration_velocity: bound of the speed at which deep contacts push out [m/s].
     """
@@ -61,7 +61,7 @@ class EngineOptions:
     self_collision: bool = False
     contacts_per_world: int = 24
     max_contacts: int = 36
-    iterations: int = 10
+    iterations: int | None = None
     ls_iterations: int = 20
     tolerance: float = 1e-6
     max_depenetration_velocity: float = 100.0
@@ -79,6 +79,9 @@ class Engine:
     """
 
     solves_in_mujoco = True  # MuJoCo Warp finds, stores and solves the constraints
+    newton_iterations = (
+        10  # the slowest robot makes all others wait; p99.9 of the error is 0.06 rad/s in joint velocity
+    )
 
     def __init__(
         self,
@@ -93,6 +96,8 @@ class Engine:
     ) -> None:
         """dofs: joint properties, kept and updated in place; None for plain joints that obey `torques`."""
         options = options or EngineOptions()
+        if options.iterations is None:
+            options = replace(options, iterations=self.newton_iterations)
         self.robot = robot
         self.num_worlds = num_worlds
         self.dt = dt

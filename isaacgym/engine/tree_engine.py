@@ -278,6 +278,9 @@ class TreeEngine(Engine):
     """
 
     solves_in_mujoco = False
+    newton_iterations = (
+        50  # each robot stops when it is done: 0.3 % of a walking policy's steps need more than 10, none 20
+    )
 
     def __init__(self, *args, **kwargs) -> None:
         """As `Engine`."""
