@@ -1,1 +1,1 @@
-"""Runs an exported policy on a robot with numpy and onnxruntime only; README.md here is the contract."""
+"""Runs an exported policy on a robot (README.md is the contract) or, for sim2sim.py, on one in C MuJoCo."""

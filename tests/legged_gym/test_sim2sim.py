@@ -1,0 +1,192 @@
+"""sim2sim: its terrain, sensors and joint controllers, checked by hand, by rays and with scipy."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import mujoco
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+from test_export import make_policy
+
+from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.deploy.controller import PolicyController
+from legged_gym.deploy.mujoco_world import FLIGHT, PLATEAU, SIM_DT, build_model, ground_height
+from legged_gym.scripts.sim2sim import NOISE, Conditions, Robot, get_args, joint_names, prepare, run_trials, sim2sim
+from legged_gym.utils.export import export_policy
+
+TOLERANCE = 1e-6  # float32 of the controller against MuJoCo's float64
+URDF = Path(LEGGED_GYM_ROOT_DIR, "resources", "robots", "aliengo", "urdf", "aliengo.urdf")
+EXACT = Conditions(latency_s=0.0, noise=0.0)
+
+
+@pytest.fixture(scope="module")
+def standing_policy(flat_env: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A policy that always asks for the default pose."""
+    policy = make_policy(flat_env, 2)
+    with torch.no_grad():
+        policy.actor[-1].weight.zero_()
+        policy.actor[-1].bias.zero_()
+    folder = tmp_path_factory.mktemp("standing")
+    export_policy(policy, flat_env, flat_env.cfg.commands, {}, folder)
+    return folder / "policy.onnx"
+
+
+def make_robot(policy: Path, terrain: str = "flat", conditions: Conditions = EXACT, **options: float) -> Robot:
+    model = build_model(URDF, terrain, friction=0.8, **options)
+    return Robot(model, PolicyController(policy, joint_order=joint_names(model)), conditions)
+
+
+@pytest.mark.parametrize(
+    ("terrain", "options", "heights"),
+    [
+        ("flat", {}, {0.0: 0.0, 4.0: 0.0}),
+        # 2.4 m of ramp after 1.5 m of plateau; half-way up after 1.2 m; down again beyond the high plateau
+        ("slope", {"slope": 0.25}, {0.0: 0.0, 1.5 + 1.2: 0.3, 5.4: 0.6, 10.8 - 1.5 - 0.6: 0.15, -2.1: 0.15}),
+        # eight steps of 0.30 m; the first begins at 1.5 m and the last ends at 3.9 m
+        ("stairs", {"step_height": 0.1}, {1.45: 0.0, 1.55: 0.1, 1.85: 0.2, 3.85: 0.8, 5.4: 0.8, 7.35: 0.7, -1.55: 0.1}),
+    ],
+)
+def test_rays_hit_the_ground_where_it_should_be(terrain: str, options: dict, heights: dict[float, float]) -> None:
+    model = build_model(URDF, terrain, friction=0.8, **options)
+    data = mujoco.MjData(model)
+    mujoco.mj_kinematics(model, data)
+    groups, hit = np.array([0, 1, 0, 0, 0, 0], np.uint8), np.zeros(1, np.int32)
+    for x, expected in heights.items():
+        distance = mujoco.mj_ray(model, data, [x, 0.03, 9.0], [0.0, 0.0, -1.0], groups, 1, -1, hit)
+        assert 9.0 - distance == pytest.approx(expected, abs=1e-3), f"at x = {x}"
+
+
+def test_robot_stands_with_its_weight_on_its_feet(standing_policy: Path) -> None:
+    robot = make_robot(standing_policy)
+    links = json.loads(Path(LEGGED_GYM_ROOT_DIR, "tests/reference/robots/aliengo.json").read_text())["links"]
+    total = sum(link.get("mass", 0.0) for link in links.values())
+    assert robot.model.body_mass.sum() == pytest.approx(total, rel=1e-6)
+    robot.controller.kp *= 5  # with the policy's own soft gains the rear legs give way
+    carried, touching = [], set()
+
+    def weigh(data: mujoco.MjData) -> None:
+        force = np.zeros(6)
+        carried.append(0.0)
+        for i, contact in enumerate(data.contact):
+            mujoco.mj_contactForce(robot.model, data, i, force)
+            carried[-1] += force[0]  # the normal is vertical on a plane
+            touching.update(robot.model.body(body).name for body in robot.model.geom_bodyid[contact.geom])
+
+    (trial,) = run_trials(robot, 1, seconds=3.0, seed=0, command=(0.0, 0.0, 0.0), on_step=weigh)
+    assert not trial.fell and trial.lin_vel_error < 0.05 and trial.ang_vel_error < 0.05
+    # It sways a little, so the mean of two seconds counts.
+    assert np.mean(carried[50:]) == pytest.approx(total * 9.81, rel=0.01)
+    assert touching == {"world", "FL_foot", "FR_foot", "RL_foot", "RR_foot"}
+
+
+def test_a_robot_on_its_back_has_fallen(standing_policy: Path) -> None:
+    robot = make_robot(standing_policy)
+    robot.reset(0.0)
+    assert not robot.fallen()
+    robot.data.qpos[2:7] = [0.1, 0.0, 1.0, 0.0, 0.0]  # upside down, trunk in reach of the ground
+    for _ in range(100):
+        mujoco.mj_step(robot.model, robot.data)
+    assert robot.fallen()
+
+
+@pytest.mark.parametrize(("terrain", "height"), [("stairs", 0.8), ("slope", 0.48), ("flat", 0.0)])
+def test_high_starts_are_on_top_of_the_terrain(standing_policy: Path, terrain: str, height: float) -> None:
+    robot = make_robot(standing_policy, terrain)
+    robot.reset(PLATEAU + FLIGHT)
+    assert ground_height(robot.model, robot.data, PLATEAU + FLIGHT) == pytest.approx(height, abs=1e-3)
+    assert not robot.data.contact.geom.any()  # nothing touches yet
+    assert height + 0.35 < robot.data.qpos[2] < height + 0.45  # Aliengo's default pose is about 0.38 m tall
+
+
+def test_sensors_agree_with_scipy_on_a_moving_robot(standing_policy: Path) -> None:
+    robot = make_robot(standing_policy)
+    robot.reset(0.0)
+    attitude = Rotation.from_euler("xyz", [0.3, -0.5, 2.0])
+    x, y, z, w = attitude.as_quat()
+    robot.data.qpos[3:7] = w, x, y, z
+    robot.data.qvel[:] = np.arange(1, 19) / 7
+    mujoco.mj_forward(robot.model, robot.data)
+    np.testing.assert_allclose(robot.base_lin_vel(), attitude.inv().apply(np.array([1, 2, 3]) / 7), atol=TOLERANCE)
+    readings = robot.readings(np.random.default_rng(0))
+    velocity = np.zeros(6)  # rotation, then translation, in the body's own frame
+    mujoco.mj_objectVelocity(robot.model, robot.data, mujoco.mjtObj.mjOBJ_XBODY, 1, velocity, 1)
+    np.testing.assert_allclose(readings["base_ang_vel"], velocity[:3], atol=TOLERANCE)
+    np.testing.assert_allclose(readings["projected_gravity"], attitude.inv().apply([0, 0, -1]), atol=TOLERANCE)
+
+
+def test_noise_stays_within_its_half_widths_and_fills_them(standing_policy: Path) -> None:
+    noisy = make_robot(standing_policy, conditions=Conditions(latency_s=0.0, noise=2.0))
+    noisy.reset(0.0)
+    rng = np.random.default_rng(1)
+    draws = [noisy.readings(rng)["joint_vel"] for _ in range(200)]  # the robot is at rest
+    largest = np.abs(draws).max()
+    assert 0.95 * 2 * NOISE["joint_vel"] < largest <= 2 * NOISE["joint_vel"]
+
+
+def test_torques_are_those_of_the_pd_law_within_the_limits(standing_policy: Path) -> None:
+    robot = make_robot(standing_policy)
+    robot.reset(0.0)
+    offset, velocity = np.linspace(-0.5, 3.0, 12), np.linspace(1.0, -2.0, 12)
+    robot.data.qvel[6:] = velocity
+    torques = robot.pd_torques(robot.data.qpos[7:] + offset)
+    wanted = 40.0 * offset - 2.0 * velocity
+    limits = np.array([44.0, 44.0, 55.0] * 4)  # hip, thigh, calf of Aliengo's URDF
+    np.testing.assert_allclose(torques, np.clip(wanted, -limits, limits), rtol=1e-6)
+    assert (torques != wanted).any() and (torques[:6] == pytest.approx(wanted[:6]))
+
+
+def test_targets_reach_the_joints_after_the_latency(standing_policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    robot = make_robot(standing_policy, conditions=Conditions(latency_s=0.026, noise=0.0))
+    robot.reset(0.0)
+    asked = [np.full(12, 0.01 * (i + 1), np.float32) for i in range(4)]
+    answers, used = iter(asked), []
+    monkeypatch.setattr(robot.controller, "step", lambda *args, **kwargs: next(answers))
+    monkeypatch.setattr(robot, "pd_torques", lambda targets: used.append(targets[0]) or np.zeros(12))
+    for _ in asked:
+        robot.control_step((0.0, 0.0, 0.0), np.random.default_rng(0))
+    rest = robot.controller.default_joint_pos[0]
+    # 10 steps of 2 ms per control period; 26 ms are 13 of them
+    expected = [rest] * 13 + [0.01] * 10 + [0.02] * 10 + [0.03] * 7
+    assert SIM_DT == 0.002 and used == pytest.approx(expected, abs=TOLERANCE)
+
+
+def test_script_reports_and_writes_json(standing_policy: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    flags = ["--policy", str(standing_policy), "--headless", "--trials", "2", "--seconds", "2", "--terrain", "rough"]
+    result = sim2sim(get_args([*flags, "--command", "0.5", "0", "0", "--json", str(report)]))
+    written = json.loads(report.read_text())
+    assert written["summary"] == result and len(written["trials"]) == 2 and result["falls"] == 0
+    assert result["lin_vel_error"] == pytest.approx(0.5, abs=0.05)  # it stands still
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--terrain", "moon"], "unknown terrain 'moon'; known: flat, slope, rough, stairs"),
+        (["--trials", "0"], "--trials must be at least 1"),
+        (["--urdf", "none.urdf"], "no robot description 'none.urdf'"),
+        (["--policy", "none.onnx"], "no policy 'none.onnx'"),
+    ],
+)
+def test_mistakes_are_one_sentence(standing_policy: Path, flags: list[str], message: str) -> None:
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        prepare(get_args(["--policy", str(standing_policy), "--headless", *flags]))
+
+
+def test_no_training_code_is_loaded(tmp_path: Path) -> None:
+    check = (
+        "import sys, legged_gym.scripts.sim2sim\n"
+        "loaded = {name.split('.')[0] for name in sys.modules} | {m for m in sys.modules if 'envs' in m}\n"
+        "print(sorted(loaded & {'isaacgym', 'torch', 'warp', 'mujoco_warp', 'rsl_rl', 'legged_gym.envs'}))"
+    )
+    environment = os.environ | {"PYTHONPATH": LEGGED_GYM_ROOT_DIR}
+    result = subprocess.run(
+        [sys.executable, "-c", check], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert result.stdout.strip() == "[]", result.stderr
