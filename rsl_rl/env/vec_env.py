@@ -25,6 +25,10 @@ class VecEnv(Protocol):
 
     An env may also offer `get_curriculum_state() -> dict` (tensors, numbers, strings) and `set_curriculum_state(dict)`.
     Checkpoints then carry that state, so that a resumed run goes on at the difficulty it had reached.
+
+    And it may offer `get_state() -> dict` and `set_state(dict)`: all that later steps depend on, random generators
+    aside, for an exact continuation. `set_state` raises ValueError, having changed nothing, where the state does not
+    fit; it must not draw random numbers.
     """
 
     num_envs: int

@@ -1,8 +1,11 @@
-"""Checkpoint files: written whole or not at all, read with errors that name what does not fit."""
+"""Checkpoint files: written whole or not at all, read with errors that name what does not fit.
+
+A run's folder holds `model_<iteration>.pt` (networks, optimisers, curriculum) and, for the newest of them only,
+`state_<completed iterations>.pt`: what else an exact continuation needs.
+"""
 
 import io
 import os
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,36 +13,71 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rsl_rl.utils.files import write_whole
+
 MAX_NAMED_PARAMETERS = 4  # an error names this many parameters and counts the rest
 
 
 def write_checkpoint(path: str | os.PathLike, contents: Mapping[str, Any]) -> None:
     """Replace `path` by the contents; if the disk fails (OSError), an older file of that name stays as it was."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     # torch's own writer turns a full disk into a RuntimeError, so it writes to memory and plain I/O to the disk.
     buffer = io.BytesIO()
     torch.save(dict(contents), buffer)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, buffer.getbuffer())
 
 
 def read_checkpoint(path: str | os.PathLike, device: torch.device | str) -> dict[str, Any]:
     """The contents of a checkpoint, tensors on `device`. Loads data only, never code."""
-    try:
-        checkpoint = torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError) as error:
-        raise ValueError(f"{path} is damaged or not a checkpoint ({type(error).__name__})") from error
-    if not isinstance(checkpoint, dict) or "model_state_dict" not in checkpoint:
+    checkpoint = read_data(path, device)
+    parameters = checkpoint.get("model_state_dict")
+    if not isinstance(parameters, Mapping):
         raise ValueError(f"{path} is not a checkpoint: it has no model_state_dict")
+    if not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in parameters.items()):
+        raise ValueError(f"{path} is not a checkpoint: its model_state_dict holds something else than tensors")
     return checkpoint
+
+
+def read_data(path: str | os.PathLike, device: torch.device | str) -> dict[str, Any]:
+    """A dict of tensors, numbers and texts that `write_checkpoint` wrote. Loads data only, never code."""
+    try:
+        contents = torch.load(path, map_location=device, weights_only=True)
+    except OSError:
+        raise
+    except MemoryError as error:
+        raise ValueError(f"{path} does not fit into memory, or is damaged") from error
+    except Exception as error:  # a damaged file can make the unpickler fail in any way
+        raise ValueError(f"{path} is damaged or not a checkpoint ({type(error).__name__})") from error
+    if not isinstance(contents, dict):
+        raise ValueError(f"{path} is not a checkpoint: it holds a {type(contents).__name__}")
+    return contents
+
+
+def checkpoint_files(folder: str | os.PathLike) -> list[Path]:
+    """Checkpoints of a run in the order of their iterations."""
+    return _numbered(folder, "model")
+
+
+def state_file(folder: str | os.PathLike, completed_iterations: int) -> Path:
+    return Path(folder, f"state_{completed_iterations}.pt")
+
+
+def remove_old_files(folder: str | os.PathLike, completed_iterations: int, keep: int | None) -> None:
+    """Delete states of other checkpoints than the newest, and all but the newest `keep` checkpoints (None: keep all).
+
+    completed_iterations: of the newest checkpoint, which is on the disk.
+    """
+    for path in _numbered(folder, "state"):
+        if path != state_file(folder, completed_iterations):
+            path.unlink(missing_ok=True)
+    for path in checkpoint_files(folder)[:-keep] if keep else []:
+        path.unlink(missing_ok=True)
+
+
+def _numbered(folder: str | os.PathLike, stem: str) -> list[Path]:
+    """Files <stem>_<number>.pt in the order of their numbers."""
+    prefix = f"{stem}_"
+    paths = [p for p in Path(folder).glob(f"{prefix}*.pt") if p.stem.removeprefix(prefix).isdecimal()]
+    return sorted(paths, key=lambda path: int(path.stem.removeprefix(prefix)))
 
 
 def load_parameters(network: nn.Module, state_dict: Mapping[str, Tensor], path: str | os.PathLike, hint: str) -> None:

@@ -54,6 +54,21 @@ class EpisodeStats:
         self.lengths.masked_fill_(done_mask, 0.0)
         self.step += 1
 
+    def state(self) -> dict[str, Any]:
+        """What the next rollout goes on with."""
+        return {
+            "returns": self.returns,
+            "lengths": self.lengths,
+            "finished_returns": list(self.finished_returns),
+            "finished_lengths": list(self.finished_lengths),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self.returns.copy_(state["returns"])
+        self.lengths.copy_(state["lengths"])
+        self.finished_returns = deque(state["finished_returns"], maxlen=WINDOW)
+        self.finished_lengths = deque(state["finished_lengths"], maxlen=WINDOW)
+
     def summarize(self) -> EpisodeSummary:
         finished = torch.stack((self.rollout_returns, self.rollout_lengths))[:, self.rollout_dones][:, -WINDOW:]
         returns, lengths = finished.tolist()

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -11,10 +12,20 @@ from torch import Tensor
 from rsl_rl.algorithms import PPO
 from rsl_rl.env import StepResult, VecEnv
 from rsl_rl.modules import ActorCritic, HIMActorCritic
-from rsl_rl.runners.checkpoint import load_parameters, read_checkpoint, write_checkpoint
+from rsl_rl.runners.checkpoint import (
+    load_parameters,
+    read_checkpoint,
+    read_data,
+    remove_old_files,
+    state_file,
+    write_checkpoint,
+)
+from rsl_rl.runners.curve_file import cut_curves
 from rsl_rl.runners.episode_stats import EpisodeStats, EpisodeSummary
 from rsl_rl.runners.training_log import IterationReport, TrainingLog
 from rsl_rl.utils.config import config_keys, find_class, select_config
+from rsl_rl.utils.files import remove_temporaries
+from rsl_rl.utils.random_state import random_state, set_random_state
 from rsl_rl.utils.signals import StopRequest
 
 
@@ -47,6 +58,7 @@ class OnPolicyRunner:
         self.log_dir = None if log_dir is None else os.fspath(log_dir)
         self.num_steps_per_env = self.cfg["num_steps_per_env"]
         self.save_interval = self.cfg["save_interval"]
+        self.keep = self.cfg.get("keep")  # newest checkpoints that stay on the disk; None: all
 
         self.alg = self._make_algorithm(train_cfg["policy"], train_cfg["algorithm"])
         self.alg.init_storage(
@@ -57,6 +69,9 @@ class OnPolicyRunner:
         self.current_learning_iteration = 0  # completed iterations = number of the next one
         self.tot_timesteps = 0  # over all envs, resumed runs included
         self.tot_time = 0.0  # [s], likewise
+        self.stats = EpisodeStats(env.num_envs, self.num_steps_per_env, self.device)
+        self.last_checkpoint: str | None = None  # path of the newest file that this runner saved
+        self._episodes_restored = False  # `load` put back the env as it was
         self.env.reset()
 
     @property
@@ -83,11 +98,11 @@ class OnPolicyRunner:
         """
         if self.log_dir is not None and self.training_log is None:
             self.training_log = TrainingLog(self.log_dir, self.loss_tags)
-        if init_at_random_ep_len:
+        if init_at_random_ep_len and not self._episodes_restored:
             self._randomize_episode_ages()
+        self._episodes_restored = False
         obs, critic_obs = self._initial_observations()
         self.alg.actor_critic.train()
-        stats = EpisodeStats(self.env.num_envs, self.num_steps_per_env, self.device)
         learn_start = self._now()
         first_iteration = self.current_learning_iteration
         end_iteration = first_iteration + num_learning_iterations
@@ -95,7 +110,7 @@ class OnPolicyRunner:
         with self.stop_request:
             for it in range(first_iteration, end_iteration):
                 start = self._now()
-                obs, critic_obs = self._collect_rollout(obs, critic_obs, stats)
+                obs, critic_obs = self._collect_rollout(obs, critic_obs)
                 collected = self._now()
                 self.alg.compute_returns(critic_obs)
                 losses = self.alg.update()
@@ -111,7 +126,7 @@ class OnPolicyRunner:
                         end_iteration,
                         times=(collected - start, end - collected),
                         losses=losses._asdict(),
-                        episodes=stats.summarize(),
+                        episodes=self.stats.summarize(),
                         eta_s=seconds_per_iteration * (end_iteration - it - 1),
                     )
                     self.training_log.write(report)
@@ -119,10 +134,7 @@ class OnPolicyRunner:
                     self._try_to_save(it)
                 if self.stop_request.requested:
                     break
-
-        self._try_to_save(self.current_learning_iteration)
-        if self.training_log is not None:
-            self.training_log.flush()
+            self._try_to_save(self.current_learning_iteration)
 
     @torch.inference_mode()
     def _randomize_episode_ages(self) -> None:
@@ -138,16 +150,16 @@ class OnPolicyRunner:
         return obs.to(self.device), critic_obs.to(self.device)
 
     @torch.inference_mode()
-    def _collect_rollout(self, obs: Tensor, critic_obs: Tensor, stats: EpisodeStats) -> tuple[Tensor, Tensor]:
+    def _collect_rollout(self, obs: Tensor, critic_obs: Tensor) -> tuple[Tensor, Tensor]:
         """Act for one rollout, store it, and return the observations after its last step."""
-        stats.begin_rollout()
+        self.stats.begin_rollout()
         for _ in range(self.num_steps_per_env):
             actions = self.alg.act(obs, critic_obs)
             result = StepResult(*self.env.step(actions))
             obs, critic_obs = self._to_device(result.obs, result.privileged_obs)
             result = result._replace(rewards=result.rewards.to(self.device), dones=result.dones.to(self.device))
             self._process_step(result, critic_obs)
-            stats.add_step(result.rewards, result.dones, result.extras)
+            self.stats.add_step(result.rewards, result.dones, result.extras)
         return obs, critic_obs
 
     def _process_step(self, result: StepResult, critic_obs: Tensor) -> None:
@@ -192,14 +204,36 @@ class OnPolicyRunner:
         return (total_bytes - free_bytes) / 1e9
 
     def _try_to_save(self, iteration: int) -> None:
-        """Save model_<iteration>.pt; a full or failing disk costs this file, not the training."""
+        """Save model_<iteration>.pt and what an exact continuation needs beside it, and drop what is too old.
+
+        A full or failing disk costs these files, not the training. A death at any moment leaves the newest checkpoint
+        whole, and beside it the state that belongs to it: the state is written first, and old ones are deleted last.
+        """
         if self.log_dir is None:
             return
         path = os.path.join(self.log_dir, f"model_{iteration}.pt")
         try:
+            if hasattr(self.env, "get_state"):
+                write_checkpoint(state_file(self.log_dir, self.current_learning_iteration), self._run_state())
             self.save(path, iteration=iteration)
+            self.last_checkpoint = path
+            remove_old_files(self.log_dir, self.current_learning_iteration, self.keep)
         except OSError as error:
             print(f"Cannot save {path}, training goes on: {error}")
+
+    def continue_log(self) -> None:
+        """After `load` of the newest checkpoint in `log_dir`: clear away what a death after it left there."""
+        remove_temporaries(self.log_dir)
+        cut_curves(self.log_dir, self.current_learning_iteration)
+
+    def _run_state(self) -> dict[str, Any]:
+        """What an exact continuation needs beside the checkpoint."""
+        return {
+            "completed_iterations": self.current_learning_iteration,
+            "env": self.env.get_state(),
+            "episodes": self.stats.state(),
+            "random": random_state(),
+        }
 
     def save(self, path: str | os.PathLike, infos: Any = None, iteration: int | None = None) -> None:
         """Write a checkpoint, whole or not at all.
@@ -231,16 +265,20 @@ class OnPolicyRunner:
 
         Args:
             load_optimizer: also take over what only further training needs: the optimisers' moments, the learning rate
-                and the env's curriculum.
+                and, from the file beside the newest checkpoint, the env and the random generators as they were, so
+                that training goes on as if it had never ended. Without that file the env takes over the curriculum
+                only; this is said on the console.
         """
         checkpoint = read_checkpoint(path, self.device)
         parameters = checkpoint["model_state_dict"]
         load_parameters(self.alg.actor_critic, parameters, path, hint=self._mismatch_hint(parameters))
+        completed = checkpoint.get("completed_iterations", checkpoint.get("iter", 0))
+        counts = (completed, checkpoint.get("tot_timesteps", 0), checkpoint.get("tot_time", 0.0))
+        if not all(isinstance(count, int | float) and count >= 0 for count in counts):
+            raise ValueError(f"{path} is not a checkpoint: its counts of iterations, steps and seconds are {counts}")
+        self.current_learning_iteration, self.tot_timesteps, self.tot_time = int(completed), int(counts[1]), counts[2]
         if load_optimizer:
             self._load_training_state(checkpoint, path)
-        self.current_learning_iteration = checkpoint.get("completed_iterations", checkpoint.get("iter", 0))
-        self.tot_timesteps = checkpoint.get("tot_timesteps", 0)
-        self.tot_time = checkpoint.get("tot_time", 0.0)
         return checkpoint.get("infos")
 
     def _mismatch_hint(self, parameters: Mapping[str, Tensor]) -> str:
@@ -250,12 +288,30 @@ class OnPolicyRunner:
     def _load_training_state(self, checkpoint: dict[str, Any], path: str | os.PathLike) -> None:
         try:
             self.alg.load_optimizer_states(checkpoint)
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError) as error:
             raise ValueError(
                 f"the optimiser state in {path} does not fit ({error}); load_optimizer=False starts it afresh"
             ) from error
-        if "env_state" in checkpoint and hasattr(self.env, "set_curriculum_state"):
-            self.env.set_curriculum_state(checkpoint["env_state"])
+        try:
+            self._restore_run(state_file(Path(path).parent, self.current_learning_iteration))
+        except ValueError as error:
+            print(f"Not restored: the simulation, running episodes and random generators; {error}.")
+            if "env_state" in checkpoint and hasattr(self.env, "set_curriculum_state"):
+                self.env.set_curriculum_state(checkpoint["env_state"])
+
+    def _restore_run(self, path: Path) -> None:
+        """Put back what `_run_state` gave. A file that does not fit is a ValueError and changes nothing."""
+        if not hasattr(self.env, "set_state"):
+            raise ValueError("the environment has no set_state")
+        if not path.is_file():
+            raise ValueError(f"there is no {path.name} beside the checkpoint, as there is beside a run's newest one")
+        state = read_data(path, "cpu")
+        if not {"env", "episodes", "random"} <= state.keys():
+            raise ValueError(f"{path} is not the state of a run")
+        self.env.set_state(state["env"])
+        self.stats.load_state(state["episodes"])
+        set_random_state(state["random"])
+        self._episodes_restored = True
 
     def get_inference_policy(self, device: torch.device | str | None = None) -> Any:
         """The policy as a function: observations (N, num_obs) → mean actions (N, num_actions)."""

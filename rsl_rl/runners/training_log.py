@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from torch.utils.tensorboard import SummaryWriter
-
+from rsl_rl.runners.curve_file import TIME_SUFFIX, CurveFile
 from rsl_rl.runners.episode_stats import EpisodeSummary
 
 WIDTH = 80  # of the console block [characters]
 LABEL_WIDTH = 40  # labels end here, values follow
-FLUSH_S = 10
 
 
 class IterationReport(NamedTuple):
@@ -40,27 +38,31 @@ class TrainingLog:
 
     def __init__(self, log_dir: str, loss_tags: Mapping[str, str]) -> None:
         self.loss_tags = loss_tags
-        self.writer: SummaryWriter | None = SummaryWriter(log_dir=log_dir, flush_secs=FLUSH_S)
+        self.curve_file = CurveFile(log_dir)
+        self._writes_curves = True  # the last attempt succeeded
 
     def write(self, report: IterationReport) -> None:
         print(console_block(report), flush=True)
-        if self.writer is not None:
-            try:
-                self._write_curves(report)
-            except OSError as error:
+        try:
+            self.curve_file.write(_points(report, self.loss_tags))
+        except OSError as error:
+            if self._writes_curves:
                 print(f"Cannot write TensorBoard curves, training goes on without them: {error}")
-                self.writer = None
+            self._writes_curves = False
+        else:
+            if not self._writes_curves:
+                print("TensorBoard curves are written again.")
+            self._writes_curves = True
 
-    def flush(self) -> None:
-        if self.writer is not None:
-            self.writer.flush()
 
-    def _write_curves(self, report: IterationReport) -> None:
-        for tag, value in curves(report, self.loss_tags).items():
-            self.writer.add_scalar(tag, value, report.iteration)
-        if report.episodes.mean_reward is not None:
-            self.writer.add_scalar("Train/mean_reward/time", report.episodes.mean_reward, int(report.tot_time))
-            self.writer.add_scalar("Train/mean_episode_length/time", report.episodes.mean_length, int(report.tot_time))
+def _points(report: IterationReport, loss_tags: Mapping[str, str]) -> dict[str, tuple[float, int]]:
+    """TensorBoard tag → (value, step); the curves over seconds come last, see `cut_curves`."""
+    points = {tag: (value, report.iteration) for tag, value in curves(report, loss_tags).items()}
+    if report.episodes.mean_reward is not None:
+        seconds = int(report.tot_time)
+        points[f"Train/mean_reward{TIME_SUFFIX}"] = (report.episodes.mean_reward, seconds)
+        points[f"Train/mean_episode_length{TIME_SUFFIX}"] = (report.episodes.mean_length, seconds)
+    return points
 
 
 def curves(report: IterationReport, loss_tags: Mapping[str, str]) -> dict[str, float]:

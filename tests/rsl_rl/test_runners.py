@@ -128,10 +128,13 @@ def test_failing_curves_do_not_end_the_training(make_env, plain_cfg, tmp_path, c
     def no_space(*args):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(runner.training_log.writer, "add_scalar", no_space)
-    runner.learn(2)
-    assert runner.current_learning_iteration == 3
-    assert capsys.readouterr().out.count("Cannot write TensorBoard curves") == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(runner.training_log.curve_file, "write", no_space)
+        runner.learn(2)
+    runner.learn(1)
+    assert runner.current_learning_iteration == 4
+    console = capsys.readouterr().out
+    assert console.count("Cannot write TensorBoard curves") == console.count("curves are written again") == 1
 
 
 def test_random_initial_ages_are_written_into_the_envs_own_buffer(make_env, him_cfg):
