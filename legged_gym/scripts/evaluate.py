@@ -1,0 +1,146 @@
+"""Judge policies by a fixed, seeded protocol: python legged_gym/scripts/evaluate.py --task aliengo --protocol paper
+
+Protocols: paper (errors beside the published ones), terrain (every type and level), robustness (payload, pushes,
+friction, a weak leg). `--checkpoints FILE FILE …` compares several. Writes Markdown, JSON and a figure.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from legged_gym.envs import task_registry
+from legged_gym.envs.base.observations import FrameLayout, configured_layout
+from legged_gym.utils.evaluation_report import Results, as_json, as_markdown, best_checkpoint, draw_figure
+from legged_gym.utils.export import commit
+from legged_gym.utils.helpers import class_to_dict, get_args, get_load_path, set_seed, update_cfg_from_args, user_errors
+from legged_gym.utils.protocols import NUM_LEVELS, PROTOCOLS, prepare_config, run_protocol
+from legged_gym.utils.task_registry import experiment_root
+from legged_gym.utils.trials import SETTLE_S, EvaluationRobots, Policy
+from rsl_rl.modules import ActorCritic, HIMActorCritic
+from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, infer_temporal_steps
+from rsl_rl.runners.checkpoint import load_parameters, read_checkpoint
+from rsl_rl.utils.config import config_keys, select_config
+
+ACTOR_INPUT_WEIGHT = "actor.0.weight"
+ROBOTS_PER_CELL_CPU = 2  # on each of the 100 tiles of the map
+
+FLAGS = [
+    {"name": "--protocol", "type": str, "default": "paper", "help": f"one of: {', '.join(PROTOCOLS)}"},
+    {"name": "--checkpoints", "type": str, "nargs": "+", "help": "files to compare; default: --load_run, --checkpoint"},
+    {"name": "--trials", "type": int, "default": 5, "help": "trials of every robot in every case"},
+    {"name": "--trial_s", "type": float, "default": 10.0, "help": "longest duration of a trial [s]"},
+    {"name": "--out", "type": str, "help": "folder of the report; default: logs/<experiment>/evaluation"},
+]
+
+
+def load_policy(path: str, policy_cfg: dict[str, Any], layout: FrameLayout, num_actions: int) -> ActorCritic:
+    """The networks of a checkpoint, whatever its history length; without an estimator it is the PPO baseline."""
+    parameters = read_checkpoint(path, "cpu")["model_state_dict"]
+    frame = layout.num_actor
+    if ENCODER_INPUT_WEIGHT in parameters:
+        steps = infer_temporal_steps(parameters, frame)
+        kwargs = select_config(HIMActorCritic, policy_cfg | {"temporal_steps": steps}, "policy")
+        policy = HIMActorCritic(steps * frame, layout.num_critic, frame, num_actions, **kwargs)
+    else:
+        kwargs = select_config(ActorCritic, policy_cfg, "policy", ignored=config_keys(HIMActorCritic))
+        width = parameters[ACTOR_INPUT_WEIGHT].shape[1] if ACTOR_INPUT_WEIGHT in parameters else frame
+        policy = ActorCritic(width, layout.num_critic, num_actions, **kwargs)
+    load_parameters(policy, parameters, path, hint="; choose the --task that it was trained on")
+    return policy.eval()
+
+
+def num_observations(policy: ActorCritic, frame: int) -> int:
+    """How many numbers of the history a policy reads."""
+    if isinstance(policy, HIMActorCritic):
+        return policy.temporal_steps * frame
+    return policy.actor[0].in_features
+
+
+def acting(policy: ActorCritic, frame: int, device: str) -> Policy:
+    """The policy as a function of an observation that may hold more frames than it was trained on; newest first."""
+    policy, width = policy.to(device), num_observations(policy, frame)
+    return lambda obs: policy.act_inference(obs[:, :width])
+
+
+def checkpoint_paths(args: argparse.Namespace, train_cfg: Any) -> list[str]:
+    """The files to judge."""
+    root = experiment_root(train_cfg)
+    if args.checkpoints:
+        return [get_load_path(root, path) for path in args.checkpoints]
+    return [get_load_path(root, train_cfg.runner.load_run, train_cfg.runner.checkpoint)]
+
+
+def short_names(paths: list[str]) -> list[str]:
+    """Names for the report: the files' own, with the run's folder if there are several files."""
+    return [Path(path).stem if len(paths) == 1 else f"{Path(path).parent.name}/{Path(path).stem}" for path in paths]
+
+
+def prepare(args: argparse.Namespace) -> tuple[EvaluationRobots, dict[str, ActorCritic], Path]:
+    """Build the environment and load the policies, by name; the folder is where the report goes."""
+    if args.protocol not in PROTOCOLS:
+        raise ValueError(f"unknown protocol '{args.protocol}'; known: {', '.join(PROTOCOLS)}")
+    if args.trials < 1 or args.trial_s <= SETTLE_S:
+        raise ValueError(f"--trials must be at least 1 and --trial_s above {SETTLE_S:g}")
+    env_cfg, train_cfg = task_registry.get_cfgs(args.task)
+    prepare_config(env_cfg)
+    if args.num_envs is None and args.sim_device == "cpu":
+        env_cfg.env.num_envs = ROBOTS_PER_CELL_CPU * NUM_LEVELS * env_cfg.terrain.num_cols
+    update_cfg_from_args(env_cfg, train_cfg, args)
+    paths, layout = checkpoint_paths(args, train_cfg), configured_layout(env_cfg)
+    policy_cfg = class_to_dict(train_cfg.policy)
+    policies = {
+        name: load_policy(path, policy_cfg, layout, env_cfg.env.num_actions)
+        for name, path in zip(short_names(paths), paths, strict=True)
+    }
+    longest = max(num_observations(policy, layout.num_actor) for policy in policies.values())
+    env_cfg.env.temporal_steps = longest // layout.num_actor
+    env, _ = task_registry.make_env(args.task, args, env_cfg, train_cfg)
+    folder = Path(args.out) if args.out else experiment_root(train_cfg) / "evaluation"
+    return EvaluationRobots(env), policies, folder
+
+
+def write_report(protocol: str, results: Results, about: dict[str, Any], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{protocol}.md").write_text(as_markdown(protocol, results, about), encoding="utf-8")
+    report = json.dumps(as_json(results, about), indent=1, ensure_ascii=False)
+    (folder / f"{protocol}.json").write_text(report, encoding="utf-8")
+    draw_figure(protocol, results, folder / f"{protocol}.png")
+    print(f"Wrote {folder / protocol}.md, .json and .png")
+
+
+def evaluate(args: argparse.Namespace) -> Results:
+    """Judge the policies that the command line chooses; its mistakes end the program with one sentence."""
+    with user_errors():
+        robots, policies, folder = prepare(args)
+    env, results = robots.env, {}
+    start = time.perf_counter()
+    for name, policy in policies.items():
+        set_seed(env.cfg.seed)  # every policy meets the same commands, starts and pushes
+        print(f"Evaluating {name}: {args.protocol}, {env.num_envs} robots, {args.trials} trials")
+        policy_fn = acting(policy, env.num_one_step_obs, env.device)
+        results[name] = list(run_protocol(robots, policy_fn, args.protocol, args.trials, args.trial_s))
+    about = {
+        "task": args.task,
+        "robots": env.num_envs,
+        "trials": args.trials,
+        "longest trial [s]": args.trial_s,
+        "seed": env.cfg.seed,
+        "device": str(torch.device(env.device)),
+        "commit": commit(),
+        "duration [s]": round(time.perf_counter() - start),
+    }
+    report = as_markdown(args.protocol, results, about)
+    print(report)
+    print(f"Best checkpoint: {best_checkpoint(results)}")
+    write_report(args.protocol, results, about, folder)
+    return results
+
+
+if __name__ == "__main__":
+    with user_errors():
+        arguments = get_args(extra=FLAGS)
+    evaluate(arguments)

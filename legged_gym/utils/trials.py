@@ -1,0 +1,150 @@
+"""Measured trials: every robot starts on its own tile, follows one command, and is watched until it falls or leaves."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from isaacgym import gymtorch
+
+SETTLE_S = 1.0  # [s] at the start of a trial that errors leave out: the robot lands and speeds up
+PUSH_INTERVAL_S = 3.0  # [s]
+CHECK_STEPS = 25  # how often the host asks whether anyone is still running
+
+Policy = Callable[[Tensor], Tensor]
+
+
+class Condition(NamedTuple):
+    """What is unusual about robots and ground during a trial; the defaults are the robot as it is built."""
+
+    payload: float = 0.0  # [kg] on the base
+    push_speed: float = 0.0  # [m/s] added to the base in a random direction every PUSH_INTERVAL_S
+    friction: float = 1.0  # of the robot; the simulator averages it with the ground's 1.0
+    leg_strength: float = 1.0  # share of torque that the motors of the first leg still give
+
+
+class TrialResult(NamedTuple):
+    """What happened to each robot, (N,) each; steps count while it stands and is on its tile."""
+
+    lin_vel_error: Tensor  # [m/s] mean norm of the horizontal velocity's error, base frame; NaN: never measured
+    ang_vel_error: Tensor  # [rad/s] mean absolute error of the yaw rate; NaN: never measured
+    fell: Tensor  # bool
+    crossed: Tensor  # bool; left its tile on its feet
+    distance: Tensor  # [m] from its start, in a straight line, at the end
+    path_length: Tensor  # [m]
+    energy: Tensor  # [J] sum of |power| dt over the joints
+
+
+class EvaluationRobots:
+    """An environment whose robots are placed, commanded and hampered on purpose. Heading commands must be off."""
+
+    def __init__(self, env: Any) -> None:
+        self.env = env
+        env.terrain_curriculum = False  # robots stay on their tiles
+        self._all_ids = torch.arange(env.num_envs, device=env.device)
+        self._noise_scale_vec = env.noise_scale_vec.clone()
+        self._motors = {name: getattr(env, name).clone() for name in ("p_gains", "d_gains", "torque_limits")}
+        bodies = [
+            env.gym.get_actor_rigid_body_properties(handle, actor)
+            for handle, actor in zip(env.envs, env.actor_handles, strict=True)
+        ]
+        self._base_mass = bodies[0][0].mass
+        self.mass = sum(body.mass for body in bodies[0])  # [kg] of a robot without payload
+
+    def place(self, levels: Tensor, columns: Tensor) -> None:
+        """Choose every robot's tile: rows and columns of the map, (N,) int64 each."""
+        env = self.env
+        env.terrain_levels[:], env.terrain_types[:] = levels, columns
+        env.env_origins[:] = env.terrain_origins[levels, columns]
+
+    def set_noise(self, enabled: bool) -> None:
+        """Switch the observation noise. (The noise scales change, not the flag, which a CUDA graph would not see.)"""
+        self.env.noise_scale_vec[:] = self._noise_scale_vec * enabled
+
+    def set_condition(self, condition: Condition) -> None:
+        """Change bodies, surfaces and motors of all robots; pushes are up to `run_trial`."""
+        env = self.env
+        if (env.payload != condition.payload).any():
+            self._set_payload(condition.payload)
+        env.friction_coeffs[:] = condition.friction
+        env.gym.set_actor_rigid_shape_material_tensors(
+            env.sim,
+            gymtorch.unwrap_tensor(env.friction_coeffs.flatten()),
+            gymtorch.unwrap_tensor(env.restitution_coeffs.flatten()),
+        )
+        leg = env.dof_names[0].split("_")[0]
+        weak = [name.startswith(leg) for name in env.dof_names]
+        strength = torch.where(torch.tensor(weak, device=env.device), condition.leg_strength, 1.0)
+        for name, value in self._motors.items():
+            getattr(env, name)[:] = value * strength
+
+    def _set_payload(self, payload: float) -> None:
+        env = self.env
+        env.payload[:] = payload
+        for handle, actor in zip(env.envs, env.actor_handles, strict=True):
+            bodies = env.gym.get_actor_rigid_body_properties(handle, actor)
+            bodies[0].mass = self._base_mass + payload
+            env.gym.set_actor_rigid_body_properties(handle, actor, bodies, recomputeInertia=True)
+
+    @torch.inference_mode()
+    def run_trial(self, policy: Policy, commands: Tensor, seconds: float, push_speed: float = 0.0) -> TrialResult:
+        """One trial of every robot.
+
+        Args:
+            policy: observations (N, num_obs) to actions (N, num_actions).
+            commands: vx, vy [m/s], yaw rate [rad/s], base frame, (N, 3).
+            seconds: longest duration.
+            push_speed: [m/s] of the pushes.
+        """
+        env = self.env
+        env.reset_idx(self._all_ids)
+        env.commands[:, :3] = commands
+        obs = env.step(torch.zeros(env.num_envs, env.num_actions, device=env.device)).obs
+        start = env.root_states[:, :2].clone()
+        running = torch.ones_like(env.reset_buf)
+        fell, crossed = torch.zeros_like(running), torch.zeros_like(running)
+        lin_sum, ang_sum, measured, path_length, distance, energy = torch.zeros(6, env.num_envs, device=env.device)
+        position = start.clone()
+        for step in range(1, round(seconds / env.dt) + 1):
+            if push_speed and step % round(PUSH_INTERVAL_S / env.dt) == 0:
+                self._push(push_speed)
+            result = env.step(policy(obs))
+            obs = result.obs
+            fell |= running & result.dones
+            running &= ~result.dones
+            self._move_on(position, path_length, running)
+            lin_error = (commands[:, :2] - env.base_lin_vel[:, :2]).norm(dim=1)
+            ang_error = (commands[:, 2] - env.base_ang_vel[:, 2]).abs()
+            counted = running & (step * env.dt > SETTLE_S)
+            lin_sum += torch.where(counted, lin_error, 0.0)
+            ang_sum += torch.where(counted, ang_error, 0.0)
+            measured += counted
+            energy += torch.where(running, (env.torques * env.dof_vel).abs().sum(dim=1) * env.dt, 0.0)
+            distance = torch.where(running, (position - start).norm(dim=1), distance)
+            left = running & self._off_tile(position)
+            crossed |= left
+            running &= ~left
+            env.commands[:, :3] = torch.where(running[:, None], commands, 0.0)  # whoever is done stands still
+            if step % CHECK_STEPS == 0 and not running.any():
+                break
+        return TrialResult(lin_sum / measured, ang_sum / measured, fell, crossed, distance, path_length, energy)
+
+    def _move_on(self, position: Tensor, path_length: Tensor, running: Tensor) -> None:
+        """Add the running robots' last step to their paths. position: before the step; updated in place, (N, 2)."""
+        now = self.env.root_states[:, :2]
+        path_length += torch.where(running, (now - position).norm(dim=1), 0.0)
+        position[:] = torch.where(running[:, None], now, position)
+
+    def _off_tile(self, position: Tensor) -> Tensor:
+        """Whether robots are beyond the edges of their tiles, (N,) bool."""
+        terrain = self.env.cfg.terrain
+        half = torch.tensor([terrain.terrain_length / 2, terrain.terrain_width / 2], device=self.env.device)
+        return ((position - self.env.env_origins[:, :2]).abs() > half).any(dim=1)
+
+    def _push(self, speed: float) -> None:
+        env = self.env
+        angle = 2 * math.pi * torch.rand(env.num_envs, device=env.device)
+        env.root_states[:, 7:9] += speed * torch.stack((angle.cos(), angle.sin()), dim=1)
+        env.gym.set_actor_root_state_tensor(env.sim, gymtorch.unwrap_tensor(env.root_states))

@@ -1,0 +1,285 @@
+"""evaluate.py: trials against a scripted environment, conditions and placement in a real one, statistics by hand."""
+
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small_envs import build
+from test_export import make_policy
+
+from legged_gym.envs import task_registry
+from legged_gym.scripts.evaluate import FLAGS, acting, evaluate, load_policy, prepare
+from legged_gym.utils.evaluation_report import best_checkpoint
+from legged_gym.utils.helpers import class_to_dict, get_args
+from legged_gym.utils.protocols import (
+    PAPER_ERRORS,
+    PAPER_TESTS,
+    Estimate,
+    Row,
+    cases,
+    estimate,
+    mean_level_reached,
+    paper_groups,
+    prepare_config,
+    rows,
+    spread,
+)
+from legged_gym.utils.trials import Condition, EvaluationRobots, TrialResult
+from rsl_rl.modules import ActorCritic
+from rsl_rl.runners.checkpoint import write_checkpoint
+
+TOLERANCE = 1e-5  # float32 sums over some hundred steps
+NUM_ENVS = 40  # one robot on each of the ten columns of four levels
+
+
+class ScriptedEnv:
+    """Robots that glide along x at given speeds and fall at given steps; tiles are 8 m long."""
+
+    def __init__(self, speeds: list[float], fall_steps: list[int]) -> None:
+        n = self.num_envs = len(speeds)
+        self.num_actions, self.dt, self.device = 2, 0.02, "cpu"
+        self.speeds, self.fall_steps, self.steps = torch.tensor(speeds), torch.tensor(fall_steps), -1
+        self.cfg = SimpleNamespace(terrain=SimpleNamespace(terrain_length=8.0, terrain_width=8.0))
+        self.env_origins = torch.tensor([20.0, 12.0, 0.0]).repeat(n, 1)
+        self.root_states = torch.zeros(n, 13)
+        self.commands = torch.full((n, 4), 9.0)
+        self.base_lin_vel, self.base_ang_vel = torch.zeros(n, 3), torch.zeros(n, 3)
+        self.base_lin_vel[:, 0], self.base_ang_vel[:, 2] = self.speeds, 0.25
+        self.torques, self.dof_vel = torch.tensor([[3.0, -2.0]]).repeat(n, 1), torch.tensor([[-1.0, 5.0]]).repeat(n, 1)
+        self.reset_buf = torch.zeros(n, dtype=torch.bool)
+        self.noise_scale_vec = torch.ones(4)
+        self.p_gains = self.d_gains = self.torque_limits = torch.ones(2)
+        self.gym = SimpleNamespace(get_actor_rigid_body_properties=lambda env, actor: [SimpleNamespace(mass=25.0)])
+        self.envs = self.actor_handles = list(range(n))
+
+    def reset_idx(self, env_ids: torch.Tensor) -> None:
+        self.root_states[env_ids, :2] = self.env_origins[env_ids, :2]
+        self.steps = -1  # the step that run_trial takes after a reset does not count
+
+    def step(self, actions: torch.Tensor) -> Any:
+        self.steps += 1
+        if self.steps > 0:
+            self.root_states[:, 0] += self.speeds * self.dt
+        dones = self.steps == self.fall_steps
+        self.root_states[dones, :2] = self.env_origins[dones, :2]  # the next episode begins
+        return SimpleNamespace(obs=torch.zeros(self.num_envs, 3), dones=dones)
+
+
+def test_trial_measures_what_the_script_of_the_robots_says() -> None:
+    env = ScriptedEnv(speeds=[0.5, 2.0, 1.0, 1.5], fall_steps=[-1, -1, 30, 75])
+    commands = torch.tensor([[1.0, 0.0, 0.5]]).repeat(4, 1)
+    result = EvaluationRobots(env).run_trial(lambda obs: torch.zeros(4, 2), commands, seconds=3.0)
+    nan = math.nan  # robot 2 falls after 0.6 s, before anything is measured
+    np.testing.assert_allclose(result.lin_vel_error, [0.5, 1.0, nan, 0.5], atol=TOLERANCE)
+    np.testing.assert_allclose(result.ang_vel_error, [0.25, 0.25, nan, 0.25], atol=TOLERANCE)
+    assert result.fell.tolist() == [False, False, True, True]
+    assert result.crossed.tolist() == [False, True, False, False]
+    # robot 1 is beyond the edge at 4 m after 100 or 101 steps of 4 cm; the falls' own step is not walked
+    expected = [1.5, 4.04, 29 * 0.02, 74 * 0.03]
+    np.testing.assert_allclose(result.distance, expected, atol=0.041)
+    np.testing.assert_allclose(result.path_length, result.distance, atol=1e-4)
+    power = 3.0 * 1.0 + 2.0 * 5.0  # [W]
+    np.testing.assert_allclose(result.energy[[0, 2, 3]], [power * 3.0, power * 0.58, power * 1.48], rtol=1e-4)
+    # whoever is done is told to stand still
+    assert env.commands[0, :3].tolist() == [1.0, 0.0, 0.5] and (env.commands[1:, :3] == 0).all()
+
+
+@pytest.fixture(scope="module")
+def robots() -> EvaluationRobots:
+    env_cfg, _ = task_registry.get_cfgs("aliengo")
+    prepare_config(env_cfg)
+    env_cfg.env.num_envs, env_cfg.terrain.border_size = NUM_ENVS, 5.0
+    return EvaluationRobots(build(env_cfg, "aliengo"))
+
+
+def test_robots_stand_on_the_tiles_of_their_group(robots: EvaluationRobots) -> None:
+    env = robots.env
+    members = spread(robots, (1, 2, 3, 4))
+    env.reset_idx(torch.arange(NUM_ENVS))
+    tiles = (env.root_states[:, :2] / 8.0).floor().int().tolist()
+    assert sum(int(mask.sum()) for mask in members.values()) == NUM_ENVS
+    for (name, level), mask in members.items():
+        assert mask.sum() == 2, "two columns of every type"
+        for robot in mask.nonzero().flatten().tolist():
+            row, column = tiles[robot]
+            assert row == level and env.terrain.tile_types[row, column] == name
+    pooled = {group.terrain: int(group.mask.sum()) for group in paper_groups(members)}
+    assert pooled == {"slopes": 8, "rough slopes": 8, "stairs": 16, "discrete": 8}
+
+
+def test_levels_stay_through_resets(robots: EvaluationRobots) -> None:
+    env = robots.env
+    spread(robots, (1, 2, 3, 4))
+    before = env.terrain_levels.clone()
+    env.episode_length_buf[:] = 100  # as if the robots had lived and gone nowhere
+    env.reset_idx(torch.arange(NUM_ENVS))
+    assert (env.terrain_levels == before).all()
+
+
+def test_noise_can_be_switched(robots: EvaluationRobots) -> None:
+    env = robots.env
+    for enabled in (False, True, False):
+        robots.set_noise(enabled)
+        assert (env.get_current_obs() != env.get_current_obs()).any() == enabled
+
+
+def test_conditions_reach_the_simulator_and_are_taken_back(robots: EvaluationRobots) -> None:
+    env, robot = robots.env, 7
+
+    def state() -> tuple[float, float, torch.Tensor]:
+        bodies = env.gym.get_actor_rigid_body_properties(env.envs[robot], env.actor_handles[robot])
+        shapes = env.gym.get_actor_rigid_shape_properties(env.envs[robot], env.actor_handles[robot])
+        env.dof_vel[robot] = 0.0
+        env.dof_pos[robot] = env.default_dof_pos[0]
+        torques = env._compute_torques(torch.full((NUM_ENVS, 12), 0.4))[robot]
+        return sum(body.mass for body in bodies), shapes[-1].friction, torques
+
+    robots.set_condition(Condition())
+    mass, friction, torques = state()
+    assert friction == 1.0 and torques.tolist() == pytest.approx([40.0 * 0.5 * 0.4] * 12)
+    robots.set_condition(Condition(payload=6.0, friction=0.25, leg_strength=0.5))
+    heavier, slippery, weaker = state()
+    assert heavier - mass == pytest.approx(6.0, abs=1e-4) and slippery == 0.25
+    assert [name[:2] for name in env.dof_names[:3]] == ["FL"] * 3
+    assert weaker.tolist() == pytest.approx([4.0] * 3 + [8.0] * 9)
+    assert env.torque_limits[:4].tolist() == pytest.approx([22.0, 22.0, 27.5, 44.0])
+    robots.set_condition(Condition())
+    again = state()
+    assert again[0] == pytest.approx(mass) and again[1] == 1.0 and again[2].tolist() == torques.tolist()
+
+
+def test_pushes_add_the_speed_in_any_direction(robots: EvaluationRobots) -> None:
+    env = robots.env
+    before = env.root_states[:, 7:9].clone()
+    robots._push(1.5)
+    added = env.root_states[:, 7:9] - before
+    assert added.norm(dim=1).tolist() == pytest.approx([1.5] * NUM_ENVS, abs=1e-5)
+    assert added.mean(dim=0).norm() < 0.75  # forty directions do not agree
+
+
+def test_commands_stay_within_the_bounds_of_their_test() -> None:
+    torch.manual_seed(0)
+    bounds = {"lin ±1": (1, 1, 0), "lin ±2": (2, 1, 0), "ang ±1": (0, 0, 1), "ang ±2": (0, 0, 2), "both ±1": (1, 1, 1)}
+    for test in PAPER_TESTS:
+        commands = test.draw(2000, "cpu")
+        largest = commands.abs().max(dim=0).values
+        assert largest.tolist() == pytest.approx(bounds[test.name], rel=0.02)
+        speeds = commands[:, :2].norm(dim=1)
+        assert ((speeds == 0) | (speeds > 0.2)).all()
+        assert (commands[commands[:, 0].abs() >= 1.0, 1] == 0).all()
+
+
+def test_protocols_run_with_and_without_noise() -> None:
+    assert [(name, noise) for name, _, _, noise in cases("terrain")] == [
+        ("forward 1 m/s", False),
+        ("forward 1 m/s", True),
+    ]
+    assert len(list(cases("paper"))) == 10
+    (forward, *_) = (test for _, test, _, _ in cases("terrain"))
+    assert forward.draw(3, "cpu").tolist() == [[1.0, 0.0, 0.0]] * 3
+
+
+def test_estimate_is_the_mean_over_robots_of_their_means() -> None:
+    nan = math.nan
+    values = np.array([[0.1, 0.4, nan, 0.9], [0.3, nan, nan, 0.5]])  # two trials of four robots
+    per_robot = np.array([0.2, 0.4, 0.7])
+    result = estimate(torch.tensor(values))
+    assert result.mean == pytest.approx(per_robot.mean())
+    assert result.half_width == pytest.approx(1.96 * per_robot.std(ddof=1) / math.sqrt(3))
+    assert math.isnan(estimate(torch.full((2, 3), nan)).mean)
+
+
+def test_rows_pool_energy_and_count_falls() -> None:
+    def trial(fell: list[float], energy: list[float]) -> TrialResult:
+        zero = torch.zeros(3)
+        fallen = torch.tensor(fell).bool()
+        return TrialResult(zero, zero, fallen, ~fallen, zero, torch.tensor([2.0, 3.0, 5.0]), torch.tensor(energy))
+
+    groups = [SimpleNamespace(terrain="slopes", level=2, mask=torch.tensor([True, False, True]))]
+    unpacked = [(group.terrain, group.level, group.mask) for group in groups]
+    results = [trial([0, 1, 1], [100.0, 7.0, 200.0]), trial([0, 1, 0], [300.0, 7.0, 100.0])]
+    (row,) = rows(results, unpacked, "lin", noise=True, weight=50.0)
+    assert row.robots == 2 and row.success.mean == 0.75 and row.crossed.mean == 0.75
+    assert row.cost_of_transport == pytest.approx(700.0 / (50.0 * 14.0))
+
+
+def test_mean_level_reached_multiplies_the_levels_passed() -> None:
+    assert mean_level_reached([1.0, 0.5, 0.5, 0.0, 1.0]) == pytest.approx(1.0 + 0.5 + 0.25)
+
+
+def test_best_checkpoint_is_the_safest_then_the_most_exact() -> None:
+    def row(success: float, lin_vel_error: float) -> Row:
+        zero = Estimate(0.0, 0.0)
+        lin, safe = Estimate(lin_vel_error, 0.1), Estimate(success, 0.1)
+        return Row("slopes", None, "lin", True, 5, lin, zero, safe, zero, zero, cost_of_transport=0.0)
+
+    results = {"exact": [row(0.90, 0.05)], "safe": [row(0.995, 0.2)], "both": [row(0.99, 0.1)]}
+    assert best_checkpoint(results) == "both"
+    assert best_checkpoint({name: results[name] for name in ("exact", "safe")}) == "safe"
+
+
+def test_published_errors_are_those_of_the_paper() -> None:
+    assert PAPER_ERRORS["stairs", "both ±1"] == (0.135, 0.096)
+    assert PAPER_ERRORS["rough slopes", "ang ±2"] == (None, 0.143)
+    assert ("stairs", "lin ±2") not in PAPER_ERRORS
+
+
+def test_a_short_history_reads_the_newest_frames(flat_env: Any, tmp_path: Path) -> None:
+    six = make_policy(flat_env, 6)
+    write_checkpoint(tmp_path / "model_5.pt", {"model_state_dict": six.state_dict(), "iter": 5})
+    _, train_cfg = task_registry.get_cfgs("aliengo_flat")
+    policy_cfg = class_to_dict(train_cfg.policy)
+    loaded = load_policy(str(tmp_path / "model_5.pt"), policy_cfg, flat_env.layout, flat_env.num_actions)
+    obs = torch.randn(3, 450)
+    with torch.inference_mode():
+        assert torch.equal(acting(loaded, 45, "cpu")(obs), six.act_inference(obs[:, :270]))
+
+
+def test_the_baseline_and_foreign_files_are_told_apart(flat_env: Any, tmp_path: Path) -> None:
+    _, train_cfg = task_registry.get_cfgs("aliengo_flat")
+    policy_cfg = class_to_dict(train_cfg.policy)
+    baseline = ActorCritic(450, flat_env.num_privileged_obs, 12)
+    write_checkpoint(tmp_path / "baseline.pt", {"model_state_dict": baseline.state_dict()})
+    assert type(load_policy(str(tmp_path / "baseline.pt"), policy_cfg, flat_env.layout, 12)) is ActorCritic
+    write_checkpoint(tmp_path / "foreign.pt", {"model_state_dict": {"weight": torch.zeros(3)}})
+    with pytest.raises(ValueError, match="does not fit the network"):
+        load_policy(str(tmp_path / "foreign.pt"), policy_cfg, flat_env.layout, 12)
+
+
+def evaluation_args(*flags: str) -> Any:
+    return get_args(["--task", "aliengo", "--headless", "--sim_device", "cpu", *flags], extra=FLAGS)
+
+
+@pytest.mark.slow
+def test_script_compares_checkpoints_and_writes_its_report(flat_env: Any, tmp_path: Path) -> None:
+    files = []
+    for steps in (6, 10):
+        files.append(str(tmp_path / f"model_{steps}.pt"))
+        write_checkpoint(files[-1], {"model_state_dict": make_policy(flat_env, steps).state_dict(), "iter": steps})
+    flags = ["--num_envs", "100", "--trials", "1", "--trial_s", "1.2", "--protocol", "terrain"]
+    results = evaluate(evaluation_args(*flags, "--checkpoints", *files, "--out", str(tmp_path / "out")))
+    report = json.loads((tmp_path / "out" / "terrain.json").read_text(encoding="utf-8"))
+    assert report["best"] in results and len(report["results"]) == 2
+    first, *rest = next(iter(report["results"].values()))
+    assert len(rest) == 2 * 5 * 10 - 1 and 0.0 <= first["success"]["mean"] <= 1.0
+    text = (tmp_path / "out" / "terrain.md").read_text(encoding="utf-8")
+    assert "| stairs_up | yes |" in text and "mean level reached" in text
+    assert (tmp_path / "out" / "terrain.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--protocol", "moon"], "unknown protocol 'moon'; known: paper, terrain, robustness"),
+        (["--trials", "0"], "--trials must be at least 1"),
+        (["--checkpoints", "none.pt"], "no checkpoint"),
+    ],
+)
+def test_mistakes_are_one_sentence(flags: list[str], message: str) -> None:
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        prepare(evaluation_args(*flags))
