@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from isaacgym.engine import snapshot
 from isaacgym.gym_dynamics import DynamicsCalls
 from isaacgym.gym_types import CoordinateSpace, Tensor
 from isaacgym.simulation import Simulation
@@ -172,3 +173,11 @@ class TensorCalls(DynamicsCalls):
     def get_overflow_count_tensor(self, sim: Simulation) -> Tensor:
         """Not in Isaac Gym: how many envs ever had more contacts than there was room for, 0-d int64."""
         return Tensor(sim.engine.overflow_count())
+
+    def get_sim_snapshot(self, sim: Simulation) -> dict[str, torch.Tensor]:
+        """Not in Isaac Gym: all of the simulation's state, copied to the host, for an exact continuation."""
+        return snapshot.save(sim)
+
+    def set_sim_snapshot(self, sim: Simulation, state: dict[str, torch.Tensor]) -> None:
+        """Not in Isaac Gym: take over a snapshot of a simulation of the same envs; else a ValueError."""
+        snapshot.load(sim, state)

@@ -1,8 +1,8 @@
 """`gymapi.acquire_gym()` and the types around it: Isaac Gym's interface in front of our engine.
 
 Every method keeps Isaac Gym's name, argument order and meaning. What is not supported raises one sentence that says so.
-Two methods are ours: `set_actor_rigid_shape_material_tensors`, which writes all frictions in one call, and
-`get_overflow_count_tensor`.
+Four methods are ours: `set_actor_rigid_shape_material_tensors`, which writes all frictions in one call,
+`get_overflow_count_tensor`, and `get_sim_snapshot` and `set_sim_snapshot`, which copy all of the state out and in.
 """
 
 from __future__ import annotations

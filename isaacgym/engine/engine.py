@@ -331,6 +331,39 @@ class Engine:
         """Number of worlds that ever had more contacts or constraints than there was room for, 0-d on the device."""
         return (self._overflow & int(OVERFLOWS)).ne(0).sum()
 
+    # ---- all of the state, see snapshot.py ---------------------------------------------------------------------------
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """Live tensors, by name, of all that a step depends on and that changes after construction.
+
+        A subclass adds what it keeps itself. After writing into them: `state_changed`.
+        """
+        own = ("qpos", "qvel", "torques", "contact_forces", "friction", "restitution")
+        tensors = {name: getattr(self, name) for name in own}
+        tensors |= {"warmstart": self._warmstart, "overflow": self._overflow}
+        fields = [*PER_WORLD_FIELDS, *(FIXED_BASE_FIELDS if self.fixed_base else ())]
+        tensors |= {field: wp.to_torch(getattr(self._model, field)) for field in fields}
+        tensors |= {field: wp.to_torch(getattr(self._model, field)) for field, _ in self._dof_fields}
+        tensors |= {f"dofs.{field}": values for field, values in self._dof_fields}
+        tensors["gravity"] = wp.to_torch(self._model.opt.gravity)
+        if self._drives is not None:
+            drives, parameters = self._drives, self._drives.parameters
+            tensors |= {name: getattr(drives, name) for name in ("position_targets", "velocity_targets", "inertia")}
+            tensors |= {name: getattr(parameters, name) for name in ("mode", "stiffness", "damping", "effort")}
+        if self._force_sensors is not None:
+            tensors["wrenches"] = self._force_sensors.wrenches
+        return tensors
+
+    def state_changed(self) -> None:
+        """Before the next step, compute anew what follows from the state."""
+        self._stale = True
+        self._forces_staged = False
+
+    @property
+    def staged_forces(self) -> tuple[Tensor | None, Tensor | None, bool] | None:
+        """Arguments of the `apply_body_forces` that waits for the next step."""
+        return (*self._staged, self._staged_local) if self._forces_staged else None
+
     # ---- stepping ------------------------------------------------------------------------------------------------
 
     def step(self, substeps: int = 1) -> None:

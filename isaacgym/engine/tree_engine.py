@@ -349,6 +349,10 @@ class TreeEngine(Engine):
             mjw.com_pos(self._model, self._data)
             mjw.crb(self._model, self._data)
 
+    def state_tensors(self) -> dict[str, Tensor]:
+        """As of `Engine`."""
+        return super().state_tensors() | {"overflowed": wp.to_torch(self._overflowed)}
+
     def overflow_count(self) -> Tensor:
         """Number of contacts that there was no room for, in all steps, 0-d on the device."""
         return wp.to_torch(self._overflowed)[0]

@@ -20,6 +20,7 @@ from legged_gym.envs.base.domain_rand import Randomization
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 from legged_gym.envs.base.rewards import FOOT_CONTACT_FORCE, Rewards, track_foot_contacts
 from legged_gym.envs.base.scene import START_SPREAD, Scene, check_config
+from legged_gym.utils.env_state import env_state, restore_env
 from legged_gym.utils.helpers import class_to_dict
 from legged_gym.utils.math import rotate_inverse_points, uniform
 from legged_gym.utils.recorded import Recorded
@@ -39,6 +40,7 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
     """
 
     graph_safe = True
+    counters = ("common_step_counter", "_last_range_check")  # state that is no tensor; a subclass adds its own
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -87,6 +89,16 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         self._follow_commands = Recorded(self._update_commands_and_heights, enabled)
         self._judge = Recorded(self._judge_step, enabled)
         self._observe = Recorded(self._finish_step, enabled)
+
+    # -- all of the state
+
+    def get_state(self) -> dict[str, Any]:
+        """All that the next step depends on but for the random generators, for a run that goes on exactly."""
+        return env_state(self)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take over `get_state` of an environment of the same config and terrain; else a ValueError."""
+        restore_env(self, state)
 
     # -- one step
 

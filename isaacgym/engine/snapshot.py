@@ -1,0 +1,71 @@
+"""The state of a simulation out and in, so that it goes on exactly as it would have.
+
+What follows from the state (poses, contacts, inertia) is not kept: the engine computes it anew before the next step.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from isaacgym.simulation import Simulation
+
+ACTOR_ARRAYS = ("mass", "com", "inertia", "friction", "restitution")  # what actors answer to questions about them
+STAGED = ("forces", "torques")  # body forces that wait for the next step
+
+
+def save(sim: Simulation) -> dict[str, Tensor]:
+    """Copies on the host, by name."""
+    live = {name: tensor.detach().cpu().clone() for name, tensor in _live_tensors(sim).items()}
+    arrays = {f"actors.{name}": torch.from_numpy(_of_actors(sim, name)) for name in ACTOR_ARRAYS}
+    return live | arrays | _staged_forces(sim)
+
+
+def load(sim: Simulation, state: dict[str, Tensor]) -> None:
+    """Take over what `save` gave; a state of other names or sizes is a ValueError and changes nothing."""
+    live = _live_tensors(sim)
+    arrays = {f"actors.{name}": torch.from_numpy(_of_actors(sim, name)) for name in ACTOR_ARRAYS}
+    staged = {name: value for name, value in state.items() if name.startswith("staged.")}
+    check_tensors(live | arrays, {name: value for name, value in state.items() if name not in staged})
+    for name, tensor in live.items():
+        tensor.copy_(state[name])
+    for name in ACTOR_ARRAYS:
+        for env, values in zip(sim.envs, state[f"actors.{name}"].numpy(), strict=True):
+            setattr(env.actors[0], name, values.copy())
+    sim.bodies_changed = False
+    sim.engine.state_changed()
+    if staged:
+        given = [staged[f"staged.{name}"].to(sim.device) if f"staged.{name}" in staged else None for name in STAGED]
+        sim.engine.apply_body_forces(*given, local=bool(staged["staged.local"]))
+
+
+def check_tensors(own: dict[str, Tensor], given: dict[str, Tensor]) -> None:
+    """Refuse tensors that cannot be copied into one's own."""
+    for name in own.keys() ^ given.keys():
+        raise ValueError(f"it was saved {'without' if name in own else 'with'} '{name}'")
+    for name, tensor in own.items():
+        if not isinstance(given[name], Tensor) or given[name].shape != tensor.shape:
+            shape = tuple(getattr(given[name], "shape", ()))
+            raise ValueError(f"'{name}' was saved with the shape {shape} and is {tuple(tensor.shape)} here")
+
+
+def _live_tensors(sim: Simulation) -> dict[str, Tensor]:
+    mirrors = ("root_states", "dof_states", "body_states", "contact_forces", "dof_forces", "_last_dof_forces")
+    own = {f"sim.{name}": getattr(sim, name) for name in mirrors}
+    return own | {f"engine.{name}": tensor for name, tensor in sim.engine.state_tensors().items()}
+
+
+def _of_actors(sim: Simulation, name: str) -> np.ndarray:
+    return np.stack([getattr(env.actors[0], name) for env in sim.envs])
+
+
+def _staged_forces(sim: Simulation) -> dict[str, Tensor]:
+    if sim.engine.staged_forces is None:
+        return {}
+    *values, local = sim.engine.staged_forces
+    staged = {f"staged.{name}": value.cpu() for name, value in zip(STAGED, values, strict=True) if value is not None}
+    return staged | {"staged.local": torch.tensor(local)}
