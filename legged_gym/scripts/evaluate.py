@@ -106,7 +106,7 @@ def prepare(args: argparse.Namespace) -> tuple[EvaluationRobots, dict[str, Actor
 def write_report(protocol: str, results: Results, about: dict[str, Any], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{protocol}.md").write_text(as_markdown(protocol, results, about), encoding="utf-8")
-    report = json.dumps(as_json(results, about), indent=1, ensure_ascii=False)
+    report = json.dumps(as_json(protocol, results, about), indent=1, ensure_ascii=False)
     (folder / f"{protocol}.json").write_text(report, encoding="utf-8")
     draw_figure(protocol, results, folder / f"{protocol}.png")
     print(f"Wrote {folder / protocol}.md, .json and .png")
@@ -135,7 +135,7 @@ def evaluate(args: argparse.Namespace) -> Results:
     }
     report = as_markdown(args.protocol, results, about)
     print(report)
-    print(f"Best checkpoint: {best_checkpoint(results)}")
+    print(f"Best checkpoint: {best_checkpoint(args.protocol, results)}")
     write_report(args.protocol, results, about, folder)
     return results
 

@@ -76,8 +76,8 @@ CONDITIONS = {
     "pushes 0.5 m/s": Condition(push_speed=0.5),
     "pushes 1 m/s": Condition(push_speed=1.0),
     "pushes 1.5 m/s": Condition(push_speed=1.5),
-    "friction 0.4": Condition(friction=0.4),
-    "friction 0.1": Condition(friction=0.1),
+    "contact friction 0.7": Condition(friction=0.4),
+    "contact friction 0.55": Condition(friction=0.1),
     "one leg at 75 %": Condition(leg_strength=0.75),
     "one leg at 50 %": Condition(leg_strength=0.5),
 }

@@ -212,15 +212,21 @@ def test_mean_level_reached_multiplies_the_levels_passed() -> None:
     assert mean_level_reached([1.0, 0.5, 0.5, 0.0, 1.0]) == pytest.approx(1.0 + 0.5 + 0.25)
 
 
-def test_best_checkpoint_is_the_safest_then_the_most_exact() -> None:
-    def row(success: float, lin_vel_error: float) -> Row:
-        zero = Estimate(0.0, 0.0)
-        lin, safe = Estimate(lin_vel_error, 0.1), Estimate(success, 0.1)
-        return Row("slopes", None, "lin", True, 5, lin, zero, safe, zero, zero, cost_of_transport=0.0)
+def row_of(success: float, lin_vel_error: float, crossed: float) -> Row:
+    zero = Estimate(0.0, 0.0)
+    lin, safe, over = (Estimate(value, 0.1) for value in (lin_vel_error, success, crossed))
+    return Row("slopes", None, "lin", True, 5, lin, zero, safe, over, zero, cost_of_transport=0.0)
 
-    results = {"exact": [row(0.90, 0.05)], "safe": [row(0.995, 0.2)], "both": [row(0.99, 0.1)]}
-    assert best_checkpoint(results) == "both"
-    assert best_checkpoint({name: results[name] for name in ("exact", "safe")}) == "safe"
+
+def test_best_checkpoint_neither_falls_nor_stands_still() -> None:
+    results = {
+        "stands": [row_of(1.0, 0.7, 0.0)],
+        "falls": [row_of(0.5, 0.1, 0.4)],  # 0.5 · 0.1 + 0.5 · 1 = 0.55
+        "walks": [row_of(0.8, 0.2, 0.3)],  # 0.8 · 0.2 + 0.2 · 1 = 0.36
+        "breaks down": [row_of(0.0, math.nan, 0.0)],
+    }
+    assert best_checkpoint("paper", results) == "walks"
+    assert best_checkpoint("terrain", results) == "falls"
 
 
 def test_published_errors_are_those_of_the_paper() -> None:
