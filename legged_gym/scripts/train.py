@@ -1,44 +1,77 @@
 """Train a policy: python legged_gym/scripts/train.py --task aliengo --headless"""
 
 import argparse
-import shlex
 import sys
-from typing import Any
+from pathlib import Path
+from typing import IO, Any, NamedTuple
 
 from legged_gym.envs import task_registry
-from legged_gym.utils.helpers import get_args, user_errors
+from legged_gym.utils.helpers import get_args, update_class_from_dict, user_errors
+from legged_gym.utils.run_record import hold, read_run_config, record_run, resume_command, with_recorded_flags
 
 INTERRUPTED = 130  # exit status of a program that SIGINT ended
 
+FLAGS = [
+    {"name": "--config", "type": str, "help": "config.json of a run: train as it did; other flags override it"},
+    {"name": "--keep", "type": int, "help": "newest checkpoints that stay on the disk; default: all"},
+]
 
-def prepare(args: argparse.Namespace) -> tuple[Any, Any]:
-    """Build the environment and the learner. Returns the runner and its config."""
-    env, _ = task_registry.make_env(name=args.task, args=args)
-    runner, train_cfg = task_registry.make_alg_runner(env=env, name=args.task, args=args)
+
+class Training(NamedTuple):
+    """What `train` runs."""
+
+    runner: Any
+    train_cfg: Any
+    claim: IO[str]  # on the run's folder
+
+
+def prepare(args: argparse.Namespace) -> Training:
+    """Build the environment and the learner, and open the run's folder."""
+    env_cfg = train_cfg = None
+    if args.config is not None:
+        config = read_run_config(args.config)
+        env_cfg, train_cfg = task_registry.get_cfgs(args.task)
+        update_class_from_dict(env_cfg, config.env)
+        update_class_from_dict(train_cfg, config.train)
+    env, env_cfg = task_registry.make_env(args.task, args, env_cfg, train_cfg)
+    runner, train_cfg = task_registry.make_alg_runner(env, args.task, args, train_cfg)
+    folder = Path(runner.log_dir)
+    try:
+        claim = hold(folder)
+        record_run(folder, args, env_cfg, train_cfg, runner.resumed_from)
+    except OSError as error:
+        raise ValueError(f"cannot write into the run's folder {folder}: {error.strerror}") from error
     print(
         f"Training {args.task}: {env.num_envs} envs on {args.sim_device}, "
         f"learning on {args.rl_device}, logs in {runner.log_dir}"
     )
-    return runner, train_cfg
+    return Training(runner, train_cfg, claim)
 
 
 def train(args: argparse.Namespace) -> None:
     """Train the task that the command line describes; its mistakes end the program with one sentence."""
     with user_errors():
-        runner, train_cfg = prepare(args)
+        runner, train_cfg, claim = prepare(args)
+    end = runner.current_learning_iteration + train_cfg.runner.max_iterations
     runner.learn(
         num_learning_iterations=train_cfg.runner.max_iterations,
         init_at_random_ep_len=train_cfg.runner.init_at_random_ep_len,
     )
-    if runner.stop_request.requested and runner.log_dir is not None:
-        own = [*(word for word in sys.argv if word != "--resume"), "--resume", "--load_run", runner.log_dir]
-        print(f"Stopped and saved. To go on: {shlex.join(['python', *own])}")
+    claim.close()
+    if not runner.is_saved:
+        raise SystemExit(
+            f"error: the end of this run could not be saved; the newest checkpoint is {runner.newest_file}"
+        )
+    if runner.stop_request.requested:
+        remaining = end - runner.current_learning_iteration
+        command = resume_command(sys.argv, Path(runner.log_dir), runner.env.cfg.seed, remaining)
+        print(f"Stopped and saved. To go on: {command}")
 
 
 if __name__ == "__main__":
     try:
         with user_errors():
-            arguments = get_args()
+            arguments = get_args(with_recorded_flags(sys.argv[1:]), extra=FLAGS)
         train(arguments)
     except KeyboardInterrupt:
         print("Interrupted; checkpoints saved so far are whole.", file=sys.stderr)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from isaacgym import gymapi, gymutil
+from rsl_rl.runners.checkpoint import checkpoint_files
 
 CPU_NUM_ENVS = 256  # robots a CPU carries; with 64, gradients are too noisy to learn within 150 iterations
 
@@ -63,6 +64,7 @@ def update_cfg_from_args(env_cfg: Any | None, cfg_train: Any | None, args: argpa
         _set_if_given(cfg_train, "seed", args.seed)
         for name in ("max_iterations", "experiment_name", "run_name", "load_run", "checkpoint"):
             _set_if_given(cfg_train.runner, name, getattr(args, name))
+        _set_if_given(cfg_train.runner, "keep", getattr(args, "keep", None))  # a flag of train.py's
         cfg_train.runner.resume = cfg_train.runner.resume or args.resume
     return env_cfg, cfg_train
 
@@ -113,22 +115,16 @@ def get_load_path(root: str | os.PathLike, load_run: str | int = -1, checkpoint:
     run = _newest_run(Path(root)) if str(load_run) == "-1" else _named_run(Path(root), str(load_run))
     if str(checkpoint) != "-1":
         return _existing_file(run / f"model_{checkpoint}.pt")
-    checkpoints = _checkpoints(run)
+    checkpoints = checkpoint_files(run)
     if not checkpoints:
         raise FileNotFoundError(f"run '{run}' holds no model_<iteration>.pt yet")
     return str(checkpoints[-1])
 
 
-def _checkpoints(run: Path) -> list[Path]:
-    """Checkpoints of a run in the order of their iterations."""
-    numbered = [path for path in run.glob("model_*.pt") if path.stem.removeprefix("model_").isdecimal()]
-    return sorted(numbered, key=lambda path: int(path.stem.removeprefix("model_")))
-
-
 def _runs(root: Path) -> list[Path]:
     """Folders under root that hold checkpoints, oldest first by their newest checkpoint."""
-    runs = [path for path in root.iterdir() if path.is_dir() and _checkpoints(path)] if root.is_dir() else []
-    return sorted(runs, key=lambda run: max(path.stat().st_mtime for path in _checkpoints(run)))
+    runs = [path for path in root.iterdir() if path.is_dir() and checkpoint_files(path)] if root.is_dir() else []
+    return sorted(runs, key=lambda run: max(path.stat().st_mtime for path in checkpoint_files(run)))
 
 
 def _newest_run(root: Path) -> Path:
@@ -149,7 +145,7 @@ def _named_run(root: Path, name: str) -> Path:
 def _existing_file(path: Path) -> str:
     if path.is_file():
         return str(path)
-    siblings = ", ".join(p.name for p in _checkpoints(path.parent)) or "none"
+    siblings = ", ".join(p.name for p in checkpoint_files(path.parent)) or "none"
     raise FileNotFoundError(f"no checkpoint '{path}'; checkpoints beside it: {siblings}")
 
 

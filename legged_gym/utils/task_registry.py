@@ -17,6 +17,7 @@ from legged_gym.utils.helpers import (
     update_cfg_from_args,
 )
 from rsl_rl.runners import get_runner_class
+from rsl_rl.runners.checkpoint import checkpoint_files
 
 
 class TaskRegistry:
@@ -101,7 +102,8 @@ class TaskRegistry:
             log_root: folder of the experiment's runs; "default": logs/<experiment_name>; None: log nothing.
 
         Returns:
-            The runner and its config. The run's folder is created when training starts.
+            The runner and its config. The run's folder is created when training starts. A run that is resumed from its
+            newest checkpoint goes on in its folder, unless --run_name asks for a new one.
         """
         args = get_args([]) if args is None else args
         if train_cfg is None:
@@ -111,13 +113,18 @@ class TaskRegistry:
         update_cfg_from_args(None, train_cfg, args)
         _check_history(env, train_cfg)
         root = experiment_root(train_cfg) if log_root in ("default", None) else Path(log_root)
-        log_dir = None if log_root is None else str(root / _run_folder(train_cfg))
+        resumed_from = None
+        if train_cfg.runner.resume:
+            resumed_from = get_load_path(root, train_cfg.runner.load_run, train_cfg.runner.checkpoint)
+        log_dir = None
+        if log_root is not None:
+            goes_on = resumed_from is not None and args.run_name is None and _is_newest(Path(resumed_from), root)
+            log_dir = str(Path(resumed_from).parent if goes_on else root / _run_folder(train_cfg))
         runner_class = get_runner_class(train_cfg.runner_class_name)
         runner = runner_class(env, class_to_dict(train_cfg), log_dir, device=args.rl_device)
-        if train_cfg.runner.resume:
-            path = get_load_path(root, train_cfg.runner.load_run, train_cfg.runner.checkpoint)
-            print(f"Resuming from {path}")
-            runner.load(path)
+        if resumed_from is not None:
+            print(f"Resuming from {resumed_from}")
+            runner.load(resumed_from)
         return runner, train_cfg
 
     def _check_name(self, name: str) -> None:
@@ -145,6 +152,13 @@ def _check_history(env: Any, train_cfg: Any) -> None:
 def experiment_root(train_cfg: Any) -> Path:
     """Folder of an experiment's runs."""
     return Path(LEGGED_GYM_ROOT_DIR) / "logs" / train_cfg.runner.experiment_name
+
+
+def _is_newest(checkpoint: Path, root: Path) -> bool:
+    """Whether a file is the newest checkpoint of one of the experiment's runs."""
+    run = checkpoint.parent
+    newest = [path.name for path in checkpoint_files(run)[-1:]]
+    return run.parent.resolve() == root.resolve() and [checkpoint.name] == newest
 
 
 def _run_folder(train_cfg: Any) -> str:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
@@ -62,14 +63,20 @@ def cut_curves(folder: str | os.PathLike, first_iteration: int) -> None:
 
 
 def _end_before(content: bytes, first_iteration: int) -> int:
-    """Offset of the first record of `first_iteration`, or of the half record that a killed process left, or the end."""
+    """Offset of the first record of `first_iteration`, or of what is no record, or the end.
+
+    A killed process or a crashed machine leaves half a record or zeros.
+    """
     start = 0
     while start + HEADER.size <= len(content):
         (length,) = HEADER.unpack_from(content, start)
         end = start + HEADER.size + length + CHECKSUM_SIZE
         if end > len(content):
             break
-        event = Event.FromString(content[start + HEADER.size : end - CHECKSUM_SIZE])
+        try:
+            event = Event.FromString(content[start + HEADER.size : end - CHECKSUM_SIZE])
+        except DecodeError:
+            break
         over_iterations = any(not value.tag.endswith(TIME_SUFFIX) for value in event.summary.value)
         if over_iterations and event.step >= first_iteration:
             break

@@ -70,7 +70,9 @@ class OnPolicyRunner:
         self.tot_timesteps = 0  # over all envs, resumed runs included
         self.tot_time = 0.0  # [s], likewise
         self.stats = EpisodeStats(env.num_envs, self.num_steps_per_env, self.device)
-        self.last_checkpoint: str | None = None  # path of the newest file that this runner saved
+        self.resumed_from: str | None = None  # path of the checkpoint that `load` read last
+        self.newest_file: str | None = None  # path of the last checkpoint that `learn` saved
+        self.saved_iterations = 0  # completed iterations in it
         self._episodes_restored = False  # `load` put back the env as it was
         self.env.reset()
 
@@ -97,7 +99,7 @@ class OnPolicyRunner:
             init_at_random_ep_len: start episodes at random ages, so that they do not all time out together.
         """
         if self.log_dir is not None and self.training_log is None:
-            self.training_log = TrainingLog(self.log_dir, self.loss_tags)
+            self._open_log()
         if init_at_random_ep_len and not self._episodes_restored:
             self._randomize_episode_ages()
         self._episodes_restored = False
@@ -216,15 +218,24 @@ class OnPolicyRunner:
             if hasattr(self.env, "get_state"):
                 write_checkpoint(state_file(self.log_dir, self.current_learning_iteration), self._run_state())
             self.save(path, iteration=iteration)
-            self.last_checkpoint = path
+            self.newest_file, self.saved_iterations = path, self.current_learning_iteration
             remove_old_files(self.log_dir, self.current_learning_iteration, self.keep)
         except OSError as error:
             print(f"Cannot save {path}, training goes on: {error}")
 
-    def continue_log(self) -> None:
-        """After `load` of the newest checkpoint in `log_dir`: clear away what a death after it left there."""
-        remove_temporaries(self.log_dir)
-        cut_curves(self.log_dir, self.current_learning_iteration)
+    @property
+    def is_saved(self) -> bool:
+        """The last iteration is on the disk."""
+        return self.saved_iterations == self.current_learning_iteration
+
+    def _open_log(self) -> None:
+        """Start to log; in the folder of a run that goes on, clear away what came after its newest checkpoint."""
+        self.training_log = TrainingLog(self.log_dir, self.loss_tags)
+        try:
+            remove_temporaries(self.log_dir)
+            cut_curves(self.log_dir, self.current_learning_iteration)
+        except OSError as error:
+            print(f"Cannot tidy up {self.log_dir}, curves may overlap: {error}")
 
     def _run_state(self) -> dict[str, Any]:
         """What an exact continuation needs beside the checkpoint."""
@@ -277,6 +288,8 @@ class OnPolicyRunner:
         if not all(isinstance(count, int | float) and count >= 0 for count in counts):
             raise ValueError(f"{path} is not a checkpoint: its counts of iterations, steps and seconds are {counts}")
         self.current_learning_iteration, self.tot_timesteps, self.tot_time = int(completed), int(counts[1]), counts[2]
+        self.saved_iterations, self.newest_file = self.current_learning_iteration, os.fspath(path)
+        self.resumed_from = os.fspath(path)
         if load_optimizer:
             self._load_training_state(checkpoint, path)
         return checkpoint.get("infos")

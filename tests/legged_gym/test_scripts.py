@@ -72,12 +72,13 @@ def test_a_signal_ends_a_training_that_can_go_on(experiment: str, tmp_path: Path
     out, err = run.communicate(timeout=120)
     assert run.returncode == 0, err
     command = out.rsplit("To go on: ", 1)[1].split()
-    folder = Path(command[-1])
+    folder = Path(command[command.index("--load_run") + 1])
     newest = max(folder.glob("model_*.pt"), key=lambda path: int(path.stem.split("_")[1]))
     assert f"Learning iteration {int(newest.stem.split('_')[1]) - 1}/" in "Learning iteration 1/" + out
     resumed = run_script("train.py", *command[2:], "--max_iterations", "1", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
-    assert f"Resuming from {newest}" in resumed.stdout
+    assert f"Resuming from {newest}" in resumed.stdout and "Not restored" not in resumed.stdout
+    assert f"logs in {folder}\n" in resumed.stdout and (folder / "run_2.json").is_file()
 
 
 @pytest.mark.slow

@@ -107,7 +107,6 @@ def resume_and_train(folder: str, end_iteration: int) -> None:
     runner = HIMOnPolicyRunner(ResumablePointMassEnv(8), cfg, folder)
     if checkpoints := checkpoint_files(folder):
         runner.load(checkpoints[-1])
-        runner.continue_log()
     runner.learn(end_iteration - runner.current_learning_iteration)
 
 

@@ -114,7 +114,6 @@ def test_curves_go_on_without_overlap(him_cfg, tmp_path):
     file.write_bytes(file.read_bytes()[:-5])  # killed while writing
     resumed = make_runner(him_cfg, tmp_path)
     resumed.load(tmp_path / "model_2.pt")  # the newest, had it been killed before iteration 4 was saved
-    resumed.continue_log()
     resumed.learn(4)
     assert [step for step, _ in curve(tmp_path, "Loss/surrogate")] == list(range(7))
     assert len(curve(tmp_path, "Train/mean_reward/time")) == len(curve(tmp_path, "Train/mean_reward")) > 4

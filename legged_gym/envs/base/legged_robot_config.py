@@ -230,6 +230,7 @@ class LeggedRobotCfgPPO(BaseConfig):
         init_at_random_ep_len = True  # spreads the first resets over time
 
         save_interval = 20  # [iterations]
+        keep = None  # newest checkpoints that stay on the disk; None: all
         experiment_name = "test"
         run_name = ""
 

@@ -1,0 +1,165 @@
+"""What a run's folder tells about the run: its config, where it came from, and who is writing into it."""
+
+import argparse
+import contextlib
+import fcntl
+import importlib.metadata
+import json
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import torch
+
+from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.utils.helpers import class_to_dict
+from rsl_rl.utils.files import write_whole
+
+PACKAGES = ("torch", "numpy", "mujoco", "mujoco-warp", "warp-lang", "himloco")
+RUN_FLAGS = ("sim_device", "rl_device", "pipeline", "engine")  # flags that are not in the configs
+DEVICE_FLAGS = ("sim_device", "rl_device", "pipeline")
+GIT_TIMEOUT_S = 20
+
+
+class RunConfig(NamedTuple):
+    """All that `train.py --config` needs to repeat a run."""
+
+    task: str
+    flags: dict[str, str]  # RUN_FLAGS
+    env: dict[str, Any]
+    train: dict[str, Any]
+
+
+def record_run(folder: Path, args: argparse.Namespace, env_cfg: Any, train_cfg: Any, resumed_from: str | None) -> None:
+    """Write config.json, run.json and, if the code is not as committed, uncommitted.diff.
+
+    A run that goes on in its folder adds files of its own, numbered: config_2.json and so on.
+    """
+    session = 1 + len(list(folder.glob("run*.json")))
+    suffix = "" if session == 1 else f"_{session}"
+    flags = {name: getattr(args, name) for name in RUN_FLAGS}
+    config = RunConfig(args.task, flags, class_to_dict(env_cfg), class_to_dict(train_cfg))
+    commit, diff = _git("rev-parse", "HEAD"), _git("diff", "HEAD")
+    record = {
+        "command": shlex.join(["python", *sys.argv]),
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "resumed_from": resumed_from,
+        "seed": env_cfg.seed,
+        "devices": {name: _device_name(getattr(args, name)) for name in ("sim_device", "rl_device")},
+        "versions": {"python": platform.python_version(), **_package_versions()},
+        "git": None
+        if commit is None
+        else {"commit": commit.strip(), "status": (_git("status", "-s") or "").split("\n")},
+    }
+    _write_json(folder / f"config{suffix}.json", config._asdict())
+    if diff:
+        write_whole(folder / f"uncommitted{suffix}.diff", diff.encode())
+    _write_json(folder / f"run{suffix}.json", record)
+
+
+def read_run_config(path: str | Path) -> RunConfig:
+    """What `record_run` wrote; anything else is a ValueError."""
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        return RunConfig(**{name: kind(values[name]) for name, kind in _KINDS.items()})
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path} is not the config.json of a run ({type(error).__name__}: {error})") from error
+    except OSError as error:
+        raise ValueError(f"cannot read the config {path}: {error.strerror}") from error
+
+
+def with_recorded_flags(argv: list[str]) -> list[str]:
+    """Arguments that stand for --config FILE: the flags of that run, then `argv`, which wins."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in ("config", *DEVICE_FLAGS):
+        parser.add_argument(f"--{name}")
+    given, _ = parser.parse_known_args(argv)
+    if given.config is None:
+        return argv
+    config = read_run_config(given.config)
+    chooses_device = any(getattr(given, name) is not None for name in DEVICE_FLAGS)
+    names = [name for name in RUN_FLAGS if name in config.flags and not (chooses_device and name in DEVICE_FLAGS)]
+    return ["--task", config.task, *(word for name in names for word in (f"--{name}", config.flags[name])), *argv]
+
+
+def hold(folder: Path) -> IO[str]:
+    """Claim a run's folder for this process, until the result is closed or the process ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / ".lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise ValueError(
+            f"another process is training in {folder}; stop it first, or branch off with --run_name NAME"
+        ) from None
+    return file
+
+
+def resume_command(argv: list[str], run: Path, seed: int, remaining_iterations: int) -> str:
+    """The command line that goes on with a run where it stands."""
+    dropped = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    dropped.add_argument("--resume", action="store_true")
+    for flag in ("--load_run", "--checkpoint", "--max_iterations", "--seed", "--run_name"):
+        dropped.add_argument(flag)
+    _, kept = dropped.parse_known_args(argv[1:])
+    added = {"--load_run": run, "--seed": seed, "--max_iterations": remaining_iterations}
+    return shlex.join(["python", argv[0], *kept, "--resume", *(str(word) for pair in added.items() for word in pair)])
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"expected a section, found {value!r:.40}")
+    return dict(value)
+
+
+def _texts(value: Any) -> dict[str, str]:
+    flags = _mapping(value)
+    if not all(isinstance(flag, str) for flag in flags.values()):
+        raise TypeError("flags must be texts")
+    return flags
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a name, found {value!r:.40}")
+    return value
+
+
+_KINDS = {"task": _text, "flags": _texts, "env": _mapping, "train": _mapping}
+
+
+def _write_json(path: Path, values: Mapping[str, Any]) -> None:
+    write_whole(path, (json.dumps(values, indent=2, default=_plain) + "\n").encode())
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and arrays of numpy and torch as Python's."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says about this code; None without git or outside a repository."""
+    command = ["git", "-C", LEGGED_GYM_ROOT_DIR, *arguments]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=GIT_TIMEOUT_S).stdout
+    return None
+
+
+def _package_versions() -> dict[str, str]:
+    versions = {}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions
+
+
+def _device_name(device: str) -> str:
+    if not device.startswith("cuda"):
+        return f"{device} ({platform.processor() or platform.machine()})"
+    return f"{device} ({torch.cuda.get_device_name(device)})"

@@ -1,0 +1,114 @@
+"""Run folders: what they tell, who may write into them, and how a run is repeated or goes on."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.envs import task_registry
+from legged_gym.scripts import train
+from legged_gym.utils.helpers import get_args
+from legged_gym.utils.run_record import hold, read_run_config, resume_command, with_recorded_flags
+
+EXPERIMENT = f"test_runs_{os.getpid()}"
+FLAGS = [
+    *("--task", "aliengo_flat", "--headless", "--sim_device", "cpu", "--num_envs", "4"),
+    *("--experiment_name", EXPERIMENT, "--max_iterations", "2"),
+]
+
+
+@pytest.fixture
+def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The experiment's folder; iterations are short."""
+    torch.set_num_threads(1)
+    monkeypatch.setattr(task_registry.train_cfgs["aliengo_flat"].runner, "num_steps_per_env", 4)
+    folder = Path(LEGGED_GYM_ROOT_DIR) / "logs" / EXPERIMENT
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_train(monkeypatch: pytest.MonkeyPatch, *flags: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["train.py", *flags])
+    train.train(get_args(with_recorded_flags(list(flags)), extra=train.FLAGS))
+
+
+def parameters(folder: Path, iteration: int) -> dict[str, torch.Tensor]:
+    return torch.load(folder / f"model_{iteration}.pt", weights_only=True)["model_state_dict"]
+
+
+def test_a_run_is_recorded_repeated_and_resumed(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One story, because each of its trainings builds an environment."""
+    run_train(monkeypatch, *FLAGS, "--seed", "-1")
+    (first,) = logs.iterdir()
+    record = json.loads((first / "run.json").read_text())
+    config = read_run_config(first / "config.json")
+    head = subprocess.run(["git", "-C", LEGGED_GYM_ROOT_DIR, "rev-parse", "HEAD"], capture_output=True, text=True)
+    assert record["git"]["commit"] == head.stdout.strip()
+    assert record["versions"]["torch"] == torch.__version__
+    assert record["seed"] == config.env["seed"] != -1
+    assert record["command"].endswith("--max_iterations 2 --seed -1")
+    assert config.flags["sim_device"] == "cpu" and config.env["env"]["num_envs"] == 4
+
+    # the same again, from its config alone; only the folder's name is another
+    run_train(monkeypatch, "--config", str(first / "config.json"), "--run_name", "again")
+    (again,) = logs.glob("*_again")
+    expected = parameters(first, 2)
+    assert [name for name, value in parameters(again, 2).items() if not torch.equal(value, expected[name])] == []
+
+    # two iterations more in its folder, of which the newest checkpoint stays
+    seed = str(record["seed"])
+    run_train(monkeypatch, *FLAGS, "--seed", seed, "--resume", "--load_run", first.name, "--keep", "1")
+    assert [path.name for path in first.glob("model_*.pt")] == ["model_4.pt"]
+    assert json.loads((first / "run_2.json").read_text())["resumed_from"].endswith("model_2.pt")
+    events = EventAccumulator(str(first), size_guidance={"scalars": 0}).Reload()
+    assert [event.step for event in events.Scalars("Loss/surrogate")] == [0, 1, 2, 3]
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    with hold(tmp_path), pytest.raises(ValueError, match=r"another process is training in .*; stop it first"):
+        hold(tmp_path)
+    hold(tmp_path).close()
+
+
+def test_a_folder_that_cannot_be_written_stops_with_a_sentence(
+    logs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.write_text("a file where the folder should be")
+    try:
+        with pytest.raises(SystemExit) as stop:
+            run_train(monkeypatch, *FLAGS)
+    finally:
+        logs.unlink()
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith("error: cannot write into the run's folder ")
+
+
+def test_the_command_that_resumes_keeps_what_the_user_chose() -> None:
+    argv = ["train.py", "--task", "go1", "--seed", "-1", "--max_iterations", "9", "--headless", "--run_name", "a b"]
+    assert resume_command(argv, Path("/logs/May 1"), seed=8, remaining_iterations=3) == (
+        "python train.py --task go1 --headless --resume --load_run '/logs/May 1' --seed 8 --max_iterations 3"
+    )
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"task": 1, "flags": {}, "env": {}, "train": {}}', "[" * 100_000])
+def test_a_file_that_is_no_config_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ValueError, match=r"config.json is not the config.json of a run"):
+        with_recorded_flags(["--config", str(tmp_path / "config.json")])
+
+
+def test_flags_win_over_the_recorded_ones(tmp_path: Path) -> None:
+    flags = {"sim_device": "cuda:0", "rl_device": "cuda:0", "pipeline": "gpu", "engine": "tree"}
+    config = {"task": "go1", "flags": flags, "env": {}, "train": {}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    argv = ["--config", str(tmp_path / "config.json"), "--sim_device", "cpu", "--task", "go2"]
+    args = get_args(with_recorded_flags(argv), extra=train.FLAGS)
+    assert (args.task, args.sim_device, args.rl_device, args.engine) == ("go2", "cpu", "cpu", "tree")
