@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.utils.config_checks import check_config
 from legged_gym.utils.helpers import (
     CPU_NUM_ENVS,
     class_to_dict,
@@ -74,6 +75,9 @@ class TaskRegistry:
         update_cfg_from_args(env_cfg, None, args)
         if env_cfg.env.temporal_steps is None:
             env_cfg.env.temporal_steps = (train_cfg or registered_train_cfg).policy.temporal_steps
+        _, wished_train_cfg = update_cfg_from_args(None, deepcopy(train_cfg or registered_train_cfg), args)
+        for config in (env_cfg, wished_train_cfg):
+            check_config(config, strict=_is_ours(task_class))
         env_cfg.seed = set_seed(env_cfg.seed)
         env = task_class(
             cfg=env_cfg,
@@ -111,6 +115,7 @@ class TaskRegistry:
                 raise ValueError("make_alg_runner needs the name of a task or a train_cfg")
             _, train_cfg = self.get_cfgs(name)
         update_cfg_from_args(None, train_cfg, args)
+        check_config(train_cfg, strict=_is_ours(type(env)))
         _check_history(env, train_cfg)
         root = experiment_root(train_cfg) if log_root in ("default", None) else Path(log_root)
         resumed_from = None
@@ -130,6 +135,11 @@ class TaskRegistry:
     def _check_name(self, name: str) -> None:
         if name not in self.task_classes:
             raise ValueError(f"unknown task '{name}'; registered tasks: {', '.join(sorted(self.task_classes))}")
+
+
+def _is_ours(task_class: type) -> bool:
+    """A class of this project reads no config keys but its own; a subclass elsewhere may."""
+    return task_class.__module__.partition(".")[0] == "legged_gym"
 
 
 def _cpu_num_envs(configured: int) -> int:

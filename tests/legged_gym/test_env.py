@@ -346,7 +346,7 @@ def with_section(section: str, name: str, value: Any) -> Any:
             without_joint,
             "joint 'RL_calf_joint' has no default angle; add 'RL_calf_joint': <angle in rad> to init_state",
         ),
-        (with_section("env", "num_envs", 0), "env.num_envs must be at least 1, got 0"),
+        (with_section("env", "num_envs", 0), "'env.num_envs' must be a whole number from 1 up, got 0"),
         (with_section("terrain", "mesh_type", "moon"), "mesh_type is 'moon', but must be one of: plane, heightfield"),
         (with_section("control", "control_type", "X"), "control_type is 'X'"),
         (with_section("control", "stiffness", {"hip": 1.0}), "joint 'FL_thigh_joint' has no gain"),

@@ -12,6 +12,7 @@ from isaacgym import gymapi
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.envs.base import domain_rand
 from legged_gym.envs.base.base_task import BaseTask
+from legged_gym.utils.config_checks import check_names
 from legged_gym.utils.math import uniform
 from legged_gym.utils.terrain import Terrain
 
@@ -106,6 +107,7 @@ class Scene(BaseTask):
         self.dof_names: list[str] = self.gym.get_asset_dof_names(asset)
         self.body_names: list[str] = self.gym.get_asset_rigid_body_names(asset)
         check_robot(self.cfg, self.dof_names, self.body_names)
+        check_names(self.cfg, self.dof_names, self.body_names)
         start = self.cfg.init_state
         self.base_init_state = torch.tensor(start.pos + start.rot + start.lin_vel + start.ang_vel, device=self.device)
         self._get_env_origins()
@@ -233,8 +235,6 @@ def grid_origins(num_envs: int, spacing: float, device: str) -> Tensor:
 
 def check_config(cfg: Any) -> None:
     """Refuse values that no simulation can be built from."""
-    if cfg.env.num_envs < 1:
-        raise ValueError(f"env.num_envs must be at least 1, got {cfg.env.num_envs}")
     if cfg.terrain.mesh_type not in MESH_TYPES:
         raise ValueError(f"terrain.mesh_type is '{cfg.terrain.mesh_type}', but must be one of: {', '.join(MESH_TYPES)}")
     if cfg.control.control_type not in ("P", "V", "T"):

@@ -1,0 +1,123 @@
+"""Mistakes in configs, each refused in one sentence before anything is built."""
+
+from typing import Any
+
+import pytest
+from small_envs import small_cfg
+
+from legged_gym.envs import task_registry
+from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
+from legged_gym.utils.config_checks import check_config, check_names
+from legged_gym.utils.helpers import get_args
+
+FLAGS = ["--headless", "--sim_device", "cpu"]
+
+
+def with_value(path: str, value: Any) -> Any:
+    """The config that has this dotted key, with this value."""
+    first, *_ = path.split(".")
+    config = (LeggedRobotCfgPPO if first in ("policy", "algorithm", "runner") else LeggedRobotCfg)()
+    section = config
+    *sections, key = path.split(".")
+    for name in sections:
+        section = getattr(section, name)
+    setattr(section, key, value)
+    return config
+
+
+@pytest.mark.parametrize("name", sorted(task_registry.task_classes))
+def test_registered_configs_pass(name: str) -> None:
+    for config in task_registry.get_cfgs(name):
+        check_config(config, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("env.num_env", 5, "unknown key 'env.num_env'; did you mean 'num_envs'?"),
+        ("algorithm.learning_rat", 1e-3, "unknown key 'algorithm.learning_rat'; did you mean 'learning_rate'?"),
+        ("terain", None, "unknown key 'terain'; did you mean 'terrain'?"),
+        ("env", 3, "'env' is a section, got 3"),
+        ("env.num_envs", 2.5, "'env.num_envs' must be a whole number from 1 up, got 2.5"),
+        ("env.num_envs", True, "'env.num_envs' must be a finite number, got True"),
+        ("env.num_envs", 10**12, "'env.num_envs' must be at most 1048576, got 1000000000000"),
+        ("env.send_timeouts", "yes", "'env.send_timeouts' must be True or False, got 'yes'"),
+        ("terrain.mesh_type", 1, "'terrain.mesh_type' must be a text, got 1"),
+        ("terrain.terrain_proportions", 0.5, "'terrain.terrain_proportions' must be a list of finite numbers, got 0.5"),
+        ("terrain.terrain_proportions", [0.5, float("nan")], "must be a list of finite numbers, got [0.5, nan]"),
+        ("terrain.horizontal_scale", 1e-5, "the terrain would have 2.7e+14 height samples"),
+        ("terrain.terrain_length", 0.1, "a terrain tile must be at least two samples long and wide"),
+        ("terrain.measured_points_x", [], "'terrain.measured_points_x' is empty"),
+        ("sim.dt", 0.0, "'sim.dt' must be greater than 0, got 0.0"),
+        ("sim.dt", float("inf"), "'sim.dt' must be a finite number, got inf"),
+        ("control.decimation", 0, "'control.decimation' must be a whole number from 1 up, got 0"),
+        ("control.stiffness", {"joint": "hard"}, "'control.stiffness' must map names to finite numbers"),
+        ("commands.ranges.lin_vel_x", [1.0, -1.0], "'commands.ranges.lin_vel_x' must be [low, high], got [1.0, -1.0]"),
+        ("domain_rand.kp_range", [-0.1, 1.0], "'domain_rand.kp_range' must not be negative"),
+        ("init_state.pos", [0.0, 0.0], "'init_state.pos' must hold 3 numbers"),
+        ("init_state.rot", [0.0, 0.0, 0.0, 2.0], "'init_state.rot' must be a quaternion"),
+        (
+            "rewards.scales.tracking_lin_vel",
+            "much",
+            "'rewards.scales' must hold finite numbers, see 'tracking_lin",
+        ),
+        ("rewards.soft_dof_pos_limit", 1.5, "'rewards.soft_dof_pos_limit' must lie between 0 and 1"),
+        ("noise.noise_scales.gravity", -1.0, "'noise.noise_scales.gravity' must not be negative"),
+        ("algorithm.gamma", 1.01, "'algorithm.gamma' must lie between 0 and 1"),
+        ("policy.actor_hidden_dims", [], "'policy.actor_hidden_dims' must hold sizes of layers"),
+        ("policy.enc_hidden_dims", [128, 0], "'policy.enc_hidden_dims' must hold sizes of layers"),
+        ("runner.keep", 0, "'runner.keep' must be a whole number from 1 up, got 0"),
+        ("runner.max_iterations", -1, "'runner.max_iterations' must be a whole number from 0 up, got -1"),
+    ],
+)
+def test_mistakes_are_named(path: str, value: Any, message: str) -> None:
+    with pytest.raises(ValueError) as error:
+        check_config(with_value(path, value), strict=True)
+    assert message in str(error.value)
+
+
+def test_a_subclass_may_read_keys_of_its_own_but_not_misspelt_ones() -> None:
+    check_config(with_value("env.wheel_radius", 0.1), strict=False)
+    with pytest.raises(ValueError, match="unknown key 'env.wheel_radius'; known: "):
+        check_config(with_value("env.wheel_radius", 0.1), strict=True)
+    with pytest.raises(ValueError, match="did you mean 'num_envs'"):
+        check_config(with_value("env.num_env", 1), strict=False)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "message"),
+    [
+        (
+            "init_state",
+            "default_joint_angles",
+            {"FL_hip_jont": 0.0},
+            "no joint 'FL_hip_jont'; did you mean 'FL_hip_joint'",
+        ),
+        ("control", "stiffness", {"joint": 1.0, "wheel": 2.0}, "control.stiffness: no joint's name contains 'wheel'"),
+        (
+            "asset",
+            "penalize_contacts_on",
+            ["head"],
+            "asset.penalize_contacts_on: no body's name contains 'head'",
+        ),
+    ],
+)
+def test_names_that_the_robot_lacks_are_refused(section: str, key: str, value: Any, message: str) -> None:
+    config = LeggedRobotCfg()
+    setattr(getattr(config, section), key, value)
+    with pytest.raises(ValueError, match=message):
+        check_names(config, ["FL_hip_joint", "FL_calf_joint"], ["base", "FL_foot"])
+
+
+def test_both_configs_are_checked_before_the_environment_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(**_: Any) -> None:
+        raise AssertionError("built")
+
+    build.__module__ = "legged_gym.envs"
+    monkeypatch.setitem(task_registry.task_classes, "aliengo_flat", build)
+    with pytest.raises(ValueError, match="runner.max_iterations"):
+        task_registry.make_env("aliengo_flat", get_args([*FLAGS, "--max_iterations", "-3"]))
+    env_cfg = small_cfg("aliengo_flat")
+    env_cfg.sim.dt = "fast"
+    with pytest.raises(ValueError, match="sim.dt"):
+        task_registry.make_env("aliengo_flat", get_args(FLAGS), env_cfg)
