@@ -29,6 +29,6 @@ setup(
     extras_require={
         "deploy": ["onnxruntime"],
         "export": ["onnx", "onnxruntime"],
-        "test": ["pytest", "ruff", "onnx", "onnxruntime"],
+        "test": ["pytest", "hypothesis", "ruff", "onnx", "onnxruntime"],
     },
 )

@@ -137,7 +137,18 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
             raise ValueError(
                 f"row_scale {params.row_scale} and column_scale {params.column_scale} differ; only square cells work"
             )
-        heights = np.asarray(samples).reshape(params.nbColumns, params.nbRows) * params.vertical_scale
+        samples, shape = np.asarray(samples), (params.nbColumns, params.nbRows)
+        if min(shape) < 2 or samples.size != shape[0] * shape[1] or samples.dtype.kind not in "iuf":
+            raise ValueError(
+                f"a height field holds at least 2 × 2 numbers; HeightFieldParams announces {shape[0]} × {shape[1]}, "
+                f"the array holds {samples.size} of type {samples.dtype}"
+            )
+        heights = samples.reshape(shape) * params.vertical_scale
+        if not np.isfinite(heights).all() or not 0.0 < params.row_scale < np.inf:
+            raise ValueError(
+                f"a height field needs finite heights and a positive row_scale [m], got {params.row_scale} and heights "
+                f"from {heights.min()} to {heights.max()} m"
+            )
         grid = Grid.from_heights(
             heights,
             tuple(params.transform.p),
@@ -158,6 +169,12 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
                 f"TriangleMeshParams announces {params.nb_vertices} vertices and {params.nb_triangles} triangles, "
                 f"the arrays hold {len(vertices)} and {len(triangles)}"
             )
+        if len(triangles) == 0:
+            raise ValueError("the mesh has no triangles")
+        if triangles.min() < 0 or triangles.max() >= len(vertices):
+            raise ValueError(f"triangles of the mesh name other vertices than its {len(vertices)}, counted from 0")
+        if not np.isfinite(vertices).all():
+            raise ValueError("a vertex of the mesh is not finite; check what the mesh was made of")
         if params.transform.r != Quat():
             raise ValueError("TriangleMeshParams.transform.r turns the mesh; turn the vertices instead")
         material = {"friction": params.dynamic_friction, "restitution": params.restitution}

@@ -29,6 +29,8 @@ from isaacgym.assets.mesh_files import load_hull
 from isaacgym.assets.xml_file import read_xml
 from isaacgym.gym_types import AssetOptions
 
+MAX_LINKS = 300  # legged robots have up to 50; the tree is walked by recursion
+UNBOUNDED = ("lower", "upper", "effort", "velocity")  # attributes that may be infinite
 MOVING_KINDS = ("revolute", "continuous", "prismatic")
 
 
@@ -99,6 +101,8 @@ class _Urdf:
             if link.name in links:
                 self.fail(f"two links are named '{link.name}'; rename one")
             links[link.name] = link
+        if len(links) > MAX_LINKS:
+            self.fail(f"there are {len(links)} links, at most {MAX_LINKS} can be simulated")
         joints = [self._joint(element) for element in robot.findall("joint")]
         names = [joint.name for joint in joints]
         for name in names:
@@ -264,7 +268,7 @@ class _Urdf:
             values = [float(word) for word in text.split()]
         except ValueError:
             values = []
-        if len(values) != count or np.isnan(values).any():
+        if len(values) != count or np.isnan(values).any() or (key not in UNBOUNDED and np.isinf(values).any()):
             wanted = "a number" if count == 1 else f"{count} numbers"
             self.fail(f'{where} has {key}="{text}" in <{element.tag}>, expected {wanted}')
         return values

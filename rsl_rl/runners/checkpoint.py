@@ -39,12 +39,9 @@ def read_checkpoint(path: str | os.PathLike, device: torch.device | str) -> dict
 
 def read_data(path: str | os.PathLike, device: torch.device | str) -> dict[str, Any]:
     """A dict of tensors, numbers and texts that `write_checkpoint` wrote. Loads data only, never code."""
+    content = Path(path).read_bytes()
     try:
-        contents = torch.load(path, map_location=device, weights_only=True)
-    except OSError:
-        raise
-    except MemoryError as error:
-        raise ValueError(f"{path} does not fit into memory, or is damaged") from error
+        contents = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     except Exception as error:  # a damaged file can make the unpickler fail in any way
         raise ValueError(f"{path} is damaged or not a checkpoint ({type(error).__name__})") from error
     if not isinstance(contents, dict):
