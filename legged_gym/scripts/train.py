@@ -8,6 +8,7 @@ from typing import IO, Any, NamedTuple
 from legged_gym.envs import task_registry
 from legged_gym.utils.helpers import get_args, update_class_from_dict, user_errors
 from legged_gym.utils.run_record import hold, read_run_config, record_run, resume_command, with_recorded_flags
+from rsl_rl.runners.faults import TrainingDivergedError
 
 INTERRUPTED = 130  # exit status of a program that SIGINT ended
 
@@ -53,10 +54,13 @@ def train(args: argparse.Namespace) -> None:
     with user_errors():
         runner, train_cfg, claim = prepare(args)
     end = runner.current_learning_iteration + train_cfg.runner.max_iterations
-    runner.learn(
-        num_learning_iterations=train_cfg.runner.max_iterations,
-        init_at_random_ep_len=train_cfg.runner.init_at_random_ep_len,
-    )
+    try:
+        runner.learn(
+            num_learning_iterations=train_cfg.runner.max_iterations,
+            init_at_random_ep_len=train_cfg.runner.init_at_random_ep_len,
+        )
+    except TrainingDivergedError as error:
+        raise SystemExit(f"error: {error}") from error
     claim.close()
     if not runner.is_saved:
         raise SystemExit(

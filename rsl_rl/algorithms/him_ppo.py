@@ -34,7 +34,9 @@ class HIMPPO(PPO):
         super().process_env_step(rewards, dones, infos)
 
     def _update_auxiliary(self, batch: HIMMiniBatch) -> tuple[Tensor, ...]:
-        return self.actor_critic.estimator.update(batch.observations, batch.next_critic_observations, lr=self.lr)
+        losses = self.actor_critic.estimator.update(batch.observations, batch.next_critic_observations, lr=self.lr)
+        self._skipped += self.actor_critic.estimator.skipped
+        return losses
 
     def optimizer_states(self) -> dict[str, Any]:
         estimator_state = adam_state(self.actor_critic.estimator.optimizer)

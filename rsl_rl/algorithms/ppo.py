@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rsl_rl.algorithms.losses import adapted_learning_rate, gaussian_kl, surrogate_loss, value_loss
 from rsl_rl.modules.actor_critic import ActorCritic
 from rsl_rl.storage.rollout_storage import MiniBatch, RolloutStorage, Transition
-from rsl_rl.utils.adam import adam_state, load_adam_state, make_adam
+from rsl_rl.utils.adam import adam_state, load_adam_state, make_adam, step_if_finite
 
 SCHEDULES = ("adaptive", "fixed")
 
@@ -64,6 +64,8 @@ class PPO:
         self.actor_critic = actor_critic.to(device)
         self.lr = torch.tensor(float(learning_rate), device=device)  # 0-d; the optimisers hold this very tensor
         self.optimizer = make_adam(self.actor_critic.parameters(), self.lr)
+        self.skipped_steps = 0  # gradient steps left out since the start because something was not finite
+        self._skipped = torch.zeros(1, device=device)  # those of this update
         self.transition = self.transition_class()
         self.storage: RolloutStorage | None = None
 
@@ -119,12 +121,18 @@ class PPO:
         self.storage.compute_returns(self.actor_critic.evaluate(last_critic_obs), self.gamma, self.lam)
 
     def update(self) -> PPOLosses:
-        """Learn from the stored rollout and empty it. The device is read once, at the end."""
-        num_updates = self.num_learning_epochs * self.num_mini_batches
+        """Learn from the stored rollout and empty it. The device is read once, at the end.
+
+        Steps whose loss or gradient is not finite are left out, of the means too; `skipped_steps` counts them.
+        """
+        self._skipped.zero_()
         batches = self.storage.mini_batch_generator(self.num_mini_batches, self.num_learning_epochs)
-        losses = [torch.stack(self._update_mini_batch(batch)) for batch in batches]
+        losses = torch.stack([torch.stack(self._update_mini_batch(batch)) for batch in batches])
+        means = torch.where(losses.isfinite(), losses, torch.nan).nanmean(dim=0)
         self.storage.clear()
-        return self.losses_class(*(torch.stack(losses).sum(dim=0) / num_updates).tolist())
+        *losses_read, skipped = torch.cat((means, self._skipped)).tolist()
+        self.skipped_steps += int(skipped)
+        return self.losses_class(*losses_read)
 
     def _update_mini_batch(self, batch: MiniBatch) -> tuple[Tensor, ...]:
         """One gradient step; returns the losses in the order of `losses_class`, 0-d tensors on the device."""
@@ -158,10 +166,7 @@ class PPO:
         self.lr.copy_(adapted_learning_rate(self.lr, kl, self.desired_kl))
 
     def _descend(self, loss: Tensor) -> None:
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.actor_critic.parameters(), self.max_grad_norm)
-        self.optimizer.step()
+        self._skipped += step_if_finite(self.optimizer, loss, self.actor_critic.parameters(), self.max_grad_norm)
 
     def optimizer_states(self) -> dict[str, Any]:
         """State of every optimiser, under its key in a checkpoint."""

@@ -29,6 +29,8 @@ class VecEnv(Protocol):
     And it may offer `get_state() -> dict` and `set_state(dict)`: all that later steps depend on, random generators
     aside, for an exact continuation. `set_state` raises ValueError, having changed nothing, where the state does not
     fit; it must not draw random numbers.
+
+    And `take_fault_record() -> dict | None`: what is known of an env that broke since the last call and was reset.
     """
 
     num_envs: int

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rsl_rl.modules.mlp import make_mlp
-from rsl_rl.utils.adam import make_adam
+from rsl_rl.utils.adam import make_adam, step_if_finite
 
 NUM_COMMANDS = 3  # columns at the start of a frame that are the user's wish, not the robot's state
 VELOCITY_DIM = 3  # columns after the frame in a critic observation: base linear velocity, in observation scale
@@ -105,6 +105,8 @@ class HIMEstimator(nn.Module):
     def update(self, obs_history: Tensor, next_critic_obs: Tensor, lr: float | Tensor) -> EstimatorLosses:
         """One gradient step on a mini-batch of B transitions, without host synchronisation.
 
+        It is left out, and `skipped` set to 1 (0-d, on the device), if the loss or a gradient is not finite.
+
         Args:
             obs_history: what the actor saw, (B, temporal_steps · num_one_step_obs).
             next_critic_obs: critic observation after the step, before a reset, (B, num_critic_obs).
@@ -114,10 +116,8 @@ class HIMEstimator(nn.Module):
             group["lr"] = lr
         self._normalize_prototypes()
         losses = self.losses(obs_history, next_critic_obs)
-        self.optimizer.zero_grad()
-        (losses.estimation + losses.swap).backward()
-        nn.utils.clip_grad_norm_(self.parameters(), self.max_grad_norm)
-        self.optimizer.step()
+        loss = losses.estimation + losses.swap
+        self.skipped = step_if_finite(self.optimizer, loss, self.parameters(), self.max_grad_norm)
         return EstimatorLosses(losses.estimation.detach(), losses.swap.detach())
 
     def losses(self, obs_history: Tensor, next_critic_obs: Tensor) -> EstimatorLosses:

@@ -22,6 +22,7 @@ from rsl_rl.runners.checkpoint import (
 )
 from rsl_rl.runners.curve_file import cut_curves
 from rsl_rl.runners.episode_stats import EpisodeStats, EpisodeSummary
+from rsl_rl.runners.faults import MAX_SKIPPED_STEPS, TrainingDivergedError, dump_fault, dump_rollout
 from rsl_rl.runners.training_log import IterationReport, TrainingLog
 from rsl_rl.utils.config import config_keys, find_class, select_config
 from rsl_rl.utils.files import remove_temporaries
@@ -108,6 +109,7 @@ class OnPolicyRunner:
         learn_start = self._now()
         first_iteration = self.current_learning_iteration
         end_iteration = first_iteration + num_learning_iterations
+        first_skipped = self.alg.skipped_steps
 
         with self.stop_request:
             for it in range(first_iteration, end_iteration):
@@ -115,6 +117,7 @@ class OnPolicyRunner:
                 obs, critic_obs = self._collect_rollout(obs, critic_obs)
                 collected = self._now()
                 self.alg.compute_returns(critic_obs)
+                skipped_before = self.alg.skipped_steps
                 losses = self.alg.update()
                 end = self._now()
 
@@ -132,11 +135,32 @@ class OnPolicyRunner:
                         eta_s=seconds_per_iteration * (end_iteration - it - 1),
                     )
                     self.training_log.write(report)
+                self._handle_faults(it, skipped_before, first_skipped)
                 if it % self.save_interval == 0:
                     self._try_to_save(it)
                 if self.stop_request.requested:
                     break
             self._try_to_save(self.current_learning_iteration)
+
+    def _handle_faults(self, iteration: int, skipped_before: int, first_skipped: int) -> None:
+        """Tell about robots and gradient steps that broke in this iteration; end the run if it learns no more."""
+        record = self.env.take_fault_record() if hasattr(self.env, "take_fault_record") else None
+        if record is not None:
+            dump_fault(self.log_dir, iteration, record)
+        if self.alg.skipped_steps > skipped_before:
+            number = self.alg.skipped_steps - skipped_before
+            print(f"{number} gradient steps of iteration {iteration} were left out: a loss or gradient is not finite.")
+        if self.alg.skipped_steps - first_skipped < MAX_SKIPPED_STEPS:
+            return
+        self._try_to_save(self.current_learning_iteration)  # the networks are as they were before the first such step
+        dump = "" if self.log_dir is None else f"; the last rollout is in {self._dump_rollout(iteration)}"
+        raise TrainingDivergedError(f"{MAX_SKIPPED_STEPS} gradient steps were not finite: training stops{dump}")
+
+    def _dump_rollout(self, iteration: int) -> str:
+        try:
+            return str(dump_rollout(self.log_dir, iteration, self.alg.storage))
+        except OSError as error:
+            return f"no file, since the disk refuses it ({error})"
 
     @torch.inference_mode()
     def _randomize_episode_ages(self) -> None:
@@ -196,6 +220,7 @@ class OnPolicyRunner:
             tot_time=self.tot_time,
             eta_s=eta_s,
             gpu_memory_gb=self._gpu_memory_gb(),
+            skipped_steps=self.alg.skipped_steps,
         )
 
     def _gpu_memory_gb(self) -> float | None:

@@ -26,6 +26,7 @@ class IterationReport(NamedTuple):
     tot_time: float  # over all iterations, those before a resume too
     eta_s: float
     gpu_memory_gb: float | None  # in use on the device by all programs; None without CUDA
+    skipped_steps: int  # gradient steps left out since the start, because something was not finite
 
     @property
     def fps(self) -> int:
@@ -66,8 +67,9 @@ def _points(report: IterationReport, loss_tags: Mapping[str, str]) -> dict[str, 
 
 
 def curves(report: IterationReport, loss_tags: Mapping[str, str]) -> dict[str, float]:
-    """TensorBoard tag → value, for the curves over iterations."""
-    scalars = {f"Episode/{name}": value for name, value in report.episodes.infos.items()}
+    """TensorBoard tag → value, for the curves over iterations. An info of the env may be named by a whole tag."""
+    infos = report.episodes.infos.items()
+    scalars = {name if "/" in name else f"Episode/{name}": value for name, value in infos}
     scalars |= {f"Loss/{loss_tags.get(name, name)}": value for name, value in report.losses.items()}
     scalars |= {
         "Loss/learning_rate": report.learning_rate,
@@ -75,6 +77,7 @@ def curves(report: IterationReport, loss_tags: Mapping[str, str]) -> dict[str, f
         "Perf/total_fps": report.fps,
         "Perf/collection time": report.collection_time,
         "Perf/learning_time": report.learning_time,
+        "Faults/skipped_steps": report.skipped_steps,
     }
     if report.gpu_memory_gb is not None:
         scalars["Perf/gpu_memory_gb"] = report.gpu_memory_gb
@@ -98,12 +101,14 @@ def _progress_rows(report: IterationReport) -> Iterator[tuple[str, str]]:
     )
     for name, value in report.losses.items():
         yield f"{name.replace('_', ' ').capitalize()} loss", f"{value:.4f}"
+    if report.skipped_steps:
+        yield "Gradient steps left out so far", f"{report.skipped_steps}"
     yield "Mean action noise std", f"{report.noise_std:.2f}"
     if report.episodes.mean_reward is not None:
         yield "Mean reward", f"{report.episodes.mean_reward:.2f}"
         yield "Mean episode length", f"{report.episodes.mean_length:.2f}"
     for name, value in report.episodes.infos.items():
-        yield f"Mean episode {name}", f"{value:.4f}"
+        yield name if "/" in name else f"Mean episode {name}", f"{value:.4f}"
 
 
 def _total_rows(report: IterationReport) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,20 @@ def make_adam(parameters: Iterable[nn.Parameter], lr: float | Tensor) -> Adam:
     return Adam(parameters, lr=lr, fused=True)
 
 
+def step_if_finite(optimizer: Adam, loss: Tensor, parameters: Iterable[nn.Parameter], max_grad_norm: float) -> Tensor:
+    """One step down the loss, its gradient clipped, that is left out if the loss or a gradient is not finite.
+
+    Returns 1 if it was left out, else 0; 0-d, on the device. No host synchronisation.
+    """
+    optimizer.zero_grad()
+    loss.backward()
+    norm = nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+    skipped = (~(loss.detach().isfinite() & norm.isfinite())).float()
+    optimizer.found_inf = skipped  # what mixed-precision training tells the fused kernel with
+    optimizer.step()
+    return skipped
+
+
 def adam_state(optimizer: Adam) -> dict[str, Any]:
     """The optimiser's state dict with plain numbers for learning rates, as other loaders expect."""
     state = optimizer.state_dict()
