@@ -13,6 +13,7 @@ from torch import Tensor
 from legged_gym.envs import task_registry
 from legged_gym.envs.base.observations import configured_layout
 from legged_gym.utils.export import export_policy
+from legged_gym.utils.fault_recorder import show_fault
 from legged_gym.utils.helpers import get_args, get_load_path, update_cfg_from_args, user_errors
 from legged_gym.utils.logger import Logger
 from legged_gym.utils.task_registry import experiment_root
@@ -25,7 +26,10 @@ COMMAND = (1.0, 0.0, 0.0)  # vx, vy [m/s], yaw rate [rad/s]
 ROBOT, JOINT = 0, 1  # the ones in the plot
 PLOT_STEPS = 100
 
-FLAGS = [{"name": "--num_steps", "type": int, "default": 500, "help": "policy steps to play, 50 a second"}]
+FLAGS = [
+    {"name": "--num_steps", "type": int, "default": 500, "help": "policy steps to play, 50 a second"},
+    {"name": "--replay", "type": str, "help": "fault_<iteration>.pt of a run: show how its robot broke, and no more"},
+]
 
 
 class Player(NamedTuple):
@@ -155,4 +159,7 @@ def play(args: argparse.Namespace) -> Measurement:
 if __name__ == "__main__":
     with user_errors():
         arguments = get_args(extra=FLAGS)
+        if arguments.replay is not None:
+            show_fault(arguments.replay)
+            raise SystemExit
     play(arguments)

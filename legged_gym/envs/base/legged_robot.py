@@ -21,6 +21,7 @@ from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 from legged_gym.envs.base.rewards import FOOT_CONTACT_FORCE, Rewards, track_foot_contacts
 from legged_gym.envs.base.scene import START_SPREAD, Scene, check_config
 from legged_gym.utils.env_state import env_state, restore_env
+from legged_gym.utils.fault_recorder import QUANTITIES, FaultRecorder
 from legged_gym.utils.helpers import class_to_dict
 from legged_gym.utils.math import rotate_inverse_points, uniform
 from legged_gym.utils.recorded import Recorded
@@ -28,6 +29,7 @@ from rsl_rl.env.vec_env import StepResult
 
 TERMINATION_FORCE = 1.0  # [N] contact force on a termination body that ends an episode
 FAULT_SPEED = 200.0  # [m/s], [rad/s] of base or joints: ten times what motors allow, so the simulation broke
+FAULT_CLIMB = 100.0  # [m] above or below the start: no terrain is so high, but a robot may fall off its edge
 START_SPEED = 0.5  # [m/s], [rad/s] bound of the base's random velocity at reset
 
 
@@ -53,6 +55,8 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         self._parse_cfg(cfg, sim_params)
         super().__init__(cfg, sim_params, physics_engine, sim_device, headless)
         self._init_buffers()
+        widths = {name: value.shape[1] for name, value in self._recorded_quantities().items()}
+        self._fault_recorder = FaultRecorder(widths, self.num_envs, self.device)
         self._prepare_reward_function()
         self._record_step()
         self.init_done = True
@@ -186,14 +190,18 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         self.disturbance.zero_()
 
     def _discard_faults(self) -> None:
-        """Put robots whose simulation broke (not finite, or absurdly fast) back to their start; their episode ends.
+        """Put robots whose simulation broke (not finite, absurdly fast or high) back to their start; their episode ends.
 
         Nothing of the broken state reaches rewards, observations or the learner.
         """
-        # NaN compares false, so one bound finds both; positions have none, but break together with velocities
+        # NaN compares false, so a bound finds it as well
         speeds = torch.cat((self.root_states[:, 7:13], self.dof_vel), dim=1)
-        healthy = (speeds.abs() < FAULT_SPEED).all(dim=1)
+        climb = self.root_states[:, 2] - self.env_origins[:, 2]
+        parts = (self.root_states, self.dof_pos, self.body_states.flatten(1), self.contact_forces.flatten(1))
+        healthy = (speeds.abs() < FAULT_SPEED).all(dim=1) & (climb.abs() < FAULT_CLIMB)
+        healthy &= torch.cat(parts, dim=1).isfinite().all(dim=1)
         self.fault_mask[:] = ~healthy
+        self._fault_recorder.add(self._recorded_quantities(), self.fault_mask)
         self.fault_count += self.fault_mask.sum()
         start = self.base_init_state.repeat(self.num_envs, 1)
         start[:, :3] += self.env_origins
@@ -204,6 +212,15 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         self.torques[:] = torch.where(keep, self.torques, 0.0)
         self.body_states[:] = torch.where(keep[..., None], self.body_states, start[:, None])
         self.contact_forces[:] = torch.where(keep[..., None], self.contact_forces, 0.0)
+
+    def _recorded_quantities(self) -> dict[str, Tensor]:
+        """What is kept of the last steps, by the names of FaultRecord."""
+        return {name: getattr(self, name) for name in QUANTITIES}
+
+    def take_fault_record(self) -> dict[str, Any] | None:
+        """The last steps of a robot whose simulation broke since the last call, if one did, for a file to look at."""
+        record = self._fault_recorder.take()
+        return None if record is None else record._asdict() | {"dof_names": self.dof_names, "dt": self.dt}
 
     def _update_base_state(self, env_ids: Tensor | slice = slice(None)) -> None:
         """Express the base's motion and gravity in the base frame, from the root states."""
@@ -288,10 +305,12 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
             episode |= {f"terrain_level_{name}": level for name, level in zip(self._type_names, by_type, strict=True)}
         if self.cfg.commands.curriculum:
             episode["max_command_x"] = self.command_ranges["lin_vel_x"][1].clone()
-        episode["faults"] = self.fault_count.float()  # robots whose simulation broke since the start
+        episode["Faults/broken_robots"] = self.fault_count.float()  # whose simulation broke, since the start
         if hasattr(self.gym, "get_overflow_count_tensor"):  # ours only
             count = gymtorch.wrap_tensor(self.gym.get_overflow_count_tensor(self.sim))
-            episode["overflows"] = count.float()  # robots with more contacts than there was room for, since the start
+            episode["Faults/overflows"] = (
+                count.float()
+            )  # robots with more contacts than there was room for, since the start
         self.extras["episode"] = episode
 
     def _reset_dofs(self, env_ids: Tensor) -> None:
