@@ -190,7 +190,7 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         self.disturbance.zero_()
 
     def _discard_faults(self) -> None:
-        """Put robots whose simulation broke (not finite, absurdly fast or high) back to their start; their episode ends.
+        """Put robots whose simulation broke (not finite, absurdly fast or high) back to their start: a new episode.
 
         Nothing of the broken state reaches rewards, observations or the learner.
         """
