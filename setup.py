@@ -29,6 +29,6 @@ setup(
     extras_require={
         "deploy": ["onnxruntime"],
         "export": ["onnx", "onnxruntime"],
-        "test": ["pytest", "hypothesis", "ruff", "onnx", "onnxruntime"],
+        "test": ["pytest", "hypothesis", "ruff", "mypy==2.4.1", "onnx", "onnxruntime"],
     },
 )

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from rsl_rl.modules import ActorCritic
+from rsl_rl.utils.files import StrPath
 
 METADATA = "metadata"  # key, in both kinds of file, of the JSON text that describes inputs and outputs
 INPUT, OUTPUT = "observations", "actions"  # names in the ONNX graph
@@ -18,9 +18,7 @@ ONNX_OPSET = 17
 HOW_TO_INSTALL_ONNX = "writing ONNX files needs the package onnx: pip install -e '.[export]'"
 
 
-def export_policy_as_jit(
-    actor_critic: ActorCritic, path: str | os.PathLike, metadata: Mapping[str, Any] | None = None
-) -> None:
+def export_policy_as_jit(actor_critic: ActorCritic, path: StrPath, metadata: Mapping[str, Any] | None = None) -> None:
     """Write a TorchScript file, to be loaded by `torch.jit.load` or libtorch on the CPU.
 
     The module maps observation histories (N, num_obs), newest frame first, to mean actions (N, num_actions).
@@ -34,9 +32,7 @@ def export_policy_as_jit(
     torch.jit.save(traced, str(_with_folder(path)), _extra_files={METADATA: json.dumps(metadata or {})})
 
 
-def export_policy_as_onnx(
-    actor_critic: ActorCritic, path: str | os.PathLike, metadata: Mapping[str, Any] | None = None
-) -> None:
+def export_policy_as_onnx(actor_critic: ActorCritic, path: StrPath, metadata: Mapping[str, Any] | None = None) -> None:
     """Write an ONNX file with the same inputs and outputs; `metadata` becomes the model's property METADATA."""
     if not onnx_is_installed():
         raise ValueError(HOW_TO_INSTALL_ONNX)
@@ -74,7 +70,7 @@ def _module_and_example(actor_critic: ActorCritic) -> tuple[torch.nn.Module, tor
     return module, torch.zeros(1, num_obs)
 
 
-def _with_folder(path: str | os.PathLike) -> Path:
+def _with_folder(path: StrPath) -> Path:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     return path

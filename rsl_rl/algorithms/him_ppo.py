@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from rsl_rl.algorithms.ppo import PPO
+from rsl_rl.modules.him_actor_critic import HIMActorCritic
 from rsl_rl.storage.him_rollout_storage import HIMMiniBatch, HIMRolloutStorage, HIMTransition
 from rsl_rl.utils.adam import adam_state, load_adam_state
 
@@ -24,16 +25,21 @@ class HIMPPO(PPO):
     Its parameters are in PPO's optimiser too, as in published checkpoints, but get no gradient there.
     """
 
+    actor_critic: HIMActorCritic
+    transition: HIMTransition
     storage_class = HIMRolloutStorage
     transition_class = HIMTransition
     losses_class = HIMPPOLosses
 
-    def process_env_step(self, rewards: Tensor, dones: Tensor, infos: dict[str, Any], next_critic_obs: Tensor) -> None:
+    # HIMPPO does not stand in for PPO: runner, networks, storage and batches change together with it.
+    def process_env_step(  # type: ignore[override]
+        self, rewards: Tensor, dones: Tensor, infos: dict[str, Any], next_critic_obs: Tensor
+    ) -> None:
         """As in PPO. next_critic_obs: (N, num_critic_obs) after the step, before the reset where an episode ended."""
         self.transition.next_critic_observations = next_critic_obs
         super().process_env_step(rewards, dones, infos)
 
-    def _update_auxiliary(self, batch: HIMMiniBatch) -> tuple[Tensor, ...]:
+    def _update_auxiliary(self, batch: HIMMiniBatch) -> tuple[Tensor, ...]:  # type: ignore[override]
         losses = self.actor_critic.estimator.update(batch.observations, batch.next_critic_observations, lr=self.lr)
         self._skipped += self.actor_critic.estimator.skipped
         return losses

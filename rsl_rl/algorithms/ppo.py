@@ -26,7 +26,7 @@ class PPO:
 
     storage_class = RolloutStorage
     transition_class = Transition
-    losses_class = PPOLosses
+    losses_class: type[NamedTuple] = PPOLosses
 
     def __init__(
         self,
@@ -58,8 +58,7 @@ class PPO:
         self.entropy_coef = entropy_coef
         self.max_grad_norm = max_grad_norm
         self.use_clipped_value_loss = use_clipped_value_loss
-        self.adapts_learning_rate = schedule == "adaptive" and desired_kl is not None
-        self.desired_kl = desired_kl
+        self.desired_kl = desired_kl if schedule == "adaptive" else None  # None: the learning rate stays
 
         self.actor_critic = actor_critic.to(device)
         self.lr = torch.tensor(float(learning_rate), device=device)  # 0-d; the optimisers hold this very tensor
@@ -90,6 +89,13 @@ class PPO:
             num_envs, num_transitions_per_env, actor_obs_shape, critic_obs_shape, action_shape, self.device
         )
 
+    @property
+    def rollout(self) -> RolloutStorage:
+        """The storage that `init_storage` made."""
+        if self.storage is None:
+            raise RuntimeError("there is no storage for transitions; call init_storage first")
+        return self.storage
+
     def act(self, obs: Tensor, critic_obs: Tensor) -> Tensor:
         """Draw actions (N, num_actions) for obs (N, num_obs) and remember all that the update needs about them."""
         transition = self.transition
@@ -106,30 +112,32 @@ class PPO:
 
     def process_env_step(self, rewards: Tensor, dones: Tensor, infos: dict[str, Any]) -> None:
         """Complete the transition that `act` began and store it. rewards, dones: (N,)."""
+        if self.transition.values is None:
+            raise RuntimeError("there is no transition to complete; call act first")
         self.transition.rewards = rewards.clone()
         self.transition.dones = dones
         if "time_outs" in infos:
             # An episode that ran out of time would have gone on: its value stands for the rewards it did not get.
             time_outs = infos["time_outs"].to(self.device)
             self.transition.rewards += self.gamma * self.transition.values.squeeze(-1) * time_outs
-        self.storage.add_transitions(self.transition)
+        self.rollout.add_transitions(self.transition)
         self.transition.clear()
         self.actor_critic.reset(dones)
 
     @torch.no_grad()
     def compute_returns(self, last_critic_obs: Tensor) -> None:
-        self.storage.compute_returns(self.actor_critic.evaluate(last_critic_obs), self.gamma, self.lam)
+        self.rollout.compute_returns(self.actor_critic.evaluate(last_critic_obs), self.gamma, self.lam)
 
-    def update(self) -> PPOLosses:
-        """Learn from the stored rollout and empty it. The device is read once, at the end.
+    def update(self) -> NamedTuple:
+        """Learn from the stored rollout, empty it, and return `losses_class`. The device is read once, at the end.
 
         Steps whose loss or gradient is not finite are left out, of the means too; `skipped_steps` counts them.
         """
         self._skipped.zero_()
-        batches = self.storage.mini_batch_generator(self.num_mini_batches, self.num_learning_epochs)
+        batches = self.rollout.mini_batch_generator(self.num_mini_batches, self.num_learning_epochs)
         losses = torch.stack([torch.stack(self._update_mini_batch(batch)) for batch in batches])
         means = torch.where(losses.isfinite(), losses, torch.nan).nanmean(dim=0)
-        self.storage.clear()
+        self.rollout.clear()
         *losses_read, skipped = torch.cat((means, self._skipped)).tolist()
         self.skipped_steps += int(skipped)
         return self.losses_class(*losses_read)
@@ -137,8 +145,8 @@ class PPO:
     def _update_mini_batch(self, batch: MiniBatch) -> tuple[Tensor, ...]:
         """One gradient step; returns the losses in the order of `losses_class`, 0-d tensors on the device."""
         self.actor_critic.update_distribution(batch.observations)
-        if self.adapts_learning_rate:
-            self._adapt_learning_rate(batch)
+        if self.desired_kl is not None:
+            self._adapt_learning_rate(batch, self.desired_kl)
         auxiliary_losses = self._update_auxiliary(batch)
 
         log_prob = self.actor_critic.get_actions_log_prob(batch.actions)
@@ -160,10 +168,10 @@ class PPO:
         return ()
 
     @torch.no_grad()
-    def _adapt_learning_rate(self, batch: MiniBatch) -> None:
+    def _adapt_learning_rate(self, batch: MiniBatch, desired_kl: float) -> None:
         policy = self.actor_critic
         kl = gaussian_kl(policy.action_mean, policy.action_std, batch.old_mu, batch.old_sigma).mean()
-        self.lr.copy_(adapted_learning_rate(self.lr, kl, self.desired_kl))
+        self.lr.copy_(adapted_learning_rate(self.lr, kl, desired_kl))
 
     def _descend(self, loss: Tensor) -> None:
         self._skipped += step_if_finite(self.optimizer, loss, self.actor_critic.parameters(), self.max_grad_norm)

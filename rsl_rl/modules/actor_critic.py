@@ -13,6 +13,8 @@ from rsl_rl.modules.mlp import make_mlp
 class ActorCritic(nn.Module):
     """Actor: observation → mean of a Gaussian with one learned deviation per action. Critic: observation → value."""
 
+    distribution: Normal  # over actions, of the last update_distribution
+
     def __init__(
         self,
         num_actor_obs: int,
@@ -28,7 +30,6 @@ class ActorCritic(nn.Module):
         self.std = nn.Parameter(init_noise_std * torch.ones(num_actions))
         self.actor = make_mlp([num_actor_obs, *actor_hidden_dims, num_actions], activation)
         self.critic = make_mlp([num_critic_obs, *critic_hidden_dims, 1], activation)
-        self.distribution: Normal | None = None  # over actions, of the last update_distribution
 
     def reset(self, dones: Tensor | None = None) -> None:
         """Forget what belongs to ended episodes: nothing, for networks without memory."""

@@ -5,7 +5,6 @@ A run's folder holds `model_<iteration>.pt` (networks, optimisers, curriculum) a
 """
 
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rsl_rl.utils.files import write_whole
+from rsl_rl.utils.files import StrPath, write_whole
 
 MAX_NAMED_PARAMETERS = 4  # an error names this many parameters and counts the rest
 
 
-def write_checkpoint(path: str | os.PathLike, contents: Mapping[str, Any]) -> None:
+def write_checkpoint(path: StrPath, contents: Mapping[str, Any]) -> None:
     """Replace `path` by the contents; if the disk fails (OSError), an older file of that name stays as it was."""
     # torch's own writer turns a full disk into a RuntimeError, so it writes to memory and plain I/O to the disk.
     buffer = io.BytesIO()
@@ -26,7 +25,7 @@ def write_checkpoint(path: str | os.PathLike, contents: Mapping[str, Any]) -> No
     write_whole(path, buffer.getbuffer())
 
 
-def read_checkpoint(path: str | os.PathLike, device: torch.device | str) -> dict[str, Any]:
+def read_checkpoint(path: StrPath, device: torch.device | str) -> dict[str, Any]:
     """The contents of a checkpoint, tensors on `device`. Loads data only, never code."""
     checkpoint = read_data(path, device)
     parameters = checkpoint.get("model_state_dict")
@@ -37,7 +36,7 @@ def read_checkpoint(path: str | os.PathLike, device: torch.device | str) -> dict
     return checkpoint
 
 
-def read_data(path: str | os.PathLike, device: torch.device | str) -> dict[str, Any]:
+def read_data(path: StrPath, device: torch.device | str) -> dict[str, Any]:
     """A dict of tensors, numbers and texts that `write_checkpoint` wrote. Loads data only, never code."""
     content = Path(path).read_bytes()
     try:
@@ -49,16 +48,16 @@ def read_data(path: str | os.PathLike, device: torch.device | str) -> dict[str, 
     return contents
 
 
-def checkpoint_files(folder: str | os.PathLike) -> list[Path]:
+def checkpoint_files(folder: StrPath) -> list[Path]:
     """Checkpoints of a run in the order of their iterations."""
     return _numbered(folder, "model")
 
 
-def state_file(folder: str | os.PathLike, completed_iterations: int) -> Path:
+def state_file(folder: StrPath, completed_iterations: int) -> Path:
     return Path(folder, f"state_{completed_iterations}.pt")
 
 
-def remove_old_files(folder: str | os.PathLike, completed_iterations: int, keep: int | None) -> None:
+def remove_old_files(folder: StrPath, completed_iterations: int, keep: int | None) -> None:
     """Delete states of other checkpoints than the newest, and all but the newest `keep` checkpoints (None: keep all).
 
     completed_iterations: of the newest checkpoint, which is on the disk.
@@ -70,14 +69,14 @@ def remove_old_files(folder: str | os.PathLike, completed_iterations: int, keep:
         path.unlink(missing_ok=True)
 
 
-def _numbered(folder: str | os.PathLike, stem: str) -> list[Path]:
+def _numbered(folder: StrPath, stem: str) -> list[Path]:
     """Files <stem>_<number>.pt in the order of their numbers."""
     prefix = f"{stem}_"
     paths = [p for p in Path(folder).glob(f"{prefix}*.pt") if p.stem.removeprefix(prefix).isdecimal()]
     return sorted(paths, key=lambda path: int(path.stem.removeprefix(prefix)))
 
 
-def load_parameters(network: nn.Module, state_dict: Mapping[str, Tensor], path: str | os.PathLike, hint: str) -> None:
+def load_parameters(network: nn.Module, state_dict: Mapping[str, Tensor], path: StrPath, hint: str) -> None:
     """Load strictly; what does not fit is named in one sentence, which ends in `hint`."""
     own = network.state_dict()
     problems = [

@@ -19,7 +19,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from rsl_rl.utils.files import write_whole
+from rsl_rl.utils.files import StrPath, write_whole
 
 FILE_VERSION = "brain.Event:2"
 TIME_SUFFIX = "/time"  # of curves over seconds instead of iterations
@@ -31,7 +31,7 @@ _file_numbers = itertools.count()
 class CurveFile:
     """Appends scalars to one event file, which is created with its folder when the first ones come."""
 
-    def __init__(self, folder: str | os.PathLike) -> None:
+    def __init__(self, folder: StrPath) -> None:
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_file_numbers)}"
         self.path = Path(folder, name)
 
@@ -53,7 +53,7 @@ class CurveFile:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
 
 
-def cut_curves(folder: str | os.PathLike, first_iteration: int) -> None:
+def cut_curves(folder: StrPath, first_iteration: int) -> None:
     """Remove what the event files of a run hold of `first_iteration` and later ones, which are about to come again."""
     for path in Path(folder).glob("events.out.tfevents.*"):
         content = path.read_bytes()

@@ -1,6 +1,5 @@
 """The training loop of HIMLoco: the runner of HIMActorCritic and HIMPPO."""
 
-import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -12,6 +11,7 @@ from rsl_rl.env import StepResult, VecEnv
 from rsl_rl.modules import HIMActorCritic
 from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, infer_temporal_steps
 from rsl_rl.runners.on_policy_runner import OnPolicyRunner
+from rsl_rl.utils.files import StrPath
 
 
 class HIMOnPolicyRunner(OnPolicyRunner):
@@ -19,13 +19,14 @@ class HIMOnPolicyRunner(OnPolicyRunner):
 
     policy_classes: ClassVar = {"HIMActorCritic": HIMActorCritic}
     algorithm_classes: ClassVar = {"HIMPPO": HIMPPO}
+    alg: HIMPPO
     loss_tags: ClassVar = {"estimation": "Estimation Loss", "swap": "Swap Loss"}
 
     def __init__(
         self,
         env: VecEnv,
         train_cfg: Mapping[str, Any],
-        log_dir: str | os.PathLike | None = None,
+        log_dir: StrPath | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         if env.num_privileged_obs is None:
@@ -37,6 +38,8 @@ class HIMOnPolicyRunner(OnPolicyRunner):
 
     def _process_step(self, result: StepResult, critic_obs: Tensor) -> None:
         # Where an episode ended, critic_obs is the first of the next one; the estimator needs the last of the old one.
+        if result.termination_privileged_obs is None:
+            raise ValueError("HIMPPO needs the last critic observation of an episode; step() returned None for it")
         next_critic_obs = critic_obs.clone()
         termination_ids = result.termination_ids.to(self.device)
         next_critic_obs[termination_ids] = result.termination_privileged_obs.to(self.device)

@@ -25,7 +25,7 @@ from rsl_rl.runners.episode_stats import EpisodeStats, EpisodeSummary
 from rsl_rl.runners.faults import MAX_SKIPPED_STEPS, TrainingDivergedError, dump_fault, dump_rollout
 from rsl_rl.runners.training_log import IterationReport, TrainingLog
 from rsl_rl.utils.config import config_keys, find_class, select_config
-from rsl_rl.utils.files import remove_temporaries
+from rsl_rl.utils.files import StrPath, remove_temporaries
 from rsl_rl.utils.random_state import random_state, set_random_state
 from rsl_rl.utils.signals import StopRequest
 
@@ -50,7 +50,7 @@ class OnPolicyRunner:
         self,
         env: VecEnv,
         train_cfg: Mapping[str, Any],
-        log_dir: str | os.PathLike | None = None,
+        log_dir: StrPath | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.cfg = train_cfg["runner"]
@@ -100,7 +100,7 @@ class OnPolicyRunner:
             init_at_random_ep_len: start episodes at random ages, so that they do not all time out together.
         """
         if self.log_dir is not None and self.training_log is None:
-            self._open_log()
+            self.training_log = self._open_log(self.log_dir)
         if init_at_random_ep_len and not self._episodes_restored:
             self._randomize_episode_ages()
         self._episodes_restored = False
@@ -153,12 +153,12 @@ class OnPolicyRunner:
         if self.alg.skipped_steps - first_skipped < MAX_SKIPPED_STEPS:
             return
         self._try_to_save(self.current_learning_iteration)  # the networks are as they were before the first such step
-        dump = "" if self.log_dir is None else f"; the last rollout is in {self._dump_rollout(iteration)}"
+        dump = "" if self.log_dir is None else f"; the last rollout is in {self._dump_rollout(self.log_dir, iteration)}"
         raise TrainingDivergedError(f"{MAX_SKIPPED_STEPS} gradient steps were not finite: training stops{dump}")
 
-    def _dump_rollout(self, iteration: int) -> str:
+    def _dump_rollout(self, folder: str, iteration: int) -> str:
         try:
-            return str(dump_rollout(self.log_dir, iteration, self.alg.storage))
+            return str(dump_rollout(folder, iteration, self.alg.rollout))
         except OSError as error:
             return f"no file, since the disk refuses it ({error})"
 
@@ -241,7 +241,9 @@ class OnPolicyRunner:
         path = os.path.join(self.log_dir, f"model_{iteration}.pt")
         try:
             if hasattr(self.env, "get_state"):
-                write_checkpoint(state_file(self.log_dir, self.current_learning_iteration), self._run_state())
+                write_checkpoint(
+                    state_file(self.log_dir, self.current_learning_iteration), self._run_state(self.env.get_state())
+                )
             self.save(path, iteration=iteration)
             self.newest_file, self.saved_iterations = path, self.current_learning_iteration
             remove_old_files(self.log_dir, self.current_learning_iteration, self.keep)
@@ -253,25 +255,25 @@ class OnPolicyRunner:
         """The last iteration is on the disk."""
         return self.saved_iterations == self.current_learning_iteration
 
-    def _open_log(self) -> None:
+    def _open_log(self, folder: str) -> TrainingLog:
         """Start to log; in the folder of a run that goes on, clear away what came after its newest checkpoint."""
-        self.training_log = TrainingLog(self.log_dir, self.loss_tags)
         try:
-            remove_temporaries(self.log_dir)
-            cut_curves(self.log_dir, self.current_learning_iteration)
+            remove_temporaries(folder)
+            cut_curves(folder, self.current_learning_iteration)
         except OSError as error:
-            print(f"Cannot tidy up {self.log_dir}, curves may overlap: {error}")
+            print(f"Cannot tidy up {folder}, curves may overlap: {error}")
+        return TrainingLog(folder, self.loss_tags)
 
-    def _run_state(self) -> dict[str, Any]:
+    def _run_state(self, env_state: dict[str, Any]) -> dict[str, Any]:
         """What an exact continuation needs beside the checkpoint."""
         return {
             "completed_iterations": self.current_learning_iteration,
-            "env": self.env.get_state(),
+            "env": env_state,
             "episodes": self.stats.state(),
             "random": random_state(),
         }
 
-    def save(self, path: str | os.PathLike, infos: Any = None, iteration: int | None = None) -> None:
+    def save(self, path: StrPath, infos: Any = None, iteration: int | None = None) -> None:
         """Write a checkpoint, whole or not at all.
 
         `iter` in the file is the number in the file's name: the last iteration done for a file saved inside the loop,
@@ -296,7 +298,7 @@ class OnPolicyRunner:
             contents["env_state"] = self.env.get_curriculum_state()
         write_checkpoint(path, contents)
 
-    def load(self, path: str | os.PathLike, load_optimizer: bool = True) -> Any:
+    def load(self, path: StrPath, load_optimizer: bool = True) -> Any:
         """Read a checkpoint, ours or a published one, and return its `infos`.
 
         Args:
@@ -323,7 +325,7 @@ class OnPolicyRunner:
         """The end of the error sentence for parameters that do not fit."""
         return ""
 
-    def _load_training_state(self, checkpoint: dict[str, Any], path: str | os.PathLike) -> None:
+    def _load_training_state(self, checkpoint: dict[str, Any], path: StrPath) -> None:
         try:
             self.alg.load_optimizer_states(checkpoint)
         except (KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError) as error:

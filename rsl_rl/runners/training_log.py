@@ -59,10 +59,8 @@ class TrainingLog:
 def _points(report: IterationReport, loss_tags: Mapping[str, str]) -> dict[str, tuple[float, int]]:
     """TensorBoard tag → (value, step); the curves over seconds come last, see `cut_curves`."""
     points = {tag: (value, report.iteration) for tag, value in curves(report, loss_tags).items()}
-    if report.episodes.mean_reward is not None:
-        seconds = int(report.tot_time)
-        points[f"Train/mean_reward{TIME_SUFFIX}"] = (report.episodes.mean_reward, seconds)
-        points[f"Train/mean_episode_length{TIME_SUFFIX}"] = (report.episodes.mean_length, seconds)
+    for tag, value in _episode_curves(report.episodes).items():
+        points[f"{tag}{TIME_SUFFIX}"] = (value, int(report.tot_time))
     return points
 
 
@@ -81,10 +79,13 @@ def curves(report: IterationReport, loss_tags: Mapping[str, str]) -> dict[str, f
     }
     if report.gpu_memory_gb is not None:
         scalars["Perf/gpu_memory_gb"] = report.gpu_memory_gb
-    if report.episodes.mean_reward is not None:
-        scalars["Train/mean_reward"] = report.episodes.mean_reward
-        scalars["Train/mean_episode_length"] = report.episodes.mean_length
-    return scalars
+    return scalars | _episode_curves(report.episodes)
+
+
+def _episode_curves(episodes: EpisodeSummary) -> dict[str, float]:
+    """None before the first episode has ended."""
+    means = {"Train/mean_reward": episodes.mean_reward, "Train/mean_episode_length": episodes.mean_length}
+    return {tag: mean for tag, mean in means.items() if mean is not None}
 
 
 def console_block(report: IterationReport) -> str:

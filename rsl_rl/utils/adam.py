@@ -21,7 +21,8 @@ def step_if_finite(optimizer: Adam, loss: Tensor, parameters: Iterable[nn.Parame
     loss.backward()
     norm = nn.utils.clip_grad_norm_(parameters, max_grad_norm)
     skipped = (~(loss.detach().isfinite() & norm.isfinite())).float()
-    optimizer.found_inf = skipped  # what mixed-precision training tells the fused kernel with
+    # What mixed-precision training tells the fused kernel with; torch does not declare it.
+    optimizer.found_inf = skipped  # type: ignore[attr-defined]
     optimizer.step()
     return skipped
 

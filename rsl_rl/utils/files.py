@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 TEMPORARY_SUFFIX = ".tmp"
+StrPath = str | os.PathLike[str]
 
 
-def write_whole(path: str | os.PathLike, content: bytes | memoryview) -> None:
+def write_whole(path: StrPath, content: bytes | memoryview) -> None:
     """Replace `path` by the content, on the disk when this returns; if that fails (OSError), an older file stays."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
@@ -22,7 +23,7 @@ def write_whole(path: str | os.PathLike, content: bytes | memoryview) -> None:
     _sync_folder(path.parent)
 
 
-def remove_temporaries(folder: str | os.PathLike) -> None:
+def remove_temporaries(folder: StrPath) -> None:
     """Delete what a killed process left of files that it had not finished."""
     for path in Path(folder).glob(f".*{TEMPORARY_SUFFIX}"):
         path.unlink(missing_ok=True)

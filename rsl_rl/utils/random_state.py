@@ -9,11 +9,12 @@ import torch
 
 def random_state() -> dict[str, Any]:
     """States of torch (CPU and every CUDA device), numpy's global generator and Python's."""
-    name, keys, *position = np.random.get_state()  # noqa: NPY002 -- terrain_utils draw from numpy's global generator
+    numpy = np.random.get_state(legacy=False)  # noqa: NPY002 -- terrain_utils draw from numpy's global generator
+    keys = torch.from_numpy(numpy["state"]["key"].astype(np.int64))
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": (name, torch.from_numpy(keys.astype(np.int64)), *position),
+        "numpy": (numpy["bit_generator"], keys, numpy["state"]["pos"], numpy["has_gauss"], numpy["gauss"]),
         "python": random.getstate(),
     }
 
