@@ -85,7 +85,7 @@ class DynamicsCalls:
 
     def refresh_jacobian_tensors(self, sim: Simulation) -> bool:
         """Of the present state, also of one set since the last `simulate`."""
-        sim.engine.read_jacobians(sim.jacobians)
+        sim.running.read_jacobians(sim.jacobians)
         return True
 
     def acquire_mass_matrix_tensor(self, sim: Simulation, name: str) -> Tensor:
@@ -98,7 +98,7 @@ class DynamicsCalls:
 
     def refresh_mass_matrix_tensors(self, sim: Simulation) -> bool:
         """Of the present state, also of one set since the last `simulate`."""
-        sim.engine.read_inertia_matrices(sim.mass_matrices)
+        sim.running.read_inertia_matrices(sim.mass_matrices)
         return True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from isaacgym.engine.engine import Engine
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.gym_lookups import actor_of
 from isaacgym.gym_types import Quat, StateFlags, Transform, Vec3
@@ -34,7 +35,7 @@ class HostStateCalls:
 
     def get_actor_rigid_body_states(self, env: Env, actor: int, flags: StateFlags) -> np.ndarray:
         """(num_bodies,) of RigidBodyState.dtype, after the last `simulate`."""
-        engine, num_bodies = _engine(env, actor, "get_actor_rigid_body_states"), len(env.actors[actor].com)
+        engine, num_bodies = _engine(env, actor), len(env.actors[actor].com)
         states = torch.zeros(engine.num_worlds, num_bodies, STATE_WIDTH, device=engine.device)
         env.sim.read_body_states(states)
         rows = states[env.index].cpu().numpy().view(RigidBodyState.dtype)[:, 0]
@@ -46,7 +47,7 @@ class HostStateCalls:
 
     def get_actor_dof_states(self, env: Env, actor: int, flags: StateFlags) -> np.ndarray:
         """(num_dofs,) of DofState.dtype."""
-        rows = _all_dof_states(_engine(env, actor, "get_actor_dof_states"))[env.index].cpu().numpy()
+        rows = _all_dof_states(_engine(env, actor))[env.index].cpu().numpy()
         rows = rows.view(DofState.dtype)[:, 0]
         if not flags & StateFlags.STATE_POS:
             rows["pos"] = 0.0
@@ -56,7 +57,7 @@ class HostStateCalls:
 
     def set_actor_dof_states(self, env: Env, actor: int, states: np.ndarray, flags: StateFlags) -> bool:
         """states: (num_dofs,) of DofState.dtype. The DOF state tensor shows them after its next refresh."""
-        engine = _engine(env, actor, "set_actor_dof_states")
+        engine = _engine(env, actor)
         values = _all_dof_states(engine)
         rows = values[env.index]
         if len(states) != len(rows):
@@ -69,14 +70,12 @@ class HostStateCalls:
         return True
 
 
-def _engine(env: Env, actor: int, call: str):
+def _engine(env: Env, actor: int) -> Engine:
     actor_of(env, actor)
-    if env.sim.engine is None:
-        raise RuntimeError(f"{call} needs a prepared simulation; call prepare_sim first")
-    return env.sim.engine
+    return env.sim.running
 
 
-def _all_dof_states(engine) -> torch.Tensor:
+def _all_dof_states(engine: Engine) -> torch.Tensor:
     states = torch.zeros(engine.num_worlds, len(engine.robot.dofs), 2, device=engine.device)
     engine.read_dof_states(states)
     return states

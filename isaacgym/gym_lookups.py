@@ -19,7 +19,7 @@ class IndexRange(NamedTuple):
     """`count` shapes from `start` on."""
 
     start: int
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count; the API wants this name
 
 
 def actor_of(env: Env, handle: int) -> Actor:
@@ -98,10 +98,10 @@ class LookupCalls:
         """For each body, where its shapes lie in the list of shape properties."""
         return _shape_ranges(asset.robot)
 
-    def get_asset_actuator_properties(self, asset: Asset) -> list:
+    def get_asset_actuator_properties(self, asset: Asset) -> list[object]:
         return []
 
-    def get_asset_tendon_properties(self, asset: Asset) -> list:
+    def get_asset_tendon_properties(self, asset: Asset) -> list[object]:
         return []
 
     # ---- actors --------------------------------------------------------------------------------------------------
@@ -176,10 +176,10 @@ class LookupCalls:
         """For each body, where its shapes lie in the actor's list of shape properties."""
         return _shape_ranges(actor_of(env, actor).asset.robot)
 
-    def get_actor_tendon_properties(self, env: Env, actor: int) -> list:
+    def get_actor_tendon_properties(self, env: Env, actor: int) -> list[object]:
         return []
 
-    def set_actor_tendon_properties(self, env: Env, actor: int, properties: Sequence) -> bool:
+    def set_actor_tendon_properties(self, env: Env, actor: int, properties: Sequence[object]) -> bool:
         if len(properties) > 0:
             raise ValueError(f"set_actor_tendon_properties: actor '{actor_of(env, actor).name}' has no tendons")
         return True

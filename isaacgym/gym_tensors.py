@@ -38,7 +38,7 @@ class TensorCalls(DynamicsCalls):
         return True
 
     def refresh_dof_state_tensor(self, sim: Simulation) -> bool:
-        sim.engine.read_dof_states(sim.dof_states.view(len(sim.envs), -1, 2))
+        sim.running.read_dof_states(sim.dof_states.view(len(sim.envs), -1, 2))
         return True
 
     def refresh_rigid_body_state_tensor(self, sim: Simulation) -> bool:
@@ -48,7 +48,7 @@ class TensorCalls(DynamicsCalls):
 
     def refresh_net_contact_force_tensor(self, sim: Simulation) -> bool:
         """Forces of the last `simulate`."""
-        sim.contact_forces.copy_(sim.engine.contact_forces.view(-1, 3))
+        sim.contact_forces.copy_(sim.running.contact_forces.view(-1, 3))
         return True
 
     def set_actor_root_state_tensor(self, sim: Simulation, states: Tensor) -> bool:
@@ -64,13 +64,13 @@ class TensorCalls(DynamicsCalls):
         return True
 
     def set_dof_state_tensor(self, sim: Simulation, states: Tensor) -> bool:
-        sim.engine.set_dof_states(self._values(states, sim.dof_states).view(len(sim.envs), -1, 2))
+        sim.running.set_dof_states(self._values(states, sim.dof_states).view(len(sim.envs), -1, 2))
         return True
 
     def set_dof_state_tensor_indexed(self, sim: Simulation, states: Tensor, actor_indices: Tensor, count: int) -> bool:
         """All DOFs of the actors `actor_indices` (int32), from the full tensor."""
         values = self._values(states, sim.dof_states).view(len(sim.envs), -1, 2)
-        sim.engine.set_dof_states(values, self._indices(sim, actor_indices, count))
+        sim.running.set_dof_states(values, self._indices(sim, actor_indices, count))
         return True
 
     def set_dof_actuation_force_tensor(self, sim: Simulation, forces: Tensor) -> bool:
@@ -78,7 +78,7 @@ class TensorCalls(DynamicsCalls):
 
         They are not clipped to the DOF property `effort`, which bounds drives; legged_gym clips its torques itself.
         """
-        torques = sim.engine.torques
+        torques = sim.running.torques
         if forces.tensor.numel() != torques.numel():
             raise ValueError(f"expected {torques.numel()} joint torques, got a tensor of shape {forces.shape}")
         sim.set_torques(forces.tensor.view(torques.shape))
@@ -90,7 +90,7 @@ class TensorCalls(DynamicsCalls):
         """All DOFs of the actors `actor_indices` (int32), from the full tensor."""
         ids = self._indices(sim, actor_indices, count).long()
         values = self._values(forces, sim.dof_targets)
-        torques = sim.engine.torques.clone()
+        torques = sim.running.torques.clone()
         torques[ids] = values[ids]
         sim.set_torques(torques)
         return True
@@ -101,7 +101,7 @@ class TensorCalls(DynamicsCalls):
         The drive's force is stiffness · (target - position) - damping · velocity, clipped to the property `effort`,
         with position and velocity at the end of each sub-step (`isaacgym.engine.drives`).
         """
-        sim.engine.set_targets(self._values(targets, sim.dof_targets), None)
+        sim.running.set_targets(self._values(targets, sim.dof_targets), None)
         return True
 
     def set_dof_position_target_tensor_indexed(
@@ -109,7 +109,7 @@ class TensorCalls(DynamicsCalls):
     ) -> bool:
         """All DOFs of the actors `actor_indices` (int32), from the full tensor."""
         ids = self._indices(sim, actor_indices, count)
-        sim.engine.set_targets(self._values(targets, sim.dof_targets), None, ids)
+        sim.running.set_targets(self._values(targets, sim.dof_targets), None, ids)
         return True
 
     def set_dof_velocity_target_tensor(self, sim: Simulation, targets: Tensor) -> bool:
@@ -117,7 +117,7 @@ class TensorCalls(DynamicsCalls):
 
         The drive's force is damping · (target - velocity), clipped to the property `effort`; stiffness is not used.
         """
-        sim.engine.set_targets(None, self._values(targets, sim.dof_targets))
+        sim.running.set_targets(None, self._values(targets, sim.dof_targets))
         return True
 
     def set_dof_velocity_target_tensor_indexed(
@@ -125,7 +125,7 @@ class TensorCalls(DynamicsCalls):
     ) -> bool:
         """All DOFs of the actors `actor_indices` (int32), from the full tensor."""
         ids = self._indices(sim, actor_indices, count)
-        sim.engine.set_targets(None, self._values(targets, sim.dof_targets), ids)
+        sim.running.set_targets(None, self._values(targets, sim.dof_targets), ids)
         return True
 
     def apply_rigid_body_force_tensors(
@@ -143,7 +143,7 @@ class TensorCalls(DynamicsCalls):
         forces, torques = (
             None if t is None else self._values(t, sim.contact_forces).view(shape) for t in (forceTensor, torqueTensor)
         )
-        sim.engine.apply_body_forces(forces, torques, local=space == CoordinateSpace.LOCAL_SPACE)
+        sim.running.apply_body_forces(forces, torques, local=space == CoordinateSpace.LOCAL_SPACE)
         return True
 
     @staticmethod
@@ -167,12 +167,12 @@ class TensorCalls(DynamicsCalls):
 
         Takes the place of one `set_actor_rigid_shape_properties` per env. Values are copied.
         """
-        sim.engine.set_material(friction.tensor, restitution.tensor)
+        sim.running.set_material(friction.tensor, restitution.tensor)
         return True
 
     def get_overflow_count_tensor(self, sim: Simulation) -> Tensor:
         """Not in Isaac Gym: how many envs ever had more contacts than there was room for, 0-d int64."""
-        return Tensor(sim.engine.overflow_count())
+        return Tensor(sim.running.overflow_count())
 
     def get_sim_snapshot(self, sim: Simulation) -> dict[str, torch.Tensor]:
         """Not in Isaac Gym: all of the simulation's state, copied to the host, for an exact continuation."""

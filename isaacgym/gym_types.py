@@ -10,7 +10,7 @@ import difflib
 import math
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -128,7 +128,7 @@ _KEYS = [
     *(f"F{i}" for i in range(1, 13)),
     *(f"NUMPAD_{i}" for i in range(10)),
 ]
-KeyboardInput = IntEnum("KeyboardInput", [f"KEY_{key}" for key in _KEYS], start=0)
+KeyboardInput = IntEnum("KeyboardInput", [f"KEY_{key}" for key in _KEYS], start=0)  # type: ignore[misc]  # not literal
 
 ENUMS: tuple[type[IntEnum], ...] = (
     SimType,
@@ -150,12 +150,15 @@ ENUMS: tuple[type[IntEnum], ...] = (
 # Isaac Gym offers every member as a module constant too: SIM_PHYSX, DOF_MODE_EFFORT, KEY_ESCAPE, ...
 for _enum in ENUMS:
     globals().update(_enum.__members__)
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> IntEnum: ...
 
 
 # --- The mechanism behind all structs -------------------------------------------------------------------------------
 
 
-def _coerce(kind: type, value: Any) -> Any:
+def _coerce(kind: type[Any], value: Any) -> Any:
     """Convert a value, possibly a one-element tensor or array, to a field's type; raises TypeError or ValueError."""
     if issubclass(kind, Record):
         if isinstance(value, kind):
@@ -179,8 +182,9 @@ def _coerce(kind: type, value: Any) -> Any:
 class Record:
     """A struct with typed, converting fields. Positional and keyword arguments fill fields; None means the default."""
 
-    _kinds: dict[str, type] = {}
+    _kinds: dict[str, type[Any]] = {}
     _defaults: dict[str, Any] = {}
+    _nested: list[str] = []  # fields that are records
 
     def __init_subclass__(cls) -> None:
         own = dict(cls.__dict__.get("__annotations__", {}))
@@ -233,7 +237,7 @@ class Record:
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.__dict__ == other.__dict__
 
-    __hash__ = None  # mutable
+    __hash__ = None  # type: ignore[assignment]  # mutable
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.__dict__.items())})"

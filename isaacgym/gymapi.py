@@ -8,7 +8,9 @@ Four methods are ours: `set_actor_rigid_shape_material_tensors`, which writes al
 from __future__ import annotations
 
 import time
+from enum import IntEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -58,6 +60,9 @@ from isaacgym.simulation import Actor, Asset, Env, Simulation
 
 for _enum in gym_types.ENUMS:  # SIM_PHYSX, DOF_MODE_EFFORT, KEY_ESCAPE, ...
     globals().update(_enum.__members__)
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> IntEnum: ...
 
 
 def acquire_gym() -> Gym:
@@ -179,7 +184,7 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
             raise ValueError("TriangleMeshParams.transform.r turns the mesh; turn the vertices instead")
         material = {"friction": params.dynamic_friction, "restitution": params.restitution}
         offset = np.array(tuple(params.transform.p), dtype=np.float32)
-        terrain = Grid.from_mesh(vertices, triangles, offset, **material)
+        terrain: Grid | Mesh | None = Grid.from_mesh(vertices, triangles, offset, **material)
         if terrain is None:
             terrain = Mesh(vertices + offset, triangles, **material)
         self._set_terrain(sim, terrain)
@@ -221,7 +226,7 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
         origin = [0.0, 0.0, 0.0]
         origin[0] = column * (upper.x - lower.x)
         origin[3 - up] = row * (upper[3 - up] - lower[3 - up])
-        env = Env(len(sim.envs), tuple(origin), sim=sim)
+        env = Env(len(sim.envs), sim, (origin[0], origin[1], origin[2]))
         sim.envs.append(env)
         return env
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from isaacgym.gym_types import SIM_FLEX, SIM_PHYSX, Record, SimParams, Transform, Vec3
 
@@ -121,7 +122,7 @@ def _fill(target: Record, config: Mapping[str, Any] | object) -> None:
 class LineGeometry:
     """Coloured line segments: `verts` of Vec3.dtype, (n, 2); `colors` of Vec3.dtype, (n,)."""
 
-    def __init__(self, verts: np.ndarray, colors: np.ndarray, pose: Transform | None = None) -> None:
+    def __init__(self, verts: np.ndarray, colors: ArrayLike, pose: Transform | None = None) -> None:
         """verts: (n, 2, 3); colors: (3,) for all or (n, 3), RGB in 0…1; pose: applied to the vertices once, here."""
         if pose is not None:
             verts = pose.transform_points(verts)
@@ -211,4 +212,4 @@ def _as_vec3(xyz: np.ndarray) -> np.ndarray:
 
 
 def _color(color: Sequence[float] | None) -> tuple[float, float, float]:
-    return (1.0, 0.0, 0.0) if color is None else tuple(color)
+    return (1.0, 0.0, 0.0) if color is None else (color[0], color[1], color[2])

@@ -57,9 +57,9 @@ class Env:
     """One copy of the robot; handles are indices into it."""
 
     index: int
-    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)  # in the world [m]
+    sim: Simulation = field(repr=False)
+    origin: tuple[float, float, float]  # in the world [m]
     actors: list[Actor] = field(default_factory=list)
-    sim: Simulation | None = field(default=None, repr=False)
 
 
 class Actor:
@@ -157,6 +157,13 @@ class Simulation:
     def asset(self) -> Asset:
         return self.envs[0].actors[0].asset
 
+    @property
+    def running(self) -> Engine:
+        """The engine, which `prepare` makes."""
+        if self.engine is None:
+            raise RuntimeError("the simulation is not prepared; call prepare_sim first")
+        return self.engine
+
     def prepare(self) -> None:
         """Build the engine from the envs and allocate the tensors."""
         with heartbeat("Preparing the simulation (its kernels are compiled on the first run on this machine)"):
@@ -174,31 +181,31 @@ class Simulation:
             max_depenetration_velocity=self.params.physx.max_depenetration_velocity,
         )
         dofs = self._dof_parameters(actors)
-        self.engine = create_engine(
+        engine = self.engine = create_engine(
             self.params.engine,
             *(robot, self.terrain, len(actors), dt, self.device, gravity),
             options=options,
             dofs=dofs,
         )
         n, num_bodies, num_dofs = len(actors), len(robot.bodies), len(robot.dofs)
-        zeros = {"dtype": torch.float, "device": self.device}
-        self.root_states = torch.zeros(n, STATE_WIDTH, **zeros)
-        self.dof_states = torch.zeros(n * num_dofs, 2, **zeros)
-        self.body_states = torch.zeros(n * num_bodies, STATE_WIDTH, **zeros)
-        self.contact_forces = torch.zeros(n * num_bodies, 3, **zeros)
-        self.dof_targets = torch.zeros(n, num_dofs, **zeros)  # what a tensor over all DOFs looks like
-        self.dof_forces = torch.zeros(n * num_dofs, **zeros)
+        zeros = partial(torch.zeros, dtype=torch.float, device=self.device)
+        self.root_states = zeros(n, STATE_WIDTH)
+        self.dof_states = zeros(n * num_dofs, 2)
+        self.body_states = zeros(n * num_bodies, STATE_WIDTH)
+        self.contact_forces = zeros(n * num_bodies, 3)
+        self.dof_targets = zeros(n, num_dofs)  # what a tensor over all DOFs looks like
+        self.dof_forces = zeros(n * num_dofs)
         self._dof_force_mask = torch.tensor([[actor.dof_force_sensors] for actor in actors], device=self.device)
-        self._last_dof_forces = torch.zeros(n, num_dofs, **zeros)
+        self._last_dof_forces = zeros(n, num_dofs)
         self._reports_dof_forces = bool(self._dof_force_mask.any())
         self._add_force_sensors()
         poses = [(*actor.pose.p, *actor.pose.r) for actor in actors]
-        self.root_states[:, :7] = torch.tensor(poses, **zeros)
+        self.root_states[:, :7] = torch.tensor(poses, dtype=torch.float, device=self.device)
         self._origins = self._shifting_origins()
         self.set_root_states(self.root_states)
         self._send_body_properties()
-        self.engine.set_material(self._of_actors("friction"), self._of_actors("restitution"))
-        self.engine.compile()
+        engine.set_material(self._of_actors("friction"), self._of_actors("restitution"))
+        engine.compile()
 
     def _shifting_origins(self) -> torch.Tensor | None:
         """Origins of the envs, (n, 1, 3), or None where they make no difference: on a plane that they lie in.
@@ -214,22 +221,22 @@ class Simulation:
         if self._origins is not None:
             states = states.clone()
             states[:, :3] += self._origins[:, 0]
-        self.engine.set_root_states(states, world_ids)
+        self.running.set_root_states(states, world_ids)
 
     def read_root_states(self, out: torch.Tensor) -> None:
         """out: (n, 13) in the frames of the envs."""
-        self.engine.read_root_states(out)
+        self.running.read_root_states(out)
         if self._origins is not None:
             out[:, :3] -= self._origins[:, 0]
 
     def read_body_states(self, out: torch.Tensor) -> None:
         """out: (n, num_bodies, 13) in the frames of the envs."""
-        self.engine.read_body_states(out)
+        self.running.read_body_states(out)
         if self._origins is not None:
             out[..., :3] -= self._origins
 
     def _send_body_properties(self) -> None:
-        self.engine.set_body_properties(*(self._of_actors(name) for name in ("mass", "com", "inertia")))
+        self.running.set_body_properties(*(self._of_actors(name) for name in ("mass", "com", "inertia")))
         self.bodies_changed = False
 
     def _of_actors(self, name: str) -> torch.Tensor:
@@ -287,7 +294,7 @@ class Simulation:
             for name in DOF_FIELDS:
                 values[name][world] = torch.from_numpy(new[name].copy()).to(self.device)
             if any((old[name] != new[name]).any() for name in ("friction", "armature")):
-                self.engine.update_dofs()
+                self.running.update_dofs()
 
         for world, actor in enumerate(actors):
             actor.on_dof_change = partial(change, world)
@@ -300,7 +307,7 @@ class Simulation:
         if sensors:
             poses = torch.tensor([(*sensor.pose.p, *sensor.pose.r) for sensor in sensors])
             bodies, axes = [sensor.body for sensor in sensors], [sensor.world_axes for sensor in sensors]
-            self._wrenches = self.engine.add_force_sensors(bodies, poses, axes)
+            self._wrenches = self.running.add_force_sensors(bodies, poses, axes)
 
     def set_params(self, params: types.SimParams) -> None:
         """Take over gravity, at any time; the step and the engine's settings only before `prepare`."""
@@ -313,21 +320,21 @@ class Simulation:
     def set_torques(self, forces: torch.Tensor) -> None:
         """Of the DOFs in EFFORT mode; the others' are discarded. forces: (num_envs, num_dofs)."""
         if self._effort_mask is None:
-            self.engine.torques.copy_(forces)
+            self.running.torques.copy_(forces)
         else:
-            torch.mul(forces, self._effort_mask, out=self.engine.torques)
+            torch.mul(forces, self._effort_mask, out=self.running.torques)
 
     def read_dof_forces(self) -> None:
         torch.mul(self._last_dof_forces, self._dof_force_mask, out=self.dof_forces.view(self._last_dof_forces.shape))
 
     @cached_property
     def jacobians(self) -> torch.Tensor:
-        links = len(self.asset.robot.bodies) - int(self.engine.fixed_base)
-        return torch.zeros(len(self.envs), links, 6, self.engine.qvel.shape[1], device=self.device)
+        links = len(self.asset.robot.bodies) - int(self.running.fixed_base)
+        return torch.zeros(len(self.envs), links, 6, self.running.qvel.shape[1], device=self.device)
 
     @cached_property
     def mass_matrices(self) -> torch.Tensor:
-        size = self.engine.qvel.shape[1]
+        size = self.running.qvel.shape[1]
         return torch.zeros(len(self.envs), size, size, device=self.device)
 
     def read_force_sensors(self) -> None:
@@ -337,10 +344,10 @@ class Simulation:
     def simulate(self) -> None:
         if self.bodies_changed:
             self._send_body_properties()
-        self.engine.step(self.params.substeps)
+        self.running.step(self.params.substeps)
         if self._reports_dof_forces:
             # now, since the next torques may be set before the tensor is refreshed
-            self.engine.read_dof_forces(self._last_dof_forces)
+            self.running.read_dof_forces(self._last_dof_forces)
         self.frame_count += 1
 
 

@@ -16,7 +16,10 @@ import numpy as np
 
 from isaacgym.gym_types import AssetOptions
 
-DEFAULT_RGBA = (0.7, 0.7, 0.7, 1.0)
+ShapeKind = Literal["sphere", "capsule", "box", "mesh", "cylinder"]
+JointKind = Literal["revolute", "continuous", "prismatic"]
+Rgba = tuple[float, float, float, float]
+DEFAULT_RGBA: Rgba = (0.7, 0.7, 0.7, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +30,11 @@ class Shape:
     extents; mesh (0, 0, 0). Cylinders appear among visuals only. A collision mesh is the convex hull of `vertices`.
     """
 
-    kind: Literal["sphere", "capsule", "box", "mesh", "cylinder"]
+    kind: ShapeKind
     size: tuple[float, float, float]
     pos: np.ndarray  # (3,) in the body frame [m]
     quat: np.ndarray  # (4,) xyzw, shape to body
-    rgba: tuple[float, float, float, float] = DEFAULT_RGBA
+    rgba: Rgba = DEFAULT_RGBA
     mesh_file: Path | None = None  # where a mesh comes from; None for a cylinder made into a prism
     mesh_scale: tuple[float, float, float] = (1.0, 1.0, 1.0)  # of the file's coordinates
     vertices: np.ndarray | None = None  # of a collision mesh's convex hull, (n, 3) in the shape's frame [m]
@@ -57,7 +60,7 @@ def as_collision(shape: Shape, options: AssetOptions) -> Shape:
 @dataclass(frozen=True, eq=False)
 class Joint:
     name: str
-    kind: Literal["revolute", "continuous", "prismatic"]
+    kind: JointKind
     axis: np.ndarray  # (3,) unit vector in the child body's frame
     lower: float  # [rad] or [m]; -inf if unlimited
     upper: float  # inf if unlimited

@@ -92,7 +92,7 @@ def _read_dae(path: Path) -> np.ndarray:
     root = read_xml(path)
     unit = root.find("{*}asset/{*}unit")
     metres = float(unit.get("meter", 1.0)) if unit is not None else 1.0
-    by_id = {element.get("id"): element for element in root.iter() if element.get("id")}
+    by_id = {name: element for element in root.iter() if (name := element.get("id"))}
     parts = [part for node in root.findall("{*}library_visual_scenes/*/{*}node") for part in _placed(node, by_id)]
     if not parts:  # no scene: the geometries where they are
         parts = [_geometry_points(geometry, by_id) for geometry in root.iter("{*}geometry")]
@@ -110,8 +110,10 @@ def _placed(node: ET.Element, by_id: dict[str, ET.Element]) -> Iterator[np.ndarr
             transform = transform @ _transform(tag, np.array((child.text or "").split(), dtype=np.float64))
         elif tag == "instance_geometry" and target is not None:
             parts.append(_geometry_points(target, by_id))
-        elif tag == "node" or (tag == "instance_node" and target is not None):
-            parts += _placed(child if tag == "node" else target, by_id)
+        elif tag == "node":
+            parts += _placed(child, by_id)
+        elif tag == "instance_node" and target is not None:
+            parts += _placed(target, by_id)
     for part in parts:
         yield part @ transform[:3, :3].T + transform[:3, 3]
 

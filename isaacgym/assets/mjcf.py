@@ -23,11 +23,11 @@ import numpy as np
 from scipy.spatial import QhullError
 from scipy.spatial.transform import Rotation
 
-from isaacgym.assets.description import Body, Joint, RobotDescription, Shape, as_collision
+from isaacgym.assets.description import Body, Joint, JointKind, RobotDescription, Shape, ShapeKind, as_collision
 from isaacgym.assets.mesh_files import MAX_HULL_VERTICES, convex_hull
 from isaacgym.gym_types import AssetOptions
 
-KINDS = {
+KINDS: dict[mujoco.mjtGeom, ShapeKind] = {
     mujoco.mjtGeom.mjGEOM_SPHERE: "sphere",
     mujoco.mjtGeom.mjGEOM_CAPSULE: "capsule",
     mujoco.mjtGeom.mjGEOM_BOX: "box",
@@ -97,12 +97,13 @@ def _body(path: Path, model: mujoco.MjModel, index: int, options: AssetOptions) 
     for geom in model.body_geomadr[index] + np.arange(model.body_geomnum[index]):
         collides = bool(model.geom_contype[geom] or model.geom_conaffinity[geom])
         kind = KINDS.get(mujoco.mjtGeom(model.geom_type[geom]))
-        if collides and kind is None:
-            known = ", ".join(KINDS.values())
-            _fail(path, f"body '{name}' has a collision geom that is none of {known}; replace it by one of these")
-        if collides:
+        if kind is None:
+            if collides:
+                known = ", ".join(KINDS.values())
+                _fail(path, f"body '{name}' has a collision geom that is none of {known}; replace it by one of these")
+        elif collides:
             shapes.append(as_collision(_shape(path, model, geom, kind, name), options))
-        elif kind is not None and kind != "mesh":
+        elif kind != "mesh":
             visuals.append(_shape(path, model, geom, kind, name))
     return Body(
         name=name,
@@ -127,10 +128,12 @@ def _joint(path: Path, model: mujoco.MjModel, body: int) -> Joint:
     if abs(model.qpos0[model.jnt_qposadr[joint]]) > SAME_PLACE:
         _fail(path, f"joint '{name}' has a ref; turn the body instead, so that ref is 0")
     limited = bool(model.jnt_limited[joint])
-    kind = "revolute" if limited else "continuous"
+    kind: JointKind = "revolute" if limited else "continuous"
+    if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE:
+        kind = "prismatic"
     return Joint(
         name=name,
-        kind="prismatic" if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE else kind,
+        kind=kind,
         axis=model.jnt_axis[joint].copy(),
         lower=float(model.jnt_range[joint, 0]) if limited else -np.inf,
         upper=float(model.jnt_range[joint, 1]) if limited else np.inf,
@@ -163,7 +166,7 @@ def _acts_on_joints(model: mujoco.MjModel) -> np.ndarray:
     return np.isin(model.actuator_trntype, (mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT))
 
 
-def _shape(path: Path, model: mujoco.MjModel, geom: int, kind: str, body: str) -> Shape:
+def _shape(path: Path, model: mujoco.MjModel, geom: int, kind: ShapeKind, body: str) -> Shape:
     vertices, size = None, tuple(model.geom_size[geom].tolist())
     if kind == "mesh":
         mesh = model.geom_dataid[geom]

@@ -24,14 +24,25 @@ import numpy as np
 from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
-from isaacgym.assets.description import DEFAULT_RGBA, Body, Joint, RobotDescription, Shape, Visual, as_collision
+from isaacgym.assets.description import (
+    DEFAULT_RGBA,
+    Body,
+    Joint,
+    JointKind,
+    Rgba,
+    RobotDescription,
+    Shape,
+    ShapeKind,
+    Visual,
+    as_collision,
+)
 from isaacgym.assets.mesh_files import load_hull
 from isaacgym.assets.xml_file import read_xml
 from isaacgym.gym_types import AssetOptions
 
 MAX_LINKS = 300  # legged robots have up to 50; the tree is walked by recursion
 UNBOUNDED = ("lower", "upper", "effort", "velocity")  # attributes that may be infinite
-MOVING_KINDS = ("revolute", "continuous", "prismatic")
+MOVING_KINDS: tuple[JointKind, ...] = ("revolute", "continuous", "prismatic")
 
 
 def load_urdf(path: str | Path, options: AssetOptions) -> RobotDescription:
@@ -78,7 +89,7 @@ class _Urdf:
         self.path = path
         self.options = options
         self.name = path.stem
-        self.materials: dict[str, tuple[float, ...]] = {}
+        self.materials: dict[str, Rgba] = {}
 
     def fail(self, problem: str) -> NoReturn:
         raise ValueError(f"{self.path}: {problem}")
@@ -137,33 +148,40 @@ class _Urdf:
         name = self._text(element, "name", "<joint>")
         where = f"joint '{name}'"
         kind = self._text(element, "type", where)
-        if kind != "fixed" and kind not in MOVING_KINDS:
+        moving_kind = next((known for known in MOVING_KINDS if known == kind), None)
+        if moving_kind is None and kind != "fixed":
             self.fail(
                 f"{where} is of type '{kind}', which is not supported; use fixed, {', '.join(MOVING_KINDS)}"
                 " (the root link floats unless fix_base_link is set, it needs no joint)"
             )
-        ends = [element.find(tag) for tag in ("parent", "child")]
-        for tag, end in zip(("parent", "child"), ends, strict=True):
-            if end is None or not end.get("link"):
-                self.fail(f'{where} names no {tag} link; add <{tag} link="..."/>')
+        parent, child = (self._end(element, tag, where) for tag in ("parent", "child"))
         pos, rot = self._origin(element, where)
         if element.find("mimic") is not None:
             warnings.warn(f"{self.path}: {where} has <mimic>, which is ignored; it moves freely", stacklevel=2)
         return _Joint(
             name=name,
             kind=kind,
-            parent=ends[0].get("link"),
-            child=ends[1].get("link"),
+            parent=parent,
+            child=child,
             pos=pos,
             rot=rot,
             dont_collapse=element.get("dont_collapse", "false").strip().lower() in ("true", "1"),
-            spec=None if kind == "fixed" else self._moving_joint(element, name, kind, where),
+            spec=None if moving_kind is None else self._moving_joint(element, name, moving_kind, where),
         )
 
-    def _moving_joint(self, element: ET.Element, name: str, kind: str, where: str) -> Joint:
+    def _end(self, joint: ET.Element, tag: str, where: str) -> str:
+        """The link that <parent> or <child> names."""
+        end = joint.find(tag)
+        link = None if end is None else end.get("link")
+        if not link:
+            self.fail(f'{where} names no {tag} link; add <{tag} link="..."/>')
+        return link
+
+    def _moving_joint(self, element: ET.Element, name: str, kind: JointKind, where: str) -> Joint:
         axis = np.array([1.0, 0.0, 0.0])  # URDF's default
-        if element.find("axis") is not None:
-            axis = np.array(self._numbers(element.find("axis"), "xyz", 3, where))
+        direction = element.find("axis")
+        if direction is not None:
+            axis = np.array(self._numbers(direction, "xyz", 3, where))
         length = np.linalg.norm(axis)
         if length == 0.0:
             self.fail(f'{where} has a zero axis; give it a direction such as xyz="0 0 1"')
@@ -191,7 +209,7 @@ class _Urdf:
 
     def _collision(self, element: ET.Element, where: str) -> Shape:
         shape = self._shape(element, where)
-        if shape.kind == "mesh":
+        if shape.mesh_file is not None:
             if not shape.mesh_file.is_file():
                 raise FileNotFoundError(
                     f"{self.path}: the collision mesh {shape.mesh_file} of {where} does not exist; add it or use a box"
@@ -209,22 +227,26 @@ class _Urdf:
         if geometry is None or len(geometry) == 0:
             self.fail(f"a <{element.tag}> of {where} has no <geometry>; add one or delete the element")
         item = geometry[0]
+        kind: ShapeKind
         mesh_file, mesh_scale, size = None, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
         if item.tag == "box":
             x, y, z = self._numbers(item, "size", 3, where)
-            size = (0.5 * x, 0.5 * y, 0.5 * z)
+            kind, size = "box", (0.5 * x, 0.5 * y, 0.5 * z)
         elif item.tag == "sphere":
-            size = (*self._numbers(item, "radius", 1, where), 0.0, 0.0)
+            kind, size = "sphere", (self._numbers(item, "radius", 1, where)[0], 0.0, 0.0)
         elif item.tag in ("cylinder", "capsule"):
-            size = (*self._numbers(item, "radius", 1, where), 0.5 * self._numbers(item, "length", 1, where)[0], 0.0)
+            kind = "cylinder" if item.tag == "cylinder" else "capsule"
+            radius, length = (self._numbers(item, key, 1, where)[0] for key in ("radius", "length"))
+            size = (radius, 0.5 * length, 0.0)
         elif item.tag == "mesh":
-            mesh_file = self._resolve(self._text(item, "filename", where))
-            mesh_scale = tuple(self._numbers(item, "scale", 3, where, default="1 1 1"))
+            kind, mesh_file = "mesh", self._resolve(self._text(item, "filename", where))
+            x, y, z = self._numbers(item, "scale", 3, where, default="1 1 1")
+            mesh_scale = (x, y, z)
         else:
             self.fail(f"{where} uses the geometry <{item.tag}>; use box, sphere, cylinder, capsule or mesh")
-        if item.tag != "mesh" and (min(size) < 0.0 or size[0] == 0.0):
+        if kind != "mesh" and (min(size) < 0.0 or size[0] == 0.0):
             self.fail(f"the <{item.tag}> of {where} has a size that is not positive; correct it")
-        return Shape(item.tag, size, pos, rot.as_quat(), mesh_file=mesh_file, mesh_scale=mesh_scale)
+        return Shape(kind, size, pos, rot.as_quat(), mesh_file=mesh_file, mesh_scale=mesh_scale)
 
     def _resolve(self, filename: str) -> Path:
         """The file a mesh reference means; of `package://name/rest`, look for name/rest or rest beside and above."""
@@ -238,11 +260,12 @@ class _Urdf:
                     return candidate
         return self.path.parent / inside
 
-    def _rgba(self, material: ET.Element) -> tuple[float, ...]:
+    def _rgba(self, material: ET.Element) -> Rgba:
         """The colour of a material, which may be defined here or elsewhere in the file by name."""
         name, color = material.get("name", ""), material.find("color")
         if color is not None:
-            rgba = tuple(self._numbers(color, "rgba", 4, f"material '{name}'"))
+            red, green, blue, alpha = self._numbers(color, "rgba", 4, f"material '{name}'")
+            rgba = (red, green, blue, alpha)
             self.materials.setdefault(name, rgba)
             return rgba
         return self.materials.get(name, DEFAULT_RGBA)
@@ -447,9 +470,11 @@ def _solid_of_one(shape: Shape) -> tuple[float, np.ndarray, np.ndarray]:
         along = cylinder * a * a / 2.0 + caps * 0.4 * a * a
         return cylinder + caps, np.zeros(3), np.diag([across, across, along])
     # Convex hull: sum of tetrahedra between an inner point and the faces.
-    hull = ConvexHull(shape.vertices)
-    inner = shape.vertices.mean(axis=0)
-    corners = shape.vertices[hull.simplices] - inner  # (faces, 3, 3)
+    vertices = shape.vertices
+    assert vertices is not None, "a collision mesh has vertices"
+    hull = ConvexHull(vertices)
+    inner = vertices.mean(axis=0)
+    corners = vertices[hull.simplices] - inner  # (faces, 3, 3)
     sums = corners.sum(axis=1)
     volumes = np.abs(np.linalg.det(corners)) / 6.0
     volume = volumes.sum()

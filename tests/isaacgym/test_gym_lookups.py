@@ -196,6 +196,13 @@ def test_actors_cannot_be_added_to_a_prepared_simulation(world, env):
         GYM.create_actor(env, world.asset, gymapi.Transform(), "late")
 
 
+@pytest.mark.parametrize("call", [GYM.simulate, GYM.refresh_dof_state_tensor, GYM.get_overflow_count_tensor])
+def test_calls_on_the_engine_before_prepare_sim_say_so(call):
+    sim = GYM.create_sim(0, -1, gymapi.SIM_PHYSX, gymapi.SimParams())
+    with pytest.raises(RuntimeError, match="call prepare_sim first"):
+        call(sim)
+
+
 # ---- viewer and cameras ------------------------------------------------------------------------------------------
 
 
