@@ -8,7 +8,7 @@ from small_envs import small_cfg
 
 from legged_gym.envs import LeggedRobot, task_registry
 from legged_gym.utils.helpers import get_args
-from legged_gym.utils.recorded import WARM_UP_CALLS, Recorded
+from rsl_rl.utils.recorded import WARM_UP_CALLS, Recorded
 
 # Contacts of one robot may reach the solver in another order, which rounds differently.
 SAME_BUT_FOR_ROUNDING = 1e-3

@@ -24,8 +24,8 @@ from legged_gym.utils.env_state import env_state, restore_env
 from legged_gym.utils.fault_recorder import QUANTITIES, FaultRecorder
 from legged_gym.utils.helpers import class_to_dict
 from legged_gym.utils.math import rotate_inverse_points, uniform
-from legged_gym.utils.recorded import Recorded
 from rsl_rl.env.vec_env import StepResult
+from rsl_rl.utils.recorded import Recorded
 
 TERMINATION_FORCE = 1.0  # [N] contact force on a termination body that ends an episode
 FAULT_SPEED = 200.0  # [m/s], [rad/s] of base or joints: ten times what motors allow, so the simulation broke
