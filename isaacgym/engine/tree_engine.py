@@ -235,35 +235,34 @@ class Shard:
         moving = [tree.links, tree.bodies, tree.children.size, tree.body_pos, tree.body_quat, tree.body_ipos]
         workers = found.capacity if wp.get_device().is_cuda else 1
         chaining = [workers, found.count, found.geom, found.worldid, self._model.geom_bodyid, self._link]
+        poses = [state.qpos, state.qvel, *self._poses, *self._motion]
+        self._kinematics = record(kernels.kinematics, threads, [*moving, *poses])
         self._find_contacts = [
-            record(kernels.kinematics, threads, [*moving, state.qpos, state.qvel, *self._poses, *self._motion]),
             *self._terrain_contacts.launches(*self._poses, found),
             record(chain_contacts, workers, [*chaining, *chains[:3], self._overflow]),
         ]
 
     def position(self) -> None:
-        """All that follows from the parameters and the state, for the next step."""
+        """All that the next step takes from the parameters and the state: links' inertia, and poses."""
         self._compose.launch()
-        self._detect()
+        self._kinematics.launch()
 
     def sense(self, force_sensors: ForceSensors) -> None:
         """Have the sensors read every step."""
         self._force_sensors = force_sensors
-        self._poses_before = BodyPoses(wp.empty_like(self._poses.xpos), wp.empty_like(self._poses.xquat))
 
     def step(self) -> None:
-        if self._force_sensors is not None:  # contacts are where the bodies were before the step
-            wp.copy(self._poses_before.xpos, self._poses.xpos)
-            wp.copy(self._poses_before.xquat, self._poses.xquat)
+        """Contacts at the present poses, the solution, and the poses after it."""
+        self.detect()
         self._solve.launch()
-        if self._force_sensors is not None:
+        if self._force_sensors is not None:  # contacts are where the bodies were before the step
             found = self.contacts
             contacts = Contacts(found.count, found.worldid, found.geom, found.pos, self._chains.force)
-            self._force_sensors.read(contacts, self._model.geom_bodyid, self._poses_before, self._worlds)
-        self._detect()
+            self._force_sensors.read(contacts, self._model.geom_bodyid, self._poses, self._worlds)
+        self._kinematics.launch()
 
-    def _detect(self) -> None:
-        """Poses of the bodies, and their contacts, chained by link."""
+    def detect(self) -> None:
+        """The contacts, chained by link."""
         self.contacts.count.zero_()
         self._terrain_contacts.candidates_count.zero_()
         self._chains.first.fill_(-1)

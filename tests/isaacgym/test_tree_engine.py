@@ -67,6 +67,7 @@ def contacts_found(engine: TreeEngine) -> np.ndarray:
     rows = []
     for shard in engine._shards:
         shard.position()
+        shard.detect()
         count = int(shard.contacts.count.numpy()[0])
         columns = shard.contacts.worldid.numpy(), shard.contacts.geom.numpy()[:, 1], shard.contacts.dist.numpy()
         rows.append(np.stack([column[:count] for column in columns], axis=1) + [shard._worlds.start, 0, 0])
