@@ -58,7 +58,7 @@ class TensorCalls(DynamicsCalls):
     def set_actor_root_state_tensor_indexed(
         self, sim: Simulation, states: Tensor, actor_indices: Tensor, count: int
     ) -> bool:
-        """Rows `actor_indices` (int32) of the full tensor."""
+        """Rows `actor_indices` (int32) of the full tensor; here, indices below 0 are skipped."""
         values = self._values(states, sim.root_states)
         sim.set_root_states(values, self._indices(sim, actor_indices, count))
         return True
@@ -68,7 +68,7 @@ class TensorCalls(DynamicsCalls):
         return True
 
     def set_dof_state_tensor_indexed(self, sim: Simulation, states: Tensor, actor_indices: Tensor, count: int) -> bool:
-        """All DOFs of the actors `actor_indices` (int32), from the full tensor."""
+        """All DOFs of the actors `actor_indices` (int32), from the full tensor; here, indices below 0 are skipped."""
         values = self._values(states, sim.dof_states).view(len(sim.envs), -1, 2)
         sim.running.set_dof_states(values, self._indices(sim, actor_indices, count))
         return True
@@ -173,6 +173,21 @@ class TensorCalls(DynamicsCalls):
     def get_overflow_count_tensor(self, sim: Simulation) -> Tensor:
         """Not in Isaac Gym: how many envs ever had more contacts than there was room for, 0-d int64."""
         return Tensor(sim.running.overflow_count())
+
+    def is_simulate_recordable(self, sim: Simulation) -> bool:
+        """Not in Isaac Gym: `simulate` and the setters may be recorded as a CUDA graph by the caller.
+
+        The recording has to start with `begin_recording`, and each replay with `begin_replay`.
+        """
+        return sim.engine.recordable and sim.device != "cpu"
+
+    def begin_recording(self, sim: Simulation) -> None:
+        """Not in Isaac Gym: have the next `simulate` look at all that may have changed before a replay."""
+        sim.engine.state_changed()
+
+    def begin_replay(self, sim: Simulation, num_simulate: int) -> None:
+        """Not in Isaac Gym: what `simulate` does on the host, for a graph that holds `num_simulate` calls of it."""
+        sim.prepare_step(num_simulate)
 
     def get_sim_snapshot(self, sim: Simulation) -> dict[str, torch.Tensor]:
         """Not in Isaac Gym: all of the simulation's state, copied to the host, for an exact continuation."""

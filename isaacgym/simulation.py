@@ -341,14 +341,19 @@ class Simulation:
         if self._wrenches is not None:
             self.force_sensors.copy_(self._wrenches.view(-1, 6))
 
-    def simulate(self) -> None:
+    def prepare_step(self, num_steps: int) -> None:
+        """What the host does ahead of one step, or of several that are replayed as a graph."""
         if self.bodies_changed:
             self._send_body_properties()
+        self.frame_count += num_steps
+
+    def simulate(self) -> None:
+        if not self.running.is_recorded:  # nothing is simulated yet while others record a graph
+            self.prepare_step(1)
         self.running.step(self.params.substeps)
         if self._reports_dof_forces:
             # now, since the next torques may be set before the tensor is refreshed
             self.running.read_dof_forces(self._last_dof_forces)
-        self.frame_count += 1
 
 
 def _dof_properties(robot: RobotDescription, options: types.AssetOptions) -> np.ndarray:

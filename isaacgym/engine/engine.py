@@ -79,9 +79,9 @@ class Engine:
     """
 
     solves_in_mujoco = True  # MuJoCo Warp finds, stores and solves the constraints
-    newton_iterations = (
-        10  # the slowest robot makes all others wait; p99.9 of the error is 0.06 rad/s in joint velocity
-    )
+    recordable = False  # `step` may be part of a CUDA graph that others record; MuJoCo Warp's loops may not
+    # The slowest robot makes all others wait; p99.9 of the error is 0.06 rad/s in joint velocity.
+    newton_iterations = 10
 
     def __init__(
         self,
@@ -169,6 +169,7 @@ class Engine:
         self.qpos, self.qvel = wp.to_torch(data.qpos), wp.to_torch(data.qvel)
         self._applied = wp.to_torch(data.qfrc_applied)[:, self._first_qvel :]
         self.torques = self._applied if self._drives is None else self._drives.torques
+        self._body_forces = wp.to_torch(data.xfrc_applied)
         self._warmstart = wp.to_torch(data.qacc_warmstart)
         self._acceleration = wp.to_torch(data.qacc)
         self._overflow = wp.to_torch(data.overflow)
@@ -181,7 +182,9 @@ class Engine:
         self._friction, self._restitution = wp.from_torch(self.friction), wp.from_torch(self.restitution)
         self._contacts = contact_list(data)
         self._all_worlds = wp.array(range(n), dtype=int)
-        self._no_forces = wp.empty((0, 0, 0), dtype=float)
+        # what `apply_body_forces` leaves for the next step; zero otherwise
+        self._staged_forces, self._staged_torques = torch.zeros(2, n, num_bodies, 3, device=self.device)
+        self._staged_local = torch.zeros(1, dtype=torch.int, device=self.device)
 
     # ---- parameters ----------------------------------------------------------------------------------------------
 
@@ -247,10 +250,10 @@ class Engine:
     def set_root_states(self, states: Tensor, world_ids: Tensor | None = None) -> None:
         """Pose and centre-of-mass velocity of the base. states: (n, 13); world_ids: int32, None for all worlds.
 
-        A fixed base moves to the pose; the velocity is ignored.
+        Ids below 0 are skipped. A fixed base moves to the pose; the velocity is ignored.
         """
         if self.fixed_base:
-            rows = slice(None) if world_ids is None else world_ids.long()
+            rows = slice(None) if world_ids is None else world_ids[world_ids >= 0].long()
             wp.to_torch(self._model.body_pos)[rows, 1] = states[rows, :3]
             wp.to_torch(self._model.body_quat)[rows, 1] = states[rows][:, [6, 3, 4, 5]]
             self._warmstart[rows] = 0.0
@@ -266,7 +269,7 @@ class Engine:
         self._stale = True
 
     def set_dof_states(self, states: Tensor, world_ids: Tensor | None = None) -> None:
-        """Joint positions and velocities. states: (n, num_dofs, 2); world_ids: int32, None for all worlds."""
+        """Joint positions and velocities. states: (n, num_dofs, 2); world_ids: int32, None for all, below 0 skipped."""
         ids = self._world_ids(world_ids)
         self._launch(
             state.write_dof_states,
@@ -281,8 +284,9 @@ class Engine:
 
         local: in the axes of each body, else of the world. Both are copied.
         """
-        self._staged = [None if t is None else t.clone() for t in (forces, torques)]
-        self._staged_local = local
+        for own, given in ((self._staged_forces, forces), (self._staged_torques, torques)):
+            own.copy_(torch.zeros_like(own) if given is None else given)
+        self._staged_local.fill_(local)
         self._forces_staged = True
 
     def read_root_states(self, out: Tensor) -> None:
@@ -340,7 +344,8 @@ class Engine:
         """
         own = ("qpos", "qvel", "torques", "contact_forces", "friction", "restitution")
         tensors = {name: getattr(self, name) for name in own}
-        tensors |= {"warmstart": self._warmstart, "overflow": self._overflow}
+        hidden = ("warmstart", "overflow", "staged_forces", "staged_torques", "staged_local")
+        tensors |= {name: getattr(self, f"_{name}") for name in hidden}
         fields = [*PER_WORLD_FIELDS, *(FIXED_BASE_FIELDS if self.fixed_base else ())]
         tensors |= {field: wp.to_torch(getattr(self._model, field)) for field in fields}
         tensors |= {field: wp.to_torch(getattr(self._model, field)) for field, _ in self._dof_fields}
@@ -355,20 +360,18 @@ class Engine:
         return tensors
 
     def state_changed(self) -> None:
-        """Before the next step, compute anew what follows from the state."""
-        self._stale = True
-        self._forces_staged = False
+        """Before the next step, compute anew what follows from the state, and act on forces that wait for it.
 
-    @property
-    def staged_forces(self) -> tuple[Tensor | None, Tensor | None, bool] | None:
-        """Arguments of the `apply_body_forces` that waits for the next step."""
-        return (*self._staged, self._staged_local) if self._forces_staged else None
+        A recording of steps as a CUDA graph has to begin with this: whatever happens before a replay then counts.
+        """
+        self._stale = True
+        self._forces_staged = True
 
     # ---- stepping ------------------------------------------------------------------------------------------------
 
     def step(self, substeps: int = 1) -> None:
         """Advance all worlds by substeps · dt; `contact_forces` is the mean over the sub-steps."""
-        if self._step_graph is None and self._wp_device.is_cuda:
+        if self._step_graph is None and self._wp_device.is_cuda and not self.is_recorded:
             self._capture()
         self._update_position()
         if self._forces_staged:
@@ -385,9 +388,14 @@ class Engine:
             for mean, report in zip(means, reports, strict=True):
                 report.copy_(mean)
         if self._forces_staged:
-            with self._on_torch_stream():
-                self._data.xfrc_applied.zero_()
+            for forces in (self._body_forces, self._staged_forces, self._staged_torques):
+                forces.zero_()
             self._forces_staged = False
+
+    @property
+    def is_recorded(self) -> bool:
+        """Others record what we launch now as a CUDA graph."""
+        return self._wp_device.is_cuda and torch.cuda.is_current_stream_capturing()
 
     def _update_position(self) -> None:
         if self._stale:
@@ -445,10 +453,9 @@ class Engine:
         self._position()
 
     def _stage_forces(self) -> None:
-        forces, torques = (self._no_forces if t is None else wp.from_torch(t.contiguous()) for t in self._staged)
-        dim = (self.num_worlds, len(self.robot.bodies))
-        inputs = [forces, torques, self._staged_local, self._data.xquat]
-        self._launch(state.stage_body_forces, dim, inputs, [self._data.xfrc_applied])
+        staged = (self._staged_forces, self._staged_torques, self._staged_local)
+        inputs = [*(wp.from_torch(tensor) for tensor in staged), self._data.xquat]
+        self._launch(state.stage_body_forces, self._staged_forces.shape[:2], inputs, [self._data.xfrc_applied])
 
     def _capture(self) -> None:
         """Record both stages as CUDA graphs; a graph costs one launch instead of about 150."""
@@ -471,7 +478,7 @@ class Engine:
 
     def _run(self, graph: wp.Graph | None, stage: Callable[[], None]) -> None:
         with self._on_torch_stream():
-            if graph is None:
+            if graph is None or self.is_recorded:
                 stage()
             else:
                 wp.capture_launch(graph)

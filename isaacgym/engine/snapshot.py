@@ -15,22 +15,20 @@ if TYPE_CHECKING:
     from isaacgym.simulation import Simulation
 
 ACTOR_ARRAYS = ("mass", "com", "inertia", "friction", "restitution")  # what actors answer to questions about them
-STAGED = ("forces", "torques")  # body forces that wait for the next step
 
 
 def save(sim: Simulation) -> dict[str, Tensor]:
     """Copies on the host, by name."""
     live = {name: tensor.detach().cpu().clone() for name, tensor in _live_tensors(sim).items()}
     arrays = {f"actors.{name}": torch.from_numpy(_of_actors(sim, name)) for name in ACTOR_ARRAYS}
-    return live | arrays | _staged_forces(sim)
+    return live | arrays
 
 
 def load(sim: Simulation, state: dict[str, Tensor]) -> None:
     """Take over what `save` gave; a state of other names or sizes is a ValueError and changes nothing."""
     live = _live_tensors(sim)
     arrays = {f"actors.{name}": torch.from_numpy(_of_actors(sim, name)) for name in ACTOR_ARRAYS}
-    staged = {name: value for name, value in state.items() if name.startswith("staged.")}
-    check_tensors(live | arrays, {name: value for name, value in state.items() if name not in staged})
+    check_tensors(live | arrays, state)
     for name, tensor in live.items():
         tensor.copy_(state[name])
     for name in ACTOR_ARRAYS:
@@ -38,9 +36,6 @@ def load(sim: Simulation, state: dict[str, Tensor]) -> None:
             setattr(env.actors[0], name, values.copy())
     sim.bodies_changed = False
     sim.engine.state_changed()
-    if staged:
-        given = [staged[f"staged.{name}"].to(sim.device) if f"staged.{name}" in staged else None for name in STAGED]
-        sim.engine.apply_body_forces(*given, local=bool(staged["staged.local"]))
 
 
 def check_tensors(own: dict[str, Tensor], given: dict[str, Tensor]) -> None:
@@ -61,11 +56,3 @@ def _live_tensors(sim: Simulation) -> dict[str, Tensor]:
 
 def _of_actors(sim: Simulation, name: str) -> np.ndarray:
     return np.stack([getattr(env.actors[0], name) for env in sim.envs])
-
-
-def _staged_forces(sim: Simulation) -> dict[str, Tensor]:
-    if sim.engine.staged_forces is None:
-        return {}
-    *values, local = sim.engine.staged_forces
-    staged = {f"staged.{name}": value.cpu() for name, value in zip(STAGED, values, strict=True) if value is not None}
-    return staged | {"staged.local": torch.tensor(local)}

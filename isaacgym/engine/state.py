@@ -56,8 +56,10 @@ def write_root_states(
     qvel: wp.array2d(dtype=float),
     qacc_warmstart: wp.array2d(dtype=float),
 ):
-    """States of the listed worlds into MuJoCo's coordinates. states: (num_worlds, 13)."""
+    """States of the listed worlds into MuJoCo's coordinates; ids below 0 are skipped. states: (num_worlds, 13)."""
     world = world_ids[wp.tid()]
+    if world < 0:
+        return
     rot = wp.normalize(wp.quat(states[world, 3], states[world, 4], states[world, 5], states[world, 6]))
     angular = wp.vec3(states[world, 10], states[world, 11], states[world, 12])
     arm = wp.quat_rotate(rot, root_com[world, 1])
@@ -97,9 +99,11 @@ def write_dof_states(
     qvel: wp.array2d(dtype=float),
     qacc_warmstart: wp.array2d(dtype=float),
 ):
-    """All DOFs of the listed worlds. states: (num_worlds, num_dofs, 2)."""
+    """All DOFs of the listed worlds; ids below 0 are skipped. states: (num_worlds, num_dofs, 2)."""
     row, dof = wp.tid()
     world = world_ids[row]
+    if world < 0:
+        return
     qpos[world, first_qpos + dof] = states[world, dof, 0]
     qvel[world, first_qvel + dof] = states[world, dof, 1]
     qacc_warmstart[world, first_qvel + dof] = 0.0
@@ -128,22 +132,15 @@ def read_body_states(
 def stage_body_forces(
     forces: wp.array3d(dtype=float),
     torques: wp.array3d(dtype=float),
-    local: bool,
+    local: wp.array(dtype=int),
     xquat: wp.array2d(dtype=wp.quat),
     xfrc_applied: wp.array2d(dtype=wp.spatial_vector),
 ):
-    """Forces at the centres of mass, in world axes or (local) in those of each body. forces: (num_worlds, bodies, 3).
-
-    An empty array means no forces, or no torques.
-    """
+    """Forces at the centres of mass, in world axes or (local[0] = 1) in each body's. forces: (num_worlds, bodies, 3)"""
     world, row = wp.tid()
-    force = wp.vec3(0.0)
-    torque = wp.vec3(0.0)
-    if forces.shape[0] > 0:
-        force = wp.vec3(forces[world, row, 0], forces[world, row, 1], forces[world, row, 2])
-    if torques.shape[0] > 0:
-        torque = wp.vec3(torques[world, row, 0], torques[world, row, 1], torques[world, row, 2])
-    if local:
+    force = wp.vec3(forces[world, row, 0], forces[world, row, 1], forces[world, row, 2])
+    torque = wp.vec3(torques[world, row, 0], torques[world, row, 1], torques[world, row, 2])
+    if local[0] != 0:
         rot = rotation_xyzw(xquat[world, row + 1])
         force = wp.quat_rotate(rot, force)
         torque = wp.quat_rotate(rot, torque)

@@ -271,15 +271,15 @@ class Shard:
 
 
 class TreeEngine(Engine):
-    """`Engine` for robots that are trees: MuJoCo's step in one kernel, one thread per world, see tree_dynamics.py.
+    """`Engine` for robots that are trees: MuJoCo's step in one kernel, see tree_dynamics.py.
 
     MuJoCo Warp keeps the parameters and computes what is asked for rarely (weights, Jacobians, inertia matrices).
     """
 
     solves_in_mujoco = False
-    newton_iterations = (
-        50  # each robot stops when it is done: 0.3 % of a walking policy's steps need more than 10, none 20
-    )
+    recordable = True
+    # Each robot stops when it is done: 0.3 % of a walking policy's steps need more than 10, none 20.
+    newton_iterations = 50
 
     def __init__(self, *args, **kwargs) -> None:
         """As `Engine`."""
