@@ -175,15 +175,18 @@ class TensorCalls(DynamicsCalls):
         return Tensor(sim.running.overflow_count())
 
     def is_simulate_recordable(self, sim: Simulation) -> bool:
-        """Not in Isaac Gym: `simulate` and the setters may be recorded as a CUDA graph by the caller.
+        """Not in Isaac Gym: `simulate` may be recorded as a CUDA graph by the caller.
 
-        The recording has to start with `begin_recording`, and each replay with `begin_replay`.
+        The recording has to start with `assume_changes`, and each replay with `begin_replay`.
         """
-        return sim.engine.recordable and sim.device != "cpu"
+        return sim.running.recordable and sim.device != "cpu"
 
-    def begin_recording(self, sim: Simulation) -> None:
-        """Not in Isaac Gym: have the next `simulate` look at all that may have changed before a replay."""
-        sim.engine.state_changed()
+    def assume_changes(self, sim: Simulation) -> None:
+        """Not in Isaac Gym: have the next `simulate` look at all that a setter may have changed.
+
+        For the start of a recording of `simulate`, and for replays of a graph that holds setters.
+        """
+        sim.running.state_changed()
 
     def begin_replay(self, sim: Simulation, num_simulate: int) -> None:
         """Not in Isaac Gym: what `simulate` does on the host, for a graph that holds `num_simulate` calls of it."""

@@ -35,7 +35,7 @@ def load(sim: Simulation, state: dict[str, Tensor]) -> None:
         for env, values in zip(sim.envs, state[f"actors.{name}"].numpy(), strict=True):
             setattr(env.actors[0], name, values.copy())
     sim.bodies_changed = False
-    sim.engine.state_changed()
+    sim.running.state_changed()
 
 
 def check_tensors(own: dict[str, Tensor], given: dict[str, Tensor]) -> None:

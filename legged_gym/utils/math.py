@@ -6,6 +6,20 @@ from torch import Tensor
 from isaacgym.torch_utils import normalize, quat_apply, quat_rotate_inverse
 
 
+def as_mask(env_ids: Tensor, num_envs: int) -> Tensor:
+    """(num_envs,) bool mask of int64 ids; a mask stays what it is."""
+    if env_ids.dtype == torch.bool:
+        return env_ids
+    return torch.zeros(num_envs, dtype=torch.bool, device=env_ids.device).index_fill(0, env_ids, True)
+
+
+def actor_indices(env_ids: Tensor) -> Tensor:
+    """Ids, or a (num_envs,) bool mask, as the simulator's indexed setters want them: int32, -1 to be skipped."""
+    if env_ids.dtype != torch.bool:
+        return env_ids.to(torch.int32)
+    return torch.where(env_ids, torch.arange(len(env_ids), dtype=torch.int32, device=env_ids.device), -1)
+
+
 def uniform(low: float | Tensor, high: float | Tensor, shape: tuple[int, ...], device: str) -> Tensor:
     """Uniform draws in [low, high); the bounds may be tensors that broadcast to `shape`."""
     return low + (high - low) * torch.rand(shape, device=device)

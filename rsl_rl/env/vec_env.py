@@ -1,23 +1,54 @@
 """The contract between the learner and an environment of many robots."""
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 
-class StepResult(NamedTuple):
-    """What `VecEnv.step` returns. N = num_envs, D = number of episodes that ended in this step."""
+@dataclass(frozen=True)
+class StepResult:
+    """What a step of N envs led to. Unpacks like the tuple of seven that HIMLoco's environments return."""
 
     obs: Tensor  # (N, num_obs), of the new episode where one ended
     privileged_obs: Tensor | None  # (N, num_privileged_obs), likewise
     rewards: Tensor  # (N,)
     dones: Tensor  # (N,), non-zero where an episode ended
-    extras: dict[str, Any]  # "time_outs": (N,) bool; "episode": {name: 0-d tensor or float}, absent without a reset
-    termination_ids: Tensor  # (D,) indices of the envs whose episode ended
-    termination_privileged_obs: (
-        Tensor | None
-    )  # (D, num_privileged_obs), those envs' last critic observation before reset
+    extras: dict[str, Any]  # "time_outs": (N,) bool; "episode": {name: 0-d tensor or float, NaN or absent if unknown}
+    termination_mask: Tensor  # (N,) bool, an episode ended
+    last_privileged_obs: Tensor | None  # (N, num_privileged_obs), before the reset; of any value where none ended
+
+    @property
+    def termination_ids(self) -> Tensor:
+        """(D,) indices of the envs whose episode ended. Waits for the device."""
+        return self.termination_mask.nonzero().flatten()
+
+    @property
+    def termination_privileged_obs(self) -> Tensor | None:
+        """(D, num_privileged_obs), their last critic observation before the reset. Waits for the device."""
+        return None if self.last_privileged_obs is None else self.last_privileged_obs[self.termination_mask]
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from (self.obs, self.privileged_obs, self.rewards, self.dones, self.extras)
+        yield from (self.termination_ids, self.termination_privileged_obs)
+
+    def __len__(self) -> int:
+        return 7
+
+    def __getitem__(self, index: int) -> Any:
+        return tuple(self)[index]
+
+    @classmethod
+    def of(cls, result: "StepResult | Sequence[Any]") -> "StepResult":
+        """A StepResult of a tuple of seven, whose last two are termination_ids and termination_privileged_obs."""
+        if isinstance(result, cls):
+            return result
+        obs, privileged_obs, rewards, dones, extras, ids, ended_obs = result
+        mask = torch.zeros(len(dones), dtype=torch.bool, device=dones.device).index_fill(0, ids, True)
+        last_obs = None if ended_obs is None else torch.zeros_like(privileged_obs).index_copy(0, ids, ended_obs)
+        return cls(obs, privileged_obs, rewards, dones, extras, mask, last_obs)
 
 
 class VecEnv(Protocol):
@@ -50,6 +81,9 @@ class VecEnv(Protocol):
         """Start a new episode in every env. The runner ignores what it returns."""
         ...
 
-    def step(self, actions: Tensor) -> StepResult:
-        """Take one policy step and reset envs whose episode ended. actions: (num_envs, num_actions), read only."""
+    def step(self, actions: Tensor) -> StepResult | tuple[Any, ...]:
+        """Take one policy step and reset envs whose episode ended. actions: (num_envs, num_actions), read only.
+
+        A tuple is (obs, privileged_obs, rewards, dones, extras, termination_ids, termination_privileged_obs).
+        """
         ...

@@ -1,5 +1,6 @@
 """What the episodes of a rollout were like, gathered on the device and read once per iteration."""
 
+import math
 import statistics
 from collections import defaultdict, deque
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ WINDOW = 100  # finished episodes over which returns and lengths are averaged
 class EpisodeSummary(NamedTuple):
     mean_reward: float | None  # mean return of the last WINDOW finished episodes; None before the first
     mean_length: float | None  # [steps], likewise
-    infos: dict[str, float]  # mean of each `extras["episode"]` entry over this iteration's steps that had one
+    infos: dict[str, float]  # mean of each `extras["episode"]` entry over this iteration's steps in which it is not NaN
 
 
 class EpisodeStats:
@@ -31,7 +32,7 @@ class EpisodeStats:
         self.rollout_lengths = torch.zeros(num_steps, num_envs, device=device)
         self.rollout_dones = torch.zeros(num_steps, num_envs, dtype=torch.bool, device=device)
         self.step = 0
-        self.infos: defaultdict[str, list[Any]] = defaultdict(list)
+        self.infos: defaultdict[tuple[str, ...], list[Tensor]] = defaultdict(list)  # names: values of each step
         self.finished_returns: deque[float] = deque(maxlen=WINDOW)
         self.finished_lengths: deque[float] = deque(maxlen=WINDOW)
 
@@ -42,8 +43,10 @@ class EpisodeStats:
 
     def add_step(self, rewards: Tensor, dones: Tensor, extras: Mapping[str, Any]) -> None:
         """rewards, dones: (num_envs,)."""
-        for name, value in extras.get("episode", {}).items():
-            self.infos[name].append(value)
+        episode = extras.get("episode", {})
+        if episode:  # a copy: these may be buffers of the env
+            values = torch.stack([self._scalar(value) for value in episode.values()])
+            self.infos[tuple(episode)].append(values)
         done_mask = dones > 0
         self.returns += rewards
         self.lengths += 1
@@ -81,10 +84,11 @@ class EpisodeStats:
         )
 
     def _mean_infos(self) -> dict[str, float]:
-        if not self.infos:
-            return {}
-        means = [torch.stack([self._scalar(value) for value in values]).mean() for values in self.infos.values()]
-        return dict(zip(self.infos, torch.stack(means).tolist(), strict=True))
+        by_name: defaultdict[str, list[float]] = defaultdict(list)
+        for names, rows in self.infos.items():
+            for name, column in zip(names, torch.stack(rows).T.tolist(), strict=True):
+                by_name[name] += [value for value in column if not math.isnan(value)]
+        return {name: statistics.fmean(values) for name, values in by_name.items() if values}
 
     def _scalar(self, value: Any) -> Tensor:
         return torch.as_tensor(value, dtype=torch.float, device=self.device).reshape(())

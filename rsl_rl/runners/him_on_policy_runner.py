@@ -38,11 +38,10 @@ class HIMOnPolicyRunner(OnPolicyRunner):
 
     def _process_step(self, result: StepResult, critic_obs: Tensor) -> None:
         # Where an episode ended, critic_obs is the first of the next one; the estimator needs the last of the old one.
-        if result.termination_privileged_obs is None:
+        if result.last_privileged_obs is None:
             raise ValueError("HIMPPO needs the last critic observation of an episode; step() returned None for it")
-        next_critic_obs = critic_obs.clone()
-        termination_ids = result.termination_ids.to(self.device)
-        next_critic_obs[termination_ids] = result.termination_privileged_obs.to(self.device)
+        ended_mask = result.termination_mask.to(self.device)[:, None]
+        next_critic_obs = torch.where(ended_mask, result.last_privileged_obs.to(self.device), critic_obs)
         self.alg.process_env_step(result.rewards, result.dones, result.extras, next_critic_obs)
 
     def _mismatch_hint(self, parameters: Mapping[str, Tensor]) -> str:

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -181,9 +182,9 @@ class OnPolicyRunner:
         self.stats.begin_rollout()
         for _ in range(self.num_steps_per_env):
             actions = self.alg.act(obs, critic_obs)
-            result = StepResult(*self.env.step(actions))
+            result = StepResult.of(self.env.step(actions))
             obs, critic_obs = self._to_device(result.obs, result.privileged_obs)
-            result = result._replace(rewards=result.rewards.to(self.device), dones=result.dones.to(self.device))
+            result = replace(result, rewards=result.rewards.to(self.device), dones=result.dones.to(self.device))
             self._process_step(result, critic_obs)
             self.stats.add_step(result.rewards, result.dones, result.extras)
         return obs, critic_obs

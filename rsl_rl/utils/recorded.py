@@ -15,24 +15,31 @@ class Recorded:
     on anything but tensors. Its result, if any, lies in the same tensors at every call. Random draws stay random.
     """
 
-    def __init__(self, function: Callable[[], Any], enabled: bool) -> None:
-        """Without `enabled`, calls go straight to the function."""
+    def __init__(
+        self, function: Callable[[], Any], enabled: bool, before_replay: Callable[[], None] | None = None
+    ) -> None:
+        """Without `enabled`, and while another Recorded that calls it is recorded, calls go straight to the function.
+
+        before_replay: called ahead of each replay, for what the function does on the host.
+        """
         self._function = function
+        self._before_replay = before_replay
         self._enabled = enabled
         self._calls = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._result: Any = None
 
     def __call__(self) -> Any:
-        if self._graph is not None:
-            self._graph.replay()
-            return self._result
-        if not self._enabled or self._calls < WARM_UP_CALLS:
+        if not self._enabled or torch.cuda.is_current_stream_capturing():
+            return self._function()
+        if self._graph is None and self._calls < WARM_UP_CALLS:
             self._calls += 1
             return self._function()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._result = self._function()
-        graph.replay()
-        self._graph = graph
+        if self._graph is None:
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph):
+                self._result = self._function()
+        if self._before_replay is not None:
+            self._before_replay()
+        self._graph.replay()
         return self._result

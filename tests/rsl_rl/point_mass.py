@@ -82,7 +82,8 @@ class PointMassEnv:
         extras: dict[str, Any] = {"time_outs": time_outs}
         if len(ids):
             extras["episode"] = {"failed": failed[ids].float().mean()}
-        return StepResult(self.obs_buf, self.privileged_obs_buf, rewards, dones, extras, ids, last_critic_obs)
+        result = (self.obs_buf, self.privileged_obs_buf, rewards, dones, extras, ids, last_critic_obs)
+        return StepResult.of(result)
 
 
 class ResumablePointMassEnv(PointMassEnv):

@@ -60,7 +60,12 @@ def test_plain_critic_sees_the_actors_observation_where_there_is_no_other(make_e
     env.num_privileged_obs = None
     env.get_privileged_observations = lambda: None
     step = env.step
-    env.step = lambda actions: step(actions)._replace(privileged_obs=None, termination_privileged_obs=None)
+
+    def blind_step(actions):
+        obs, _, *rest, _ = step(actions)
+        return obs, None, *rest, None
+
+    env.step = blind_step
     runner = OnPolicyRunner(env, plain_cfg)
     runner.learn(1)
     assert runner.alg.actor_critic.critic[0].in_features == env.num_obs

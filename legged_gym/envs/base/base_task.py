@@ -48,6 +48,7 @@ class BaseTask:
         n, device = self.num_envs, self.device
         self.obs_buf = torch.zeros(n, self.num_obs, device=device)
         self.privileged_obs_buf = torch.zeros(n, self.num_privileged_obs, device=device)
+        self.termination_privileged_obs_buf = torch.zeros_like(self.privileged_obs_buf)  # before a reset
         self.rew_buf = torch.zeros(n, device=device)
         self.reset_buf = torch.ones(n, dtype=torch.bool, device=device)  # the episode ended in this step
         self.time_out_buf = torch.zeros(n, dtype=torch.bool, device=device)  # it ended by time
@@ -67,7 +68,7 @@ class BaseTask:
         return self.privileged_obs_buf
 
     def reset_idx(self, env_ids: Tensor) -> None:
-        """Start a new episode in the given environments, (D,) int64."""
+        """Start a new episode in the given environments: (D,) int64, or a (num_envs,) bool mask."""
         raise NotImplementedError
 
     def reset(self) -> tuple[Tensor, Tensor]:

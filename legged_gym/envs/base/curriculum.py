@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from legged_gym.utils.math import as_mask
+
 COMMANDED_SHARE = 0.5  # share of the commanded distance below which a robot moves down a level
 TRACKING_SHARE = 0.8  # share of the best possible tracking reward that widens the speed range
 SPEED_STEP = 0.2  # [m/s] added on both sides of the speed range
@@ -63,31 +65,36 @@ class Curricula:
 
     def _update_terrain_curriculum(self, env_ids: Tensor) -> None:
         """Move robots whose episode ends to a harder or an easier tile."""
-        walked = (self.root_states[env_ids, :2] - self.env_origins[env_ids, :2]).norm(dim=1)
-        commanded = self.commands[env_ids, :2].norm(dim=1) * self.max_episode_length_s
-        self.terrain_levels[env_ids] = next_terrain_levels(
-            self.terrain_levels[env_ids],
+        walked = (self.root_states[:, :2] - self.env_origins[:, :2]).norm(dim=1)
+        commanded = self.commands[:, :2].norm(dim=1) * self.max_episode_length_s
+        self.terrain_levels[:] = next_terrain_levels(
+            self.terrain_levels,
             walked,
             commanded,
             self.cfg.terrain.terrain_length,
             self.max_terrain_level,
-            lived_mask=self.episode_length_buf[env_ids] > 0,
+            lived_mask=as_mask(env_ids, self.num_envs) & (self.episode_length_buf > 0),
         )
-        self.env_origins[env_ids] = self.terrain_origins[self.terrain_levels[env_ids], self.terrain_types[env_ids]]
+        self.env_origins[:] = self.terrain_origins[self.terrain_levels, self.terrain_types]
 
     def update_command_curriculum(self, env_ids: Tensor) -> None:
-        """Note how well the ended episodes tracked; once every max_episode_length steps, widen the speed range.
+        """Note how well the ended episodes tracked.
 
         The best possible tracking is a full episode at the maximal reward, so an early fall counts against it.
         """
         if "tracking_lin_vel" not in self.reward_scales:
             return  # without the term there is nothing to judge by
-        sums = self.episode_sums["tracking_lin_vel"][env_ids] / self.max_episode_length
-        lived_mask = self.episode_length_buf[env_ids] > 0
-        totals, counts = group_totals(sums, self.high_vel_mask[env_ids], lived_mask)
+        sums = self.episode_sums["tracking_lin_vel"] / self.max_episode_length
+        lived_mask = as_mask(env_ids, self.num_envs) & (self.episode_length_buf > 0)
+        totals, counts = group_totals(sums, self.high_vel_mask, lived_mask)
         self._tracking_totals += totals
         self._tracking_counts += counts
+
+    def _widen_speed_range(self) -> None:
+        """Once every max_episode_length steps, widen the speed range if the episodes since then tracked well."""
         if self.common_step_counter - self._last_range_check < self.max_episode_length:
+            return
+        if "tracking_lin_vel" not in self.reward_scales:
             return
         self.command_ranges["lin_vel_x"][:] = widened_range(
             self.command_ranges["lin_vel_x"],

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from isaacgym import gymapi, gymtorch
-from legged_gym.utils.math import uniform
+from legged_gym.utils.math import as_mask, uniform
 
 
 class BodyVariation(NamedTuple):
@@ -81,24 +81,28 @@ class Randomization:
 
     def _randomize_motors(self, env_ids: Tensor) -> None:
         """New motor strengths and gain factors."""
-        motors = draw_motors(self.cfg.domain_rand, len(env_ids), self.device)
-        self.motor_strength_factors[env_ids] = motors.motor_strength
-        self.Kp_factors[env_ids] = motors.kp
-        self.Kd_factors[env_ids] = motors.kd
+        mask = as_mask(env_ids, self.num_envs)[:, None]
+        motors = draw_motors(self.cfg.domain_rand, self.num_envs, self.device)
+        self.motor_strength_factors[:] = torch.where(mask, motors.motor_strength, self.motor_strength_factors)
+        self.Kp_factors[:] = torch.where(mask, motors.kp, self.Kp_factors)
+        self.Kd_factors[:] = torch.where(mask, motors.kd, self.Kd_factors)
 
     def _randomize_materials(self, env_ids: Tensor) -> None:
         """New friction and restitution of every shape, if randomised."""
         rand = self.cfg.domain_rand
         if not (rand.randomize_friction or rand.randomize_restitution):
             return
-        self.friction_coeffs[env_ids], self.restitution_coeffs[env_ids] = self._draw_materials(len(env_ids))
+        mask = as_mask(env_ids, self.num_envs)[:, None]
+        friction, restitution = self._draw_materials(self.num_envs)
+        self.friction_coeffs[:] = torch.where(mask, friction, self.friction_coeffs)
+        self.restitution_coeffs[:] = torch.where(mask, restitution, self.restitution_coeffs)
         if hasattr(self.gym, "set_actor_rigid_shape_material_tensors"):
             friction, restitution = self.friction_coeffs.flatten(), self.restitution_coeffs.flatten()
             self.gym.set_actor_rigid_shape_material_tensors(
                 self.sim, gymtorch.unwrap_tensor(friction), gymtorch.unwrap_tensor(restitution)
             )
         else:  # NVIDIA's Isaac Gym has no tensor for it
-            self._set_materials_one_by_one(env_ids)
+            self._set_materials_one_by_one(mask.nonzero()[:, 0])
 
     def _set_materials_one_by_one(self, env_ids: Tensor) -> None:
         """Hand friction and restitution to the simulator through the documented per-robot calls."""

@@ -23,7 +23,7 @@ from legged_gym.envs.base.scene import START_SPREAD, Scene, check_config
 from legged_gym.utils.env_state import env_state, restore_env
 from legged_gym.utils.fault_recorder import QUANTITIES, FaultRecorder
 from legged_gym.utils.helpers import class_to_dict
-from legged_gym.utils.math import rotate_inverse_points, uniform
+from legged_gym.utils.math import actor_indices, as_mask, rotate_inverse_points, uniform
 from rsl_rl.env.vec_env import StepResult
 from rsl_rl.utils.recorded import Recorded
 
@@ -85,14 +85,20 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
 
     def _record_step(self) -> None:
         """Name the parts of a step that CUDA replays as graphs."""
-        enabled = self.graph_safe and self.device != "cpu"
-        self._apply_torques = [
-            Recorded(partial(self._set_torques, sub_step), enabled) for sub_step in range(self.cfg.control.decimation)
-        ]
+        gym, sim, sub_steps = self.gym, self.sim, range(self.cfg.control.decimation)
+        enabled = self.graph_safe and self.device != "cpu" and hasattr(gym, "begin_replay")  # ours only
+        self._resets_by_mask = enabled  # a graph cannot branch on whether an episode ended
+        self._apply_torques = [Recorded(partial(self._set_torques, sub_step), enabled) for sub_step in sub_steps]
+        self._simulate = Recorded(
+            self._simulate_step,
+            enabled and gym.is_simulate_recordable(sim),
+            before_replay=partial(gym.begin_replay, sim, len(sub_steps)) if enabled else None,
+        )
         self._read_state = Recorded(self._refresh_state, enabled)
         self._follow_commands = Recorded(self._update_commands_and_heights, enabled)
-        self._judge = Recorded(self._judge_step, enabled)
-        self._observe = Recorded(self._finish_step, enabled)
+        self._finish = Recorded(
+            self._finish_step, enabled, before_replay=partial(gym.assume_changes, sim) if enabled else None
+        )
 
     # -- all of the state
 
@@ -118,45 +124,44 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         """
         clip_actions = self.cfg.normalization.clip_actions
         self.actions[:] = torch.clip(actions, -clip_actions, clip_actions)
-        self._delay_actions()
         self.render()
-        for sub_step in range(self.cfg.control.decimation):
-            self._apply_torques[sub_step]()
-            self.gym.simulate(self.sim)
-            if self.device == "cpu":
-                self.gym.fetch_results(self.sim, True)
-            self.gym.refresh_dof_state_tensor(self.sim)
-        termination_ids, termination_privileged_obs = self.post_physics_step()
-        clip_obs = self.cfg.normalization.clip_observations
+        self._simulate()
+        self.post_physics_step()
         return StepResult(
             self.obs_buf,
             self.privileged_obs_buf,
             self.rew_buf,
             self.reset_buf,
             self.extras,
-            termination_ids,
-            termination_privileged_obs.clip(-clip_obs, clip_obs),
+            self.reset_buf,
+            self.termination_privileged_obs_buf,
         )
 
-    def post_physics_step(self) -> tuple[Tensor, Tensor]:
-        """Rewards, terminations, resets and observations after the simulation.
-
-        Returns:
-            Ids of the environments whose episode ended, (D,), and their critic observation before the reset.
-        """
-        self.common_step_counter += 1
-        self.extras = {}
+    def _simulate_step(self) -> None:
+        """One policy step of simulation, and its outcome."""
+        if self.device != "cpu" and torch.cuda.is_current_stream_capturing():
+            self.gym.assume_changes(self.sim)
+        self._delay_actions()
+        for sub_step in range(self.cfg.control.decimation):
+            self._apply_torques[sub_step]()
+            self.gym.simulate(self.sim)
+            if self.device == "cpu":
+                self.gym.fetch_results(self.sim, True)
+            self.gym.refresh_dof_state_tensor(self.sim)
         self._read_state()
-        self._post_physics_step_callback()
 
-        self._judge()
+    def post_physics_step(self) -> None:
+        """Rewards, terminations, resets and observations after the simulation."""
+        self.common_step_counter += 1
+        self._post_physics_step_callback()
+        self.extras = {}
+        episode = self._finish()
         if self.cfg.env.send_timeouts:
             self.extras["time_outs"] = self.time_out_buf
-        env_ids = self.reset_buf.nonzero(as_tuple=False).flatten()
-        termination_privileged_obs = self.compute_termination_observations(env_ids)
-        self.reset_idx(env_ids)
-        self._observe()
-        return env_ids, termination_privileged_obs
+        if episode is not None:
+            self.extras["episode"] = episode
+        if self.cfg.commands.curriculum:
+            self._widen_speed_range()
 
     def _set_torques(self, sub_step: int) -> None:
         """Hand the simulator the torques of one sub-step."""
@@ -173,11 +178,18 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         self._update_base_state()
         self._update_feet()
 
-    def _judge_step(self) -> None:
+    def _finish_step(self) -> dict[str, Tensor] | None:
+        """Judge, start new episodes, and observe. Returns the report on the ended episodes, if there is one."""
         self.check_termination()
         self.compute_reward()
+        ended = self.reset_buf if self._resets_by_mask else self.reset_buf.nonzero().flatten()
+        if len(ended) > 0:
+            self._keep_termination_observations(ended)
+            self.reset_idx(ended)
+        self._observe()
+        return self.extras.get("episode")
 
-    def _finish_step(self) -> None:
+    def _observe(self) -> None:
         """Observe, and remember what the next step compares with."""
         self.compute_observations()
         clip_obs = self.cfg.normalization.clip_observations
@@ -222,13 +234,14 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         record = self._fault_recorder.take()
         return None if record is None else record._asdict() | {"dof_names": self.dof_names, "dt": self.dt}
 
-    def _update_base_state(self, env_ids: Tensor | slice = slice(None)) -> None:
-        """Express the base's motion and gravity in the base frame, from the root states."""
-        root = self.root_states[env_ids]
-        vectors_w = torch.stack((root[:, 7:10], root[:, 10:13], self.gravity_vec[env_ids]), dim=1)
+    def _update_base_state(self, mask: Tensor | None = None) -> None:
+        """Express the base's motion and gravity in the base frame, from the root states. mask: of these robots only."""
+        root = self.root_states
+        vectors_w = torch.stack((root[:, 7:10], root[:, 10:13], self.gravity_vec), dim=1)
         vectors_b = rotate_inverse_points(root[:, 3:7], vectors_w)
-        self.base_quat[env_ids] = root[:, 3:7]
-        self.base_lin_vel[env_ids], self.base_ang_vel[env_ids], self.projected_gravity[env_ids] = vectors_b.unbind(1)
+        own = (self.base_quat, self.base_lin_vel, self.base_ang_vel, self.projected_gravity)
+        for buffer, value in zip(own, (root[:, 3:7], *vectors_b.unbind(1)), strict=True):
+            buffer[:] = value if mask is None else torch.where(mask[:, None], value, buffer)
 
     def _update_feet(self) -> None:
         """Positions and velocities of the feet, and for how long they have been in the air."""
@@ -265,7 +278,8 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
     def reset_idx(self, env_ids: Tensor) -> None:
         """Start a new episode in some environments and report on the ended ones in extras["episode"].
 
-        env_ids: (D,) int64; nothing happens if it is empty.
+        env_ids: (D,) int64, and nothing happens if it is empty; or a (num_envs,) bool mask, which never waits for the
+        device. The methods called from here take the same.
         """
         if len(env_ids) == 0:
             return
@@ -278,25 +292,25 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         self._resample_commands(env_ids)
         self._randomize_motors(env_ids)
         self._randomize_materials(env_ids)
-        self._report_episodes(env_ids)
-        for memory in self._episode_memory:
-            memory[env_ids] = 0
-        self.episode_length_buf[env_ids] = 0
-        self._reward_sums[:, env_ids] = 0.0
-        self.refill_mask[env_ids] = True
-        self._observe_start(env_ids)
+        mask = as_mask(env_ids, self.num_envs)
+        self._report_episodes(mask)
+        for memory in (*self._episode_memory, self.episode_length_buf):
+            memory.masked_fill_(mask.view(-1, *[1] * (memory.dim() - 1)), 0)
+        self._reward_sums.masked_fill_(mask, 0.0)
+        self.refill_mask |= mask
+        self._observe_start(mask)
 
-    def _observe_start(self, env_ids: Tensor) -> None:
+    def _observe_start(self, mask: Tensor) -> None:
         """Bring what observations derive from the state up to the new start; the simulator has not stepped since."""
-        self._update_base_state(env_ids)
+        self._update_base_state(mask)
         self._update_heading_commands()
         if self.cfg.terrain.measure_heights:
-            self.measured_heights[env_ids] = self._get_heights(env_ids)
+            self.measured_heights[:] = torch.where(mask[:, None], self._get_heights(), self.measured_heights)
 
-    def _report_episodes(self, env_ids: Tensor) -> None:
-        """Average reward rates [1/s] of the ended episodes and the curricula's state, as 0-d tensors."""
-        seconds = self.episode_length_buf[env_ids].clip(min=1) * self.dt
-        rates = (self._reward_sums[:, env_ids] / seconds).mean(dim=1)
+    def _report_episodes(self, mask: Tensor) -> None:
+        """Average reward rates [1/s] of the ended episodes, NaN if there are none, and the curricula's state; 0-d."""
+        seconds = self.episode_length_buf.clip(min=1) * self.dt
+        rates = torch.where(mask, self._reward_sums / seconds, 0.0).sum(dim=1) / mask.sum()
         episode = {f"rew_{name}": rate for name, rate in zip(self.episode_sums, rates, strict=True)}
         if self.terrain_curriculum:
             levels = self.terrain_levels.float()
@@ -308,34 +322,32 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         episode["Faults/broken_robots"] = self.fault_count.float()  # whose simulation broke, since the start
         if hasattr(self.gym, "get_overflow_count_tensor"):  # ours only
             count = gymtorch.wrap_tensor(self.gym.get_overflow_count_tensor(self.sim))
-            episode["Faults/overflows"] = (
-                count.float()
-            )  # robots with more contacts than there was room for, since the start
+            episode["Faults/overflows"] = count.float()  # contacts that there was no room for, since the start
         self.extras["episode"] = episode
 
     def _reset_dofs(self, env_ids: Tensor) -> None:
         """Put the joints near the default pose, at rest."""
-        rand, shape = self.cfg.domain_rand, (len(env_ids), self.num_dof)
+        rand, mask = self.cfg.domain_rand, as_mask(env_ids, self.num_envs)[:, None]
         factors = domain_rand.draw(
-            rand.randomize_initial_joint_pos, rand.initial_joint_pos_range, shape, self.device, 1.0
+            rand.randomize_initial_joint_pos, rand.initial_joint_pos_range, self.dof_pos.shape, self.device, 1.0
         )
-        self.dof_pos[env_ids] = self.default_dof_pos * factors
-        self.dof_vel[env_ids] = 0.0
-        ids = env_ids.to(torch.int32)
+        self.dof_pos[:] = torch.where(mask, self.default_dof_pos * factors, self.dof_pos)
+        self.dof_vel.masked_fill_(mask, 0.0)
+        ids = actor_indices(env_ids)
         self.gym.set_dof_state_tensor_indexed(
             self.sim, gymtorch.unwrap_tensor(self.dof_state), gymtorch.unwrap_tensor(ids), len(ids)
         )
 
     def _reset_root_states(self, env_ids: Tensor) -> None:
         """Put the bases above their origins, moving a little."""
-        num = len(env_ids)
+        num = self.num_envs
         states = self.base_init_state.repeat(num, 1)
-        states[:, :3] += self.env_origins[env_ids]
+        states[:, :3] += self.env_origins
         if self.custom_origins:
             states[:, :2] += uniform(-START_SPREAD, START_SPREAD, (num, 2), self.device)
         states[:, 7:13] = uniform(-START_SPEED, START_SPEED, (num, 6), self.device)
-        self.root_states[env_ids] = states
-        ids = env_ids.to(torch.int32)
+        self.root_states[:] = torch.where(as_mask(env_ids, num)[:, None], states, self.root_states)
+        ids = actor_indices(env_ids)
         self.gym.set_actor_root_state_tensor_indexed(
             self.sim, gymtorch.unwrap_tensor(self.root_states), gymtorch.unwrap_tensor(ids), len(ids)
         )
@@ -355,11 +367,7 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
             ),
             self.high_vel_mask,
         )
-        mask = env_ids
-        if env_ids.dtype != torch.bool:
-            mask = torch.zeros_like(self.reset_buf)
-            mask[env_ids] = True
-        self.commands[:] = torch.where(mask[:, None], drawn, self.commands)
+        self.commands[:] = torch.where(as_mask(env_ids, self.num_envs)[:, None], drawn, self.commands)
 
     def _update_heading_commands(self) -> None:
         """In heading mode, steer every robot to its commanded heading."""
@@ -429,19 +437,26 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         self.refill_mask.zero_()
 
     def compute_termination_observations(self, env_ids: Tensor) -> Tensor:
-        """The critic's observation before a reset. env_ids: (D,). Result: (D, num_privileged_obs)."""
-        return self.get_current_obs()[env_ids]
+        """The critic's observation before a reset, (D, num_privileged_obs). env_ids: (D,), or a mask: D = num_envs."""
+        frame = self.get_current_obs()
+        return frame if env_ids.dtype == torch.bool else frame[env_ids]
 
-    def _get_heights(self, env_ids: Tensor | slice = slice(None)) -> Tensor:
-        """Terrain heights [m] at the scan points of some robots, (N, num_height_points); 0 on a plane."""
-        return self._scan(self.height_points, env_ids)
+    def _keep_termination_observations(self, env_ids: Tensor) -> None:
+        clip_obs = self.cfg.normalization.clip_observations
+        rows = slice(None) if env_ids.dtype == torch.bool else env_ids
+        frame = self.compute_termination_observations(env_ids)
+        self.termination_privileged_obs_buf[rows] = frame.clip(-clip_obs, clip_obs)
 
-    def _get_base_heights(self, env_ids: Tensor | slice = slice(None)) -> Tensor:
-        """Mean height [m] of some bases above the ground under them, (N,)."""
-        return self.root_states[env_ids, 2] - self._scan(self.base_height_points, env_ids).mean(dim=1)
+    def _get_heights(self) -> Tensor:
+        """Terrain heights [m] at the robots' scan points, (num_envs, num_height_points); 0 on a plane."""
+        return self._scan(self.height_points)
 
-    def _scan(self, points_yaw: Tensor, env_ids: Tensor | slice) -> Tensor:
-        root, cfg = self.root_states[env_ids], self.cfg.terrain
+    def _get_base_heights(self) -> Tensor:
+        """Mean height [m] of the bases above the ground under them, (num_envs,)."""
+        return self.root_states[:, 2] - self._scan(self.base_height_points).mean(dim=1)
+
+    def _scan(self, points_yaw: Tensor) -> Tensor:
+        root, cfg = self.root_states, self.cfg.terrain
         if self.height_samples is None:
             return torch.zeros(len(root), len(points_yaw), device=self.device)
         points_w = height_scan.points_under_robots(points_yaw, root[:, 3:7], root[:, :3])
