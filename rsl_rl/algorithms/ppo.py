@@ -10,6 +10,7 @@ from rsl_rl.algorithms.losses import adapted_learning_rate, gaussian_kl, surroga
 from rsl_rl.modules.actor_critic import ActorCritic
 from rsl_rl.storage.rollout_storage import MiniBatch, RolloutStorage, Transition
 from rsl_rl.utils.adam import adam_state, load_adam_state, make_adam, step_if_finite
+from rsl_rl.utils.recorded import Recorded
 
 SCHEDULES = ("adaptive", "fixed")
 
@@ -88,6 +89,9 @@ class PPO:
         self.storage = self.storage_class(
             num_envs, num_transitions_per_env, actor_obs_shape, critic_obs_shape, action_shape, self.device
         )
+        self._obs = torch.zeros(num_envs, *actor_obs_shape, device=self.device)
+        self._critic_obs = torch.zeros(num_envs, *critic_obs_shape, device=self.device)
+        self._decide = Recorded(self._decide_on_actions, enabled=torch.device(self.device).type == "cuda")
 
     @property
     def rollout(self) -> RolloutStorage:
@@ -97,18 +101,29 @@ class PPO:
         return self.storage
 
     def act(self, obs: Tensor, critic_obs: Tensor) -> Tensor:
-        """Draw actions (N, num_actions) for obs (N, num_obs) and remember all that the update needs about them."""
-        transition = self.transition
-        transition.actions = self.actor_critic.act(obs).detach()
-        transition.values = self.actor_critic.evaluate(critic_obs).detach()
-        transition.actions_log_prob = self.actor_critic.get_actions_log_prob(transition.actions).detach()
-        transition.action_mean = self.actor_critic.action_mean.detach()
-        transition.action_sigma = self.actor_critic.action_std.detach()
+        """Draw actions (N, num_actions) for obs (N, num_obs) and remember all that the update needs about them.
+
+        The actions, and what is remembered, lie in buffers that the next call overwrites.
+        """
         # Copies: an env may edit its observation buffers in place during the step, and the stored row must be the one
         # that was acted on.
-        transition.observations = obs.clone()
-        transition.critic_observations = critic_obs.clone()
-        return transition.actions
+        self._obs.copy_(obs)
+        self._critic_obs.copy_(critic_obs)
+        self.transition = self._decide()
+        return self.transition.actions
+
+    def _decide_on_actions(self) -> Transition:
+        policy = self.actor_critic
+        actions = policy.act(self._obs).detach()
+        return self.transition_class(
+            observations=self._obs,
+            critic_observations=self._critic_obs,
+            actions=actions,
+            values=policy.evaluate(self._critic_obs).detach(),
+            actions_log_prob=policy.get_actions_log_prob(actions).detach(),
+            action_mean=policy.action_mean.detach(),
+            action_sigma=policy.action_std.detach(),
+        )
 
     def process_env_step(self, rewards: Tensor, dones: Tensor, infos: dict[str, Any]) -> None:
         """Complete the transition that `act` began and store it. rewards, dones: (N,)."""
@@ -121,7 +136,7 @@ class PPO:
             time_outs = infos["time_outs"].to(self.device)
             self.transition.rewards += self.gamma * self.transition.values.squeeze(-1) * time_outs
         self.rollout.add_transitions(self.transition)
-        self.transition.clear()
+        self.transition = self.transition_class()
         self.actor_critic.reset(dones)
 
     @torch.no_grad()

@@ -22,10 +22,6 @@ class Transition:
     rewards: Tensor | None = None  # (N,)
     dones: Tensor | None = None  # (N,)
 
-    def clear(self) -> None:
-        for field in fields(self):
-            setattr(self, field.name, None)
-
 
 class MiniBatch(NamedTuple):
     """B transitions in random order; what an update learns from."""

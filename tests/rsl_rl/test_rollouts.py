@@ -7,7 +7,7 @@ import rsl_rl.algorithms.ppo as ppo_module
 from rsl_rl.algorithms import HIMPPO, PPO
 from rsl_rl.modules import ActorCritic, HIMActorCritic
 from rsl_rl.runners import HIMOnPolicyRunner
-from rsl_rl.storage import HIMMiniBatch, HIMRolloutStorage, RolloutStorage, Transition
+from rsl_rl.storage import HIMMiniBatch, HIMRolloutStorage, RolloutStorage
 
 
 def numbered_storage(num_envs: int, num_steps: int) -> RolloutStorage:
@@ -110,12 +110,6 @@ def test_a_full_rollout_takes_no_more_steps():
                 ppo.process_env_step(torch.zeros(3), torch.zeros(3), {})
         else:
             ppo.process_env_step(torch.zeros(3), torch.zeros(3), {})
-
-
-def test_a_cleared_transition_holds_nothing():
-    transition = Transition(observations=torch.zeros(1))
-    transition.clear()
-    assert transition == Transition()
 
 
 def test_estimator_learns_from_the_observation_before_the_reset(make_env, him_cfg):
