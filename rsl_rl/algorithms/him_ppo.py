@@ -27,6 +27,7 @@ class HIMPPO(PPO):
 
     actor_critic: HIMActorCritic
     transition: HIMTransition
+    graph_safe = True
     storage_class = HIMRolloutStorage
     transition_class = HIMTransition
     losses_class = HIMPPOLosses
@@ -49,6 +50,6 @@ class HIMPPO(PPO):
         return {**super().optimizer_states(), "estimator_optimizer_state_dict": estimator_state}
 
     def load_optimizer_states(self, checkpoint: dict[str, Any]) -> None:
-        super().load_optimizer_states(checkpoint)
         # Its rate in the file is PPO's, which `update` hands to it.
         load_adam_state(self.actor_critic.estimator.optimizer, checkpoint["estimator_optimizer_state_dict"])
+        super().load_optimizer_states(checkpoint)

@@ -1,6 +1,7 @@
 """Proximal policy optimisation with a learning rate that follows the KL divergence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -23,11 +24,20 @@ class PPOLosses(NamedTuple):
 
 
 class PPO:
-    """Collects transitions between `act` and `process_env_step`, then improves the networks in `update`."""
+    """Collects transitions between `act` and `process_env_step`, then improves the networks in `update`.
 
+    On CUDA, acting and a gradient step are replayed as graphs. A subclass may change any method, so it runs without
+    unless it declares `graph_safe = True`: then its methods may branch on nothing but settings.
+    """
+
+    graph_safe = True
     storage_class = RolloutStorage
     transition_class = Transition
     losses_class: type[NamedTuple] = PPOLosses
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.graph_safe = cls.__dict__.get("graph_safe", False)
 
     def __init__(
         self,
@@ -91,7 +101,31 @@ class PPO:
         )
         self._obs = torch.zeros(num_envs, *actor_obs_shape, device=self.device)
         self._critic_obs = torch.zeros(num_envs, *critic_obs_shape, device=self.device)
-        self._decide = Recorded(self._decide_on_actions, enabled=torch.device(self.device).type == "cuda")
+        batch_size = num_envs * num_transitions_per_env // self.num_mini_batches
+        self._batch_ids = torch.zeros(batch_size, dtype=torch.long, device=self.device)
+        self._loss_sums = torch.zeros(len(self.losses_class._fields), device=self.device)  # of this update
+        self._loss_counts = torch.zeros_like(self._loss_sums)  # of finite ones
+        self._record_steps()
+
+    def _record_steps(self) -> None:
+        """Name what CUDA replays as graphs: acting, and a gradient step."""
+        enabled = self.graph_safe and self._on_cuda
+        self._decide = Recorded(self._decide_on_actions, enabled)
+        self._improve = Recorded(self._improve_on_batch, enabled)
+
+    @property
+    def _on_cuda(self) -> bool:
+        return torch.device(self.device).type == "cuda"
+
+    @contextmanager
+    def _precision(self) -> Iterator[None]:
+        """On CUDA, let matrix products round their factors to TF32's 10 bits: three times as fast."""
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("high" if self._on_cuda else before)
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)
 
     @property
     def rollout(self) -> RolloutStorage:
@@ -109,7 +143,8 @@ class PPO:
         # that was acted on.
         self._obs.copy_(obs)
         self._critic_obs.copy_(critic_obs)
-        self.transition = self._decide()
+        with self._precision():
+            self.transition = self._decide()
         return self.transition.actions
 
     def _decide_on_actions(self) -> Transition:
@@ -148,14 +183,24 @@ class PPO:
 
         Steps whose loss or gradient is not finite are left out, of the means too; `skipped_steps` counts them.
         """
-        self._skipped.zero_()
-        batches = self.rollout.mini_batch_generator(self.num_mini_batches, self.num_learning_epochs)
-        losses = torch.stack([torch.stack(self._update_mini_batch(batch)) for batch in batches])
-        means = torch.where(losses.isfinite(), losses, torch.nan).nanmean(dim=0)
+        for total in (self._skipped, self._loss_sums, self._loss_counts):
+            total.zero_()
+        batch_ids = self.rollout.mini_batch_ids(self.num_mini_batches)
+        with self._precision():
+            for _ in range(self.num_learning_epochs):
+                for ids in batch_ids:
+                    self._batch_ids.copy_(ids)
+                    self._improve()
         self.rollout.clear()
-        *losses_read, skipped = torch.cat((means, self._skipped)).tolist()
+        *losses_read, skipped = torch.cat((self._loss_sums / self._loss_counts, self._skipped)).tolist()
         self.skipped_steps += int(skipped)
         return self.losses_class(*losses_read)
+
+    def _improve_on_batch(self) -> None:
+        losses = torch.stack(self._update_mini_batch(self.storage.mini_batch(self._batch_ids)))
+        finite_mask = losses.isfinite()
+        self._loss_sums += torch.where(finite_mask, losses, 0.0)
+        self._loss_counts += finite_mask
 
     def _update_mini_batch(self, batch: MiniBatch) -> tuple[Tensor, ...]:
         """One gradient step; returns the losses in the order of `losses_class`, 0-d tensors on the device."""
@@ -198,3 +243,5 @@ class PPO:
     def load_optimizer_states(self, checkpoint: dict[str, Any]) -> None:
         """Take over `optimizer_states` and the learning rate."""
         self.learning_rate = load_adam_state(self.optimizer, checkpoint["optimizer_state_dict"])
+        if self.storage is not None:
+            self._record_steps()  # the moments are other tensors now

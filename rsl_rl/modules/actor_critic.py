@@ -46,7 +46,8 @@ class ActorCritic(nn.Module):
     def act(self, obs: Tensor) -> Tensor:
         """Draw actions (N, num_actions) and keep the distribution they came from."""
         self.update_distribution(obs)
-        return self.distribution.sample()
+        # Normal.sample checks the deviation on the host.
+        return (self.action_mean + self.action_std * torch.randn_like(self.action_mean)).detach()
 
     def act_inference(self, obs: Tensor) -> Tensor:
         """Mean actions (N, num_actions)."""

@@ -109,19 +109,27 @@ class RolloutStorage:
         advantages = self.returns - self.values
         self.advantages.copy_((advantages - advantages.mean()) / (advantages.std() + 1e-8))
 
-    def mini_batch_generator(self, num_mini_batches: int, num_epochs: int) -> Iterator[MiniBatch]:
-        """Mini-batches of equal size, the same ones in each epoch.
+    def mini_batch_ids(self, num_mini_batches: int) -> Tensor:
+        """Which samples of the flat rollout make up each mini-batch, (num_mini_batches, B) int64, in random order.
 
         What is left over when the size does not divide the rollout is dropped for this update, at random.
         """
-        rollout = self._flat_rollout()
         num_samples = self.num_envs * self.num_transitions_per_env
         size = num_samples // num_mini_batches
         permutation = torch.randperm(num_samples, device=self.device)
-        batch_ids = permutation[: num_mini_batches * size].view(num_mini_batches, size)
+        return permutation[: num_mini_batches * size].view(num_mini_batches, size)
+
+    def mini_batch(self, ids: Tensor) -> MiniBatch:
+        """Copies of some samples. ids: (B,)."""
+        rollout = self._flat_rollout()
+        return type(rollout)(*(samples[ids] for samples in rollout))
+
+    def mini_batch_generator(self, num_mini_batches: int, num_epochs: int) -> Iterator[MiniBatch]:
+        """Mini-batches of equal size, the same ones in each epoch."""
+        batch_ids = self.mini_batch_ids(num_mini_batches)
         for _ in range(num_epochs):
             for ids in batch_ids:
-                yield type(rollout)(*(samples[ids] for samples in rollout))
+                yield self.mini_batch(ids)
 
     def _flat_rollout(self) -> MiniBatch:
         """The whole rollout as one batch of T · N samples; views of the buffers."""

@@ -23,6 +23,8 @@ def step_if_finite(optimizer: Adam, loss: Tensor, parameters: Iterable[nn.Parame
     skipped = (~(loss.detach().isfinite() & norm.isfinite())).float()
     # What mixed-precision training tells the fused kernel with; torch does not declare it.
     optimizer.found_inf = skipped  # type: ignore[attr-defined]
+    for group in optimizer.param_groups:
+        group["capturable"] = loss.is_cuda  # by a CUDA graph
     optimizer.step()
     return skipped
 

@@ -10,8 +10,8 @@ from legged_gym.envs import LeggedRobot, task_registry
 from legged_gym.utils.helpers import get_args
 from rsl_rl.utils.recorded import WARM_UP_CALLS, Recorded
 
-# Contacts of one robot may reach the solver in another order, which rounds differently.
-SAME_BUT_FOR_ROUNDING = 1e-3
+AIRBORNE_STEPS = 5  # in which nothing touches the ground, so nothing depends on the order of contacts
+SAME_BUT_FOR_ROUNDING = 1e-3  # of the median robot: contacts that come in another order round differently
 
 
 def test_without_recording_every_call_runs_the_function() -> None:
@@ -55,9 +55,14 @@ def test_a_recorded_step_gives_what_the_plain_step_gives() -> None:
         env._record_step()
         torch.manual_seed(5)
         env.reset()
+        torch.manual_seed(6)
         actions = 0.3 * torch.randn(20, env.num_envs, env.num_actions, device=env.device)
-        steps = [env.step(action) for action in actions]
-        last = steps[-1]
-        results.append([last.obs.clone(), last.privileged_obs.clone(), last.rewards.clone(), env.dof_pos.clone()])
-    for plain, replayed in zip(*results, strict=True):
-        assert torch.allclose(plain, replayed, atol=SAME_BUT_FOR_ROUNDING)
+        quantities = []
+        for action in actions:
+            result = env.step(action)
+            quantities.append(torch.cat((result.obs, result.privileged_obs, result.rewards[:, None], env.dof_pos), 1))
+        results.append(torch.stack(quantities))
+    plain, replayed = results
+    assert torch.equal(plain[:AIRBORNE_STEPS], replayed[:AIRBORNE_STEPS])
+    difference = (plain - replayed).abs().amax(dim=2)  # (steps, envs)
+    assert difference.median(dim=1).values.max() < SAME_BUT_FOR_ROUNDING
