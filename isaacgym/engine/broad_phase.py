@@ -1,11 +1,13 @@
-"""The shapes of a robot, and which of them are near the ground: the broad phase of terrain contacts.
+"""The shapes of a robot, and which parts of them are near the ground: the broad phase of terrain contacts.
 
-A shape is near if its bounding sphere reaches below the highest ground around it. When a robot stands, most of its
-shapes are not, and the kernels that look at triangles loop over the candidates only.
+A shape is near if its lowest point lies below the highest ground around it, near an edge if it lies below the highest
+convex edge around it, and a probe is near if it may touch the triangles of its own cell. When a robot stands, most
+parts are not near, and the kernels that look at triangles loop over lists of those that are.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import NamedTuple
 
@@ -15,7 +17,8 @@ import warp as wp
 from scipy.spatial.transform import Rotation
 
 from isaacgym.engine.state import rotation_xyzw
-from isaacgym.engine.terrain import Grid, highest_around
+from isaacgym.engine.terrain import Grid, Mesh, Plane, Terrain, TerrainData, edge_tops, highest_around
+from isaacgym.engine.terrain_query import may_touch_grid, may_touch_plane
 
 SPHERE = int(mujoco.mjtGeom.mjGEOM_SPHERE)
 CAPSULE = int(mujoco.mjtGeom.mjGEOM_CAPSULE)
@@ -93,61 +96,121 @@ def hidden_geoms(model: mujoco.MjModel) -> set[int]:
 
 @wp.struct
 class Candidates:
-    """Shapes near the ground, of all worlds."""
+    """What is near the ground, of all worlds. count: (3,), of shapes, of probes, and of shapes near convex edges."""
 
     count: wp.array(dtype=int)
     shape: wp.array(dtype=int)
     world: wp.array(dtype=int)
     center: wp.array(dtype=wp.vec3)
     rot: wp.array(dtype=wp.mat33)
+    probe: wp.array(dtype=int)  # numbers of the near probes
+    probe_of: wp.array(dtype=int)  # and which candidate they belong to
+    edge_of: wp.array(dtype=int)  # candidates near convex edges
+    edges_found: wp.array(dtype=int)  # contacts with edges of each of these
 
 
-@wp.kernel(enable_backward=False)
-def find_candidates(
-    lanes: int,
-    shapes: wp.array(dtype=Shape),
-    xpos: wp.array2d(dtype=wp.vec3),
-    xquat: wp.array2d(dtype=wp.quat),
-    normal: wp.vec3,
-    offset: float,
-    origin: wp.vec2,
-    scale: float,
-    highest: wp.array3d(dtype=float),
-    candidates: Candidates,
-):
-    """Shapes that reach below the highest ground around them, (lanes, num_worlds) threads.
+@wp.struct
+class HighestGround:
+    """Highest ground, and highest convex edge, within each margin of each cell, (margins, rows, cols) [m]."""
 
-    highest: highest ground within each margin of each cell of a grid, (margins, rows, cols). Empty for a plane, which
-    is normal · x = offset, and whose `normal` is zero for any other ground.
-    """
-    lane, world = wp.tid()
-    for s in range(lane, shapes.shape[0], lanes):
-        shape = shapes[s]
-        turn = rotation_xyzw(xquat[world, shape.body])
-        center = xpos[world, shape.body] + wp.quat_rotate(turn, shape.pos)
-        near = bool(True)
-        if highest.shape[0] > 0:
-            i = int(wp.floor((center[0] - origin[0]) / scale))
-            j = int(wp.floor((center[1] - origin[1]) / scale))
-            i = wp.clamp(i, 0, highest.shape[1] - 1)
-            j = wp.clamp(j, 0, highest.shape[2] - 1)
-            near = center[2] - shape.radius < highest[shape.margin, i, j]
-        elif wp.length_sq(normal) > 0.0:
-            near = wp.dot(normal, center) - offset < shape.radius
-        if near:
-            slot = wp.atomic_add(candidates.count, 0, 1)
-            candidates.shape[slot] = s
-            candidates.world[slot] = world
-            candidates.center[slot] = center
-            candidates.rot[slot] = wp.quat_to_matrix(turn * shape.rot)
+    ground: wp.array3d(dtype=float)
+    edge: wp.array3d(dtype=float)
 
 
-def highest_ground(grid: Grid, radii: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Maps of the highest ground for shapes of some bounding radii [m].
+@wp.func
+def reach(shape: Shape, rot: wp.mat33, direction: wp.vec3) -> float:
+    """How far a shape extends from its centre along a unit vector, at most [m]."""
+    if shape.type == wp.static(SPHERE):
+        return shape.size[0]
+    along = wp.transpose(rot) * direction
+    if shape.type == wp.static(CAPSULE):
+        return wp.abs(along[2]) * shape.size[1] + shape.size[0]
+    if shape.type == wp.static(BOX):
+        return wp.dot(wp.abs(along), shape.size)
+    return shape.radius
 
-    Returns maps (margins, rows, cols) [m] and, for each radius, which of them to use.
-    """
+
+@wp.func
+def is_near_plane(
+    terrain: TerrainData, highest: wp.array3d(dtype=float), shape: Shape, center: wp.vec3, rot: wp.mat33
+) -> bool:
+    return wp.dot(terrain.normal, center) - terrain.offset < reach(shape, rot, terrain.normal)
+
+
+@wp.func
+def is_near_grid(
+    terrain: TerrainData, highest: wp.array3d(dtype=float), shape: Shape, center: wp.vec3, rot: wp.mat33
+) -> bool:
+    i = int(wp.floor((center[0] - terrain.origin[0]) / terrain.scale))
+    j = int(wp.floor((center[1] - terrain.origin[1]) / terrain.scale))
+    i = wp.clamp(i, 0, highest.shape[1] - 1)
+    j = wp.clamp(j, 0, highest.shape[2] - 1)
+    return center[2] - reach(shape, rot, wp.vec3(0.0, 0.0, 1.0)) < highest[shape.margin, i, j]
+
+
+@wp.func
+def is_near_mesh(
+    terrain: TerrainData, highest: wp.array3d(dtype=float), shape: Shape, center: wp.vec3, rot: wp.mat33
+) -> bool:
+    return True
+
+
+@wp.func
+def may_touch_mesh(terrain: TerrainData, center: wp.vec3, radius: float) -> bool:
+    return True
+
+
+@functools.cache
+def candidates_kernel(kind: type[Terrain]) -> wp.Kernel:
+    """Kernel that lists what is near, specialised for one kind of terrain; (lanes, num_worlds) threads."""
+    is_near = {Plane: is_near_plane, Grid: is_near_grid, Mesh: is_near_mesh}[kind]
+    may_touch = {Plane: may_touch_plane, Grid: may_touch_grid, Mesh: may_touch_mesh}[kind]
+
+    @wp.kernel(module="unique", enable_backward=False)
+    def find_candidates(
+        lanes: int,
+        terrain: TerrainData,
+        highest: HighestGround,
+        shapes: wp.array(dtype=Shape),
+        probe_offset: wp.array(dtype=wp.vec3),
+        probe_radius: wp.array(dtype=float),
+        xpos: wp.array2d(dtype=wp.vec3),
+        xquat: wp.array2d(dtype=wp.quat),
+        candidates: Candidates,
+    ):
+        lane, world = wp.tid()
+        for s in range(lane, shapes.shape[0], lanes):
+            shape = shapes[s]
+            turn = rotation_xyzw(xquat[world, shape.body])
+            center = xpos[world, shape.body] + wp.quat_rotate(turn, shape.pos)
+            rot = wp.quat_to_matrix(turn * shape.rot)
+            if is_near(terrain, highest.ground, shape, center, rot):
+                slot = wp.atomic_add(candidates.count, 0, 1)
+                candidates.shape[slot] = s
+                candidates.world[slot] = world
+                candidates.center[slot] = center
+                candidates.rot[slot] = rot
+                for probe in range(shape.first_probe, shape.first_probe + shape.num_probes):
+                    if may_touch(terrain, center + rot * probe_offset[probe], probe_radius[probe]):
+                        row = wp.atomic_add(candidates.count, 1, 1)
+                        candidates.probe[row] = probe
+                        candidates.probe_of[row] = slot
+                if shape.type == wp.static(CAPSULE) or shape.type == wp.static(BOX):
+                    if is_near(terrain, highest.edge, shape, center, rot):
+                        row = wp.atomic_add(candidates.count, 2, 1)
+                        candidates.edge_of[row] = slot
+                        candidates.edges_found[row] = 0
+
+    return find_candidates
+
+
+def highest_ground(grid: Grid, radii: np.ndarray) -> tuple[HighestGround, np.ndarray]:
+    """Maps for shapes of some bounding radii [m], and for each radius the number of the margin to use."""
     cells = np.ceil(radii / grid.scale).astype(int) + 1  # vertices of walls stand up to one cell beside their place
     rounded = 2 ** np.ceil(np.log2(cells)).astype(int)
     margins, index = np.unique(rounded, return_inverse=True)
-    return np.stack([highest_around(grid.vertices[:, :, 2], int(margin)) for margin in margins]), index
+    highest = HighestGround()
+    for name, heights in (("ground", grid.vertices[:, :, 2]), ("edge", edge_tops(grid))):
+        maps = np.stack([highest_around(heights, int(margin)) for margin in margins])
+        setattr(highest, name, wp.array(maps, dtype=float))
+    return highest, index

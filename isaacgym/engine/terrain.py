@@ -114,6 +114,16 @@ def highest_around(values: np.ndarray, margin: int) -> np.ndarray:
     return maximum_filter(values, size=2 * margin + 2, origin=-1, mode="nearest")
 
 
+def edge_tops(grid: Grid) -> np.ndarray:
+    """Height of the upper end of the highest convex edge that starts at each vertex, -inf without any. (rows, cols)."""
+    height = np.pad(grid.vertices[:, :, 2], ((0, 1), (0, 1)), mode="edge")
+    start, along_x, along_y, across = height[:-1, :-1], height[1:, :-1], height[:-1, 1:], height[1:, 1:]
+    tops = np.full(grid.flags.shape, -np.inf, dtype=np.float32)
+    for bit, end in ((EDGE_X, along_x), (EDGE_Y, along_y), (EDGE_DIAGONAL, across)):
+        tops = np.where(grid.flags & bit, np.maximum(tops, np.maximum(start, end)), tops)
+    return tops
+
+
 def _grid_shape(vertices: np.ndarray, triangles: np.ndarray) -> tuple[int, int] | None:
     """(rows, cols) if the triangles connect the vertices as a grid's cells do."""
     cols = int(triangles[0, 1]) - 1 if len(triangles) else 0

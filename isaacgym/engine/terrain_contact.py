@@ -9,7 +9,7 @@ shape is tested against the terrain's own triangles:
 * a box is its eight corners plus the convex terrain edges that cut into it, so a stair nose carries a trunk;
 * a convex hull is its vertices plus such edges, in kernels of its own (`hull_contact`).
 
-All kernels loop over the shapes that the broad phase found near the ground.
+All kernels loop over what the broad phase found near the ground.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from isaacgym.engine.broad_phase import (
     CAPSULE,
     HULL,
     Candidates,
+    HighestGround,
     Shape,
-    find_candidates,
+    candidates_kernel,
     find_probes,
     find_shapes,
     hidden_geoms,
@@ -60,7 +61,8 @@ from isaacgym.engine.terrain_query import (
     sphere_on_plane,
 )
 
-PROBE_THREADS, EDGE_THREADS = 32, 8  # of a GPU, per world
+PROBE_THREADS, EDGE_THREADS = 8, 64  # of a GPU, per world
+EDGE_LANES = 8  # threads of a GPU that share the cells under a box
 MAX_BOX_EDGES = wp.constant(8)  # terrain edges that one box may rest on
 LEAVING_COSINE = wp.constant(0.3)  # an edge pushes a box only along axes that lead out of the ground
 
@@ -117,19 +119,25 @@ def box_edges(
     rot: wp.mat33,
     half: wp.vec3,
     material: Material,
+    lane: int,
+    lanes: int,
+    found: wp.array(dtype=int),
+    row: int,
 ):
-    """Terrain edges inside the box push it out of the ground, along the axis of the box that needs the least way."""
+    """Terrain edges inside the box push it out of the ground, along the axis of the box that needs the least way.
+
+    Looks at every one of `lanes` rows of cells. found[row]: contacts that all lanes have made.
+    """
     extent = wp.vec3(0.0)
     for k in range(3):
         extent[k] = wp.abs(rot[k, 0]) * half[0] + wp.abs(rot[k, 1]) * half[1] + wp.abs(rot[k, 2]) * half[2]
     range_i = cell_range(terrain, center[0] - extent[0], center[0] + extent[0], 0)
     range_j = cell_range(terrain, center[1] - extent[1], center[1] + extent[1], 1)
-    found = int(0)
-    for i in range(range_i[0], range_i[1] + 1):
+    for i in range(range_i[0] + lane, range_i[1] + 1, lanes):
         for j in range(range_j[0], range_j[1] + 1):
             flags = int(terrain.flags[i, j])
             for edge in range(3):
-                if (flags >> edge) & 1 and found < MAX_BOX_EDGES:
+                if (flags >> edge) & 1:
                     a = terrain.vertices[i, j]
                     b = edge_end(terrain, i, j, edge)
                     if wp.max(a[2], b[2]) > center[2] - extent[2]:
@@ -148,10 +156,9 @@ def box_edges(
                                 if wp.abs(outward[k]) > LEAVING_COSINE and face_depth < depth:
                                     depth = face_depth
                                     normal = wp.vec3(sign * rot[0, k], sign * rot[1, k], sign * rot[2, k])
-                            if depth < FAR:
+                            if depth < FAR and wp.atomic_add(found, row, 1) < MAX_BOX_EDGES:
                                 pos = center + rot * middle - normal * (0.5 * depth)
                                 add_contact(contacts, world, geom, depth, pos, normal, material)
-                                found += 1
 
 
 # ---- kernels, with any number of threads ------------------------------------------------------------------------
@@ -165,7 +172,6 @@ def probe_kernel(kind: type[Terrain]) -> wp.Kernel:
     @wp.kernel(module="unique", enable_backward=False)
     def probe_contacts(
         num_threads: int,
-        most_probes: int,
         terrain: TerrainData,
         shapes: wp.array(dtype=Shape),
         probe_offset: wp.array(dtype=wp.vec3),
@@ -174,22 +180,21 @@ def probe_kernel(kind: type[Terrain]) -> wp.Kernel:
         surfaces: Surfaces,
         contacts: ContactList,
     ):
-        for item in range(wp.tid(), candidates.count[0] * most_probes, num_threads):
-            c = item // most_probes
-            k = item % most_probes
-            shape = shapes[candidates.shape[c]]
-            if k < shape.num_probes:
-                probe = shape.first_probe + k
+        for item in range(wp.tid(), candidates.count[1], num_threads):
+            probe = candidates.probe[item]
+            c = candidates.probe_of[item]
+            radius = probe_radius[probe]
+            center = candidates.center[c] + candidates.rot[c] * probe_offset[probe]
+            touch = sphere_on_terrain(terrain, center, radius)
+            if touch.count > 0:
                 world = candidates.world[c]
-                radius = probe_radius[probe]
-                center = candidates.center[c] + candidates.rot[c] * probe_offset[probe]
-                touch = sphere_on_terrain(terrain, center, radius)
+                geom = shapes[candidates.shape[c]].geom
+                material = material_of(surfaces, terrain, world, geom)
                 for n in range(touch.count):
                     normal = touch.normals[n]
                     depth = touch.depth[n]
                     pos = center - normal * (radius - 0.5 * depth)
-                    material = material_of(surfaces, terrain, world, shape.geom)
-                    add_contact(contacts, world, shape.geom, depth, pos, normal, material)
+                    add_contact(contacts, world, geom, depth, pos, normal, material)
 
     return probe_contacts
 
@@ -197,25 +202,30 @@ def probe_kernel(kind: type[Terrain]) -> wp.Kernel:
 @wp.kernel(enable_backward=False)
 def edge_contacts(
     num_threads: int,
+    lanes: int,
     terrain: TerrainData,
     shapes: wp.array(dtype=Shape),
     candidates: Candidates,
     surfaces: Surfaces,
     contacts: ContactList,
 ):
-    """Convex edges of a grid against the candidates that are capsules and boxes, any number of threads."""
-    for c in range(wp.tid(), candidates.count[0], num_threads):
+    """Convex edges of a grid against capsules and boxes near them, any number of threads; `lanes` share a box."""
+    for item in range(wp.tid(), candidates.count[2] * lanes, num_threads):
+        row = item // lanes
+        lane = item % lanes
+        c = candidates.edge_of[row]
         shape = shapes[candidates.shape[c]]
         world = candidates.world[c]
         center = candidates.center[c]
         rot = candidates.rot[c]
-        if shape.type == wp.static(CAPSULE):
+        if shape.type == wp.static(BOX):
+            material = material_of(surfaces, terrain, world, shape.geom)
+            found = candidates.edges_found
+            box_edges(terrain, contacts, world, shape.geom, center, rot, shape.size, material, lane, lanes, found, row)
+        elif lane == 0:
             material = material_of(surfaces, terrain, world, shape.geom)
             axis = wp.vec3(rot[0, 2], rot[1, 2], rot[2, 2]) * shape.size[1]
             capsule_edges(terrain, contacts, world, shape.geom, center + axis, center - axis, shape.size[0], material)
-        elif shape.type == wp.static(BOX):
-            material = material_of(surfaces, terrain, world, shape.geom)
-            box_edges(terrain, contacts, world, shape.geom, center, rot, shape.size, material)
 
 
 class TerrainContacts:
@@ -242,24 +252,18 @@ class TerrainContacts:
         geoms.sort(key=lambda geom: int(model.geom_type[geom]))
         hulls = [geom for geom in geoms if model.geom_type[geom] == HULL]
         probes = find_probes(model, geoms)
-        highest, margins = np.zeros((0, 0, 0)), np.zeros(len(geoms))
+        self._highest, margins = HighestGround(), np.zeros(len(geoms))
         if isinstance(terrain, Grid) and geoms:
-            highest, margins = highest_ground(terrain, model.geom_rbound[geoms])
+            self._highest, margins = highest_ground(terrain, model.geom_rbound[geoms])
         shapes = find_shapes(model, geoms, probes, margins, hulls)
         self._shapes = wp.array(shapes, dtype=Shape)
         self._probes = [wp.array(probes.offset, dtype=wp.vec3), wp.array(probes.radius, dtype=float)]
-        self._most_probes = max((shape.num_probes for shape in shapes), default=0)
-        self._ground = [wp.vec3(0.0), 0.0, wp.vec2(0.0), 1.0, wp.array(highest, dtype=float)]
-        if isinstance(terrain, Plane):
-            self._ground[:2] = wp.vec3(*terrain.normal), terrain.offset
-        if isinstance(terrain, Grid):
-            self._ground[2:4] = wp.vec2(*terrain.origin), terrain.scale
         self._has_edges = isinstance(terrain, Grid) and any(shape.type in (CAPSULE, BOX) for shape in shapes)
         self._hulls = find_hulls(model, hulls)
         self._hull_kernels = [hull_vertex_kernel(type(terrain))] if hulls else []
         self._hull_kernels += [hull_edges] if hulls and isinstance(terrain, Grid) else []
         self._set_worlds(num_worlds)
-        self._kernel = probe_kernel(type(terrain))
+        self._kernels = candidates_kernel(type(terrain)), probe_kernel(type(terrain))
         self._surfaces = Surfaces()
         self._friction, self._restitution = friction, restitution
         self._surfaces.friction, self._surfaces.restitution = friction, restitution
@@ -283,11 +287,14 @@ class TerrainContacts:
         self._num_worlds = num_worlds
         capacity = num_worlds * self._shapes.size
         self._candidates = candidates = Candidates()
-        candidates.count = wp.zeros(1, dtype=int)
-        candidates.shape, candidates.world = (wp.empty(capacity, dtype=int) for _ in range(2))
+        candidates.count = wp.zeros(3, dtype=int)
+        for name in ("shape", "world", "edge_of", "edges_found"):
+            setattr(candidates, name, wp.empty(capacity, dtype=int))
         candidates.center, candidates.rot = wp.empty(capacity, dtype=wp.vec3), wp.empty(capacity, dtype=wp.mat33)
+        num_probes = num_worlds * self._probes[0].size
+        candidates.probe, candidates.probe_of = (wp.empty(num_probes, dtype=int) for _ in range(2))
         on_gpu = wp.get_device().is_cuda
-        self._lanes = self._shapes.size if on_gpu else 1
+        self._lanes, self._edge_lanes = (self._shapes.size, EDGE_LANES) if on_gpu else (1, 1)
         self._probe_threads = num_worlds * PROBE_THREADS if on_gpu else 1
         self._edge_threads = num_worlds * EDGE_THREADS if on_gpu else 1
 
@@ -307,14 +314,16 @@ class TerrainContacts:
 
         lanes, probing, edging = self._lanes, self._probe_threads, self._edge_threads
         terrain, shapes, found, out = self._terrain, self._shapes, self._candidates, (self._surfaces, contacts)
+        finding, probing_kernel = self._kernels
+        bodies = (shapes, *self._probes, xpos, xquat)
         launches = [
-            record(find_candidates, (lanes, self._num_worlds), lanes, shapes, xpos, xquat, *self._ground, found),
-            record(self._kernel, probing, probing, self._most_probes, terrain, shapes, *self._probes, found, *out),
+            record(finding, (lanes, self._num_worlds), lanes, terrain, self._highest, *bodies, found),
+            record(probing_kernel, probing, probing, terrain, shapes, *self._probes, found, *out),
         ]
         for kernel in self._hull_kernels:
             launches.append(record(kernel, edging, edging, terrain, self._hulls, shapes, found, *out))
         if self._has_edges:
-            launches.append(record(edge_contacts, edging, edging, terrain, shapes, found, *out))
+            launches.append(record(edge_contacts, edging, edging, self._edge_lanes, terrain, shapes, found, *out))
         return launches
 
     @property

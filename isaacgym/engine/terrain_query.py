@@ -155,22 +155,34 @@ def surface_height(terrain: TerrainData, x: float, y: float, ci: int, cj: int, r
 
 
 @wp.func
+def may_touch_plane(terrain: TerrainData, center: wp.vec3, radius: float) -> bool:
+    return wp.dot(terrain.normal, center) - terrain.offset < radius
+
+
+@wp.func
+def may_touch_grid(terrain: TerrainData, center: wp.vec3, radius: float) -> bool:
+    """Whether a point (radius 0) or sphere over the grid is not above all triangles that it could touch."""
+    i = int(wp.floor((center[0] - terrain.origin[0]) / terrain.scale))
+    j = int(wp.floor((center[1] - terrain.origin[1]) / terrain.scale))
+    if i < 0 or j < 0 or i > terrain.vertices.shape[0] - 2 or j > terrain.vertices.shape[1] - 2:
+        return False
+    if radius == 0.0:
+        return center[2] <= terrain.point_top[i, j]
+    return wp.max(radius / terrain.scale, SEARCH_CELLS) > 0.5 or center[2] - radius <= terrain.top[i, j]
+
+
+@wp.func
 def sphere_on_grid(terrain: TerrainData, center: wp.vec3, radius: float) -> Touch:
     touch = Touch()
+    if not may_touch_grid(terrain, center, radius):
+        return touch
     u = (center[0] - terrain.origin[0]) / terrain.scale
     v = (center[1] - terrain.origin[1]) / terrain.scale
     ci = int(wp.floor(u))
     cj = int(wp.floor(v))
     rows = terrain.vertices.shape[0]
     cols = terrain.vertices.shape[1]
-    if ci < 0 or cj < 0 or ci > rows - 2 or cj > cols - 2:
-        return touch
     pad = wp.max(radius / terrain.scale, SEARCH_CELLS)
-    if radius == 0.0:
-        if center[2] > terrain.point_top[ci, cj]:
-            return touch
-    elif pad <= 0.5 and center[2] - radius > terrain.top[ci, cj]:
-        return touch
     moved_near = (int(terrain.flags[ci, cj]) & wp.static(MOVED_NEAR)) != 0
     reach = wp.where(moved_near or pad > 0.5, 1, 0)
     inside = center[2] < surface_height(terrain, center[0], center[1], ci, cj, reach)
