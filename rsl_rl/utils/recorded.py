@@ -26,6 +26,7 @@ class Recorded:
         self._before_replay = before_replay
         self._enabled = enabled
         self._calls = 0
+        self._stream = torch.cuda.Stream() if enabled else None
         self._graph: torch.cuda.CUDAGraph | None = None
         self._result: Any = None
 
@@ -34,12 +35,20 @@ class Recorded:
             return self._function()
         if self._graph is None and self._calls < WARM_UP_CALLS:
             self._calls += 1
-            return self._function()
+            return self._warm_up()
         if self._graph is None:
             self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):
+            with torch.cuda.graph(self._graph, stream=self._stream):
                 self._result = self._function()
         if self._before_replay is not None:
             self._before_replay()
         self._graph.replay()
         return self._result
+
+    def _warm_up(self) -> Any:
+        """An ordinary call, on the stream of the recording: backward passes remember the stream of earlier ones."""
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            result = self._function()
+        torch.cuda.current_stream().wait_stream(self._stream)
+        return result
