@@ -29,6 +29,7 @@ ARGUMENTS = [
     {"name": "--num_envs", "type": int, "help": "number of parallel robots"},
     {"name": "--seed", "type": int, "help": "random seed; -1: a random one"},
     {"name": "--max_iterations", "type": int, "help": "learning iterations"},
+    {"name": "--fusion", "type": str, "default": "off", "help": "on: torch.compile fuses kernels; CUDA only"},
     {"name": "--engine", "type": str, "default": "auto", "help": "physics engine: auto, tree or mujoco"},
 ]
 

@@ -21,7 +21,7 @@ from legged_gym.utils.helpers import class_to_dict
 from rsl_rl.utils.files import write_whole
 
 PACKAGES = ("torch", "numpy", "mujoco", "mujoco-warp", "warp-lang", "himloco")
-RUN_FLAGS = ("sim_device", "rl_device", "pipeline", "engine")  # flags that are not in the configs
+RUN_FLAGS = ("sim_device", "rl_device", "pipeline", "engine", "fusion")  # flags that are not in the configs
 DEVICE_FLAGS = ("sim_device", "rl_device", "pipeline")
 GIT_TIMEOUT_S = 20
 

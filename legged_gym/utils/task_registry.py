@@ -19,6 +19,7 @@ from legged_gym.utils.helpers import (
 )
 from rsl_rl.runners import get_runner_class
 from rsl_rl.runners.checkpoint import checkpoint_files
+from rsl_rl.utils.recorded import Recorded
 
 
 class TaskRegistry:
@@ -79,6 +80,9 @@ class TaskRegistry:
         for config in (env_cfg, wished_train_cfg):
             check_config(config, strict=_is_ours(task_class))
         env_cfg.seed = set_seed(env_cfg.seed)
+        if args.fusion not in ("on", "off"):
+            raise ValueError(f"--fusion is 'on' or 'off', not '{args.fusion}'")
+        Recorded.fuses = args.fusion == "on"
         env = task_class(
             cfg=env_cfg,
             sim_params=parse_sim_params(args, {"sim": class_to_dict(env_cfg.sim)}),

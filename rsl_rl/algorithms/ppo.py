@@ -110,6 +110,9 @@ class PPO:
     def _record_steps(self) -> None:
         """Name what CUDA replays as graphs: acting, and a gradient step."""
         enabled = self.graph_safe and self._on_cuda
+        if enabled and Recorded.fuses:
+            for mlp in self.actor_critic.mlps():
+                mlp.compile()
         self._decide = Recorded(self._decide_on_actions, enabled)
         self._improve = Recorded(self._improve_on_batch, enabled)
 

@@ -15,14 +15,22 @@ class Recorded:
     on anything but tensors. Its result, if any, lies in the same tensors at every call. Random draws stay random.
     """
 
+    fuses = False  # whether torch.compile fuses kernels of what is recorded from now on
+
     def __init__(
-        self, function: Callable[[], Any], enabled: bool, before_replay: Callable[[], None] | None = None
+        self,
+        function: Callable[[], Any],
+        enabled: bool,
+        before_replay: Callable[[], None] | None = None,
+        fusible: bool = False,
     ) -> None:
         """Without `enabled`, and while another Recorded that calls it is recorded, calls go straight to the function.
 
-        before_replay: called ahead of each replay, for what the function does on the host.
+        Args:
+            before_replay: called ahead of each replay, for what the function does on the host.
+            fusible: torch.compile understands the function, and makes it faster.
         """
-        self._function = function
+        self._function = torch.compile(function) if enabled and fusible and self.fuses else function
         self._before_replay = before_replay
         self._enabled = enabled
         self._calls = 0

@@ -94,10 +94,13 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
             enabled and gym.is_simulate_recordable(sim),
             before_replay=partial(gym.begin_replay, sim, len(sub_steps)) if enabled else None,
         )
-        self._read_state = Recorded(self._refresh_state, enabled)
-        self._follow_commands = Recorded(self._update_commands_and_heights, enabled)
+        self._read_state = Recorded(self._refresh_state, enabled, fusible=True)
+        self._follow_commands = Recorded(self._update_commands_and_heights, enabled, fusible=True)
         self._finish = Recorded(
-            self._finish_step, enabled, before_replay=partial(gym.assume_changes, sim) if enabled else None
+            self._finish_step,
+            enabled,
+            before_replay=partial(gym.assume_changes, sim) if enabled else None,
+            fusible=True,
         )
 
     # -- all of the state
