@@ -147,13 +147,13 @@ class PPO:
         self._obs.copy_(obs)
         self._critic_obs.copy_(critic_obs)
         with self._precision():
-            self.transition = self._decide()
-        return self.transition.actions
+            actions, self.transition = self._decide()
+        return actions
 
-    def _decide_on_actions(self) -> Transition:
+    def _decide_on_actions(self) -> tuple[Tensor, Transition]:
         policy = self.actor_critic
         actions = policy.act(self._obs).detach()
-        return self.transition_class(
+        return actions, self.transition_class(
             observations=self._obs,
             critic_observations=self._critic_obs,
             actions=actions,
@@ -200,7 +200,7 @@ class PPO:
         return self.losses_class(*losses_read)
 
     def _improve_on_batch(self) -> None:
-        losses = torch.stack(self._update_mini_batch(self.storage.mini_batch(self._batch_ids)))
+        losses = torch.stack(self._update_mini_batch(self.rollout.mini_batch(self._batch_ids)))
         finite_mask = losses.isfinite()
         self._loss_sums += torch.where(finite_mask, losses, 0.0)
         self._loss_counts += finite_mask

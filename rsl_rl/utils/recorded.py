@@ -1,6 +1,7 @@
 """Methods that a GPU replays as one CUDA graph instead of launching their kernels one by one."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -34,7 +35,6 @@ class Recorded:
         self._before_replay = before_replay
         self._enabled = enabled
         self._calls = 0
-        self._stream = torch.cuda.Stream() if enabled else None
         self._graph: torch.cuda.CUDAGraph | None = None
         self._result: Any = None
 
@@ -52,6 +52,10 @@ class Recorded:
             self._before_replay()
         self._graph.replay()
         return self._result
+
+    @cached_property
+    def _stream(self) -> torch.cuda.Stream:
+        return torch.cuda.Stream()
 
     def _warm_up(self) -> Any:
         """An ordinary call, on the stream of the recording: backward passes remember the stream of earlier ones."""
