@@ -21,7 +21,7 @@ _NO_WINDOW = "no window: accepted, draws nothing"
 LIMITS = {
     "gym.create_sim": "SIM_FLEX runs on the same engine as SIM_PHYSX; no graphics context",
     "gym.create_actor": "one actor per env, the same robot in all",
-    "gym.load_asset": "URDF and MJCF; in MJCF one joint per body, no tendons, no equality constraints",
+    "gym.load_asset": "URDF and MJCF; in MJCF no ball joints, no tendons that act, no equality constraints",
     "gym.add_ground": "one ground per simulation; one friction coefficient",
     "gym.add_triangle_mesh": "one ground per simulation; moved but not turned by params.transform",
     "gym.add_heightfield": "one ground per simulation; square cells only",

@@ -1,7 +1,8 @@
-"""A robot as the engine consumes it: a tree of bodies, each with at most one joint to its parent.
+"""A robot as the engine consumes it: a tree of bodies with joints to their parents.
 
 Bodies and DOFs are in Isaac Gym's order (depth first). SI units. Quaternions are xyzw. A body's frame is the frame of
-its URDF link or MJCF body; a joint acts about or along its axis through the origin of its (child) body's frame.
+its URDF link or MJCF body; a joint acts about or along an axis that is fixed in its (child) body. A body with several
+joints, which MJCF allows, moves as if frames without mass stood between them.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class Joint:
     stiffness: float = 0.0  # [N·m/rad] or [N/m]
     armature: float = 0.0  # [kg·m²] or [kg]
     body: int = -1  # index of the body that it moves
+    anchor: tuple[float, float, float] = (0.0, 0.0, 0.0)  # a point on the axis, in the child body's frame [m]
 
     @property
     def has_limits(self) -> bool:
@@ -88,7 +90,7 @@ class Body:
     inertia: np.ndarray  # (3, 3) about the COM, body axes [kg·m²]
     shapes: list[Shape] = field(default_factory=list)
     visuals: list[Visual] = field(default_factory=list)
-    joint: Joint | None = None  # None: root, or fixed to the parent
+    joints: tuple[Joint, ...] = ()  # from the parent on; none: root, or fixed to the parent
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +125,7 @@ class RobotDescription:
     @property
     def dofs(self) -> list[Joint]:
         """The joints in DOF order; `joint.body` is the index of the moved body."""
-        return [body.joint for body in self.bodies if body.joint is not None]
+        return [joint for body in self.bodies for joint in body.joints]
 
     @property
     def dof_names(self) -> list[str]:

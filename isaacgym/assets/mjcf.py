@@ -55,6 +55,7 @@ def load_mjcf(path: str | Path, options: AssetOptions) -> RobotDescription:
         model = spec.compile()
     except ValueError as error:
         _fail(path, f"MuJoCo cannot compile it ({_one_line(error)})")
+    _check_tendons(path, model)
     return RobotDescription(spec.modelname, [_body(path, model, index, options) for index in range(1, model.nbody)])
 
 
@@ -67,32 +68,36 @@ def _one_line(error: Exception) -> str:
 
 
 def _check(path: Path, spec: mujoco.MjSpec) -> None:
-    """Refuse what a tree of bodies with one joint each cannot express."""
+    """Refuse what a tree of bodies with hinges and slides cannot express."""
     roots = spec.worldbody.bodies
     if len(roots) != 1:
         _fail(path, f"there are {len(roots)} bodies in the world; leave one, the robot's root")
-    for what, elements in (("equality constraints", spec.equalities), ("tendons", spec.tendons)):
-        if elements:
-            _fail(path, f"it has {what}, which are not simulated; remove them")
+    if spec.equalities:
+        _fail(path, "it has equality constraints, which are not simulated; remove them")
     for body in spec.bodies:
-        joints = body.joints
-        if len(joints) > 1:
-            _fail(path, f"body '{body.name}' has {len(joints)} joints; give each joint a body of its own")
         is_root = body.parent is not None and body.parent.name == "world"
-        for joint in joints:
+        for joint in body.joints:
             is_free = joint.type == mujoco.mjtJoint.mjJNT_FREE
             if is_root and not is_free:
                 _fail(path, f"the root '{body.name}' has a joint; leave it out (fix_base_link keeps the root in place)")
             if is_free and not is_root:
                 _fail(path, f"body '{body.name}' has a free joint, which only the root may have; remove it")
             if joint.type == mujoco.mjtJoint.mjJNT_BALL:
-                _fail(path, f"body '{body.name}' has a ball joint; use three hinges with a body each")
+                _fail(path, f"body '{body.name}' has a ball joint; use three hinges")
+
+
+def _check_tendons(path: Path, model: mujoco.MjModel) -> None:
+    """Refuse tendons that act; others only name a combination of joints, which gaits of a humanoid, say, report."""
+    forces = (model.tendon_stiffness, model.tendon_damping, model.tendon_frictionloss, model.tendon_armature)
+    if model.tendon_limited.any() or any(values.any() for values in forces):
+        _fail(path, "it has tendons with limits, stiffness, damping, friction or armature; remove these")
 
 
 def _body(path: Path, model: mujoco.MjModel, index: int, options: AssetOptions) -> Body:
     is_root = index == 1
     name = model.body(index).name or f"body_{index - 1}"
     turn = Rotation.from_quat(model.body_iquat[index], scalar_first=True).as_matrix()
+    joints = model.body_jntadr[index] + np.arange(model.body_jntnum[index])
     shapes, visuals = [], []
     for geom in model.body_geomadr[index] + np.arange(model.body_geomnum[index]):
         collides = bool(model.geom_contype[geom] or model.geom_conaffinity[geom])
@@ -115,16 +120,13 @@ def _body(path: Path, model: mujoco.MjModel, index: int, options: AssetOptions) 
         inertia=turn @ np.diag(model.body_inertia[index]) @ turn.T,
         shapes=shapes,
         visuals=visuals,
-        joint=None if is_root or not model.body_jntnum[index] else _joint(path, model, index),
+        joints=() if is_root else tuple(_joint(path, model, joint) for joint in joints),
     )
 
 
-def _joint(path: Path, model: mujoco.MjModel, body: int) -> Joint:
-    joint = int(model.body_jntadr[body])
-    dof = int(model.jnt_dofadr[joint])
-    name = model.joint(joint).name or f"{model.body(body).name}_joint"
-    if np.abs(model.jnt_pos[joint]).max() > SAME_PLACE:
-        _fail(path, f"joint '{name}' is not at its body's origin; move the body there and set its pos to 0")
+def _joint(path: Path, model: mujoco.MjModel, joint: int) -> Joint:
+    body, dof = int(model.jnt_bodyid[joint]), int(model.jnt_dofadr[joint])
+    name = model.joint(joint).name or f"{model.body(body).name}_joint_{joint - model.body_jntadr[body]}"
     if abs(model.qpos0[model.jnt_qposadr[joint]]) > SAME_PLACE:
         _fail(path, f"joint '{name}' has a ref; turn the body instead, so that ref is 0")
     limited = bool(model.jnt_limited[joint])
@@ -144,6 +146,7 @@ def _joint(path: Path, model: mujoco.MjModel, body: int) -> Joint:
         stiffness=float(model.jnt_stiffness[joint]),
         armature=float(model.dof_armature[dof]),
         body=body - 1,
+        anchor=tuple(model.jnt_pos[joint].tolist()),
     )
 
 

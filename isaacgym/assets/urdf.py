@@ -406,7 +406,7 @@ def _ordered_bodies(urdf: _Urdf, links: dict[str, _Link], joints: list[_Joint], 
                 inertia=link.inertia,
                 shapes=link.shapes,
                 visuals=link.visuals,
-                joint=replace(joint.spec, body=index) if joint and joint.spec else None,
+                joints=(replace(joint.spec, body=index),) if joint and joint.spec else (),
             )
         )
         for below in by_parent.get(name, []):

@@ -116,12 +116,12 @@ def _add_body(parent: mujoco.MjsBody, body: Body, fixed_base: bool) -> mujoco.Mj
     element.explicitinertial = True
     if body.parent < 0 and not fixed_base:
         element.add_freejoint(name=f"{body.name}_free")
-    elif body.joint is not None:
-        joint = body.joint
+    for joint in body.joints:
         slide = joint.kind == "prismatic"
         element.add_joint(
             name=joint.name,
             type=mujoco.mjtJoint.mjJNT_SLIDE if slide else mujoco.mjtJoint.mjJNT_HINGE,
+            pos=joint.anchor,
             axis=joint.axis,
             limited=joint.has_limits,
             range=[joint.lower, joint.upper] if joint.has_limits else [0, 0],

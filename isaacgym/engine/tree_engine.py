@@ -47,38 +47,46 @@ BODY_FIELDS = ("body_ipos", "body_iquat", "body_mass", "body_inertia")  # what `
 
 def kernels_for(model: mujoco.MjModel, lanes: int, friction_loss: bool, scalar: type = wp.float32) -> TreeKernels:
     """Kernels for a robot; lanes: threads that share it."""
-    return tree_kernels(len(find_links(model).body), lanes, friction_loss, scalar)
+    return tree_kernels(len(find_links(model).joint), lanes, friction_loss, scalar)
 
 
 class Links(NamedTuple):
-    """Bodies with joints, and the root; parents come before their children."""
+    """The root, and what each joint moves; parents come before their children. The origin of a link is on its axis."""
 
-    body: np.ndarray  # (links,) MuJoCo's number of the body with the joint
+    joint: np.ndarray  # (links,) MuJoCo's number; -1: none, a root that is fixed to the world
     parent: np.ndarray  # (links,) of the root 0
     depth: np.ndarray  # (links,) of the root 0
+    pos: np.ndarray  # (links, 3) origin in the parent at joint position 0 [m]; of the root 0
+    rot: np.ndarray  # (links, 4) xyzw
     of_body: np.ndarray  # (bodies,) link of each body; of the world -1
     offset: np.ndarray  # (bodies, 3) pose of each body in its link [m]
     turn: np.ndarray  # (bodies, 4) xyzw
 
 
 def find_links(model: mujoco.MjModel) -> Links:
-    """The links of a robot. Bodies without a joint belong to the link of their parent."""
+    """The links of a robot. Bodies without a joint belong to the link of their parent.
+
+    A body with several joints belongs to the last one's link; those of the others have no body, so no mass.
+    """
     of_body = np.full(model.nbody, -1)
     offset, turn = np.zeros((model.nbody, 3)), np.tile([0.0, 0.0, 0.0, 1.0], (model.nbody, 1))
-    bodies, parents, depths = [], [], []
+    links = []  # (joint, parent, depth, pos, rot)
     for body in range(1, model.nbody):
         above = model.body_parentid[body]
-        if above == 0 or model.body_jntnum[body]:
-            of_body[body] = len(bodies)
-            parents.append(max(of_body[above], 0))
-            depths.append(0 if above == 0 else depths[of_body[above]] + 1)
-            bodies.append(body)
-        else:
-            of_body[body] = of_body[above]
-            rot = Rotation.from_quat(turn[above])
-            offset[body] = offset[above] + rot.apply(model.body_pos[body])
-            turn[body] = (rot * Rotation.from_quat(model.body_quat[body], scalar_first=True)).as_quat()
-    return Links(*(np.array(column) for column in (bodies, parents, depths)), of_body, offset, turn)
+        joints = (model.body_jntadr[body] + np.arange(model.body_jntnum[body])).tolist()
+        if above == 0:
+            of_body[body] = 0
+            links.append((joints[0] if joints else -1, 0, 0, offset[0], turn[0]))
+            continue
+        link, frame = of_body[above], Rotation.from_quat(turn[above])
+        at = offset[above] + frame.apply(model.body_pos[body])  # of the body in the link
+        frame *= Rotation.from_quat(model.body_quat[body], scalar_first=True)
+        for joint in joints:
+            anchor = model.jnt_pos[joint]
+            links.append((joint, link, links[link][2] + 1, at + frame.apply(anchor), frame.as_quat()))
+            link, at, frame = len(links) - 1, -anchor, Rotation.identity()
+        of_body[body], offset[body], turn[body] = link, at, frame.as_quat()
+    return Links(*(np.array(column) for column in zip(*links, strict=True)), of_body, offset, turn)
 
 
 class Solver(NamedTuple):
@@ -99,7 +107,7 @@ def make_tree(kernels: TreeKernels, model: mujoco.MjModel, parameters: Mapping[s
     """
     records = kernels.records
     links = find_links(model)
-    count = len(links.body)
+    count = len(links.joint)
     rows = max(count, kernels.lanes)
     # one thread goes through the links in their order; lanes go through the tree level by level
     level = np.minimum(links.depth, 1) if kernels.lanes == 1 else links.depth
@@ -132,18 +140,12 @@ def make_tree(kernels: TreeKernels, model: mujoco.MjModel, parameters: Mapping[s
 
 def _link_record(kernels: TreeKernels, model: mujoco.MjModel, links: Links, link: int, level: int):  # -> records.Link
     record = kernels.records.Link()
-    body = links.body[link]
+    joint = links.joint[link]
     record.level, record.parent = int(level), int(links.parent[link])
+    record.pos, record.rot = links.pos[link], kernels.records.quat(*links.rot[link])
     record.lower, record.upper = -NO_LIMIT, NO_LIMIT
-    if link > 0:  # the frame of the body in its parent body, which may itself be welded to the link above
-        above = model.body_parentid[body]
-        frame = Rotation.from_quat(links.turn[above])
-        record.pos = links.offset[above] + frame.apply(model.body_pos[body])
-        turn = frame * Rotation.from_quat(model.body_quat[body], scalar_first=True)
-        record.rot = kernels.records.quat(*turn.as_quat())
     record.joint = WELD
-    if model.body_jntnum[body]:
-        joint = model.body_jntadr[body]
+    if joint >= 0:
         record.joint = JOINT_KINDS[int(model.jnt_type[joint])]
         record.dof, record.q = int(model.jnt_dofadr[joint]), int(model.jnt_qposadr[joint])
         record.axis = model.jnt_axis[joint]
@@ -359,7 +361,7 @@ class TreeEngine(Engine):
 
 def lanes_for(model: mujoco.MjModel, device: wp.Device) -> int:
     """Threads per robot: on a GPU one for each link, but one in all if the links do not fit into a warp."""
-    links = len(find_links(model).body)
+    links = len(find_links(model).joint)
     return 1 << (links - 1).bit_length() if device.is_cuda and links <= WARP_SIZE else 1
 
 

@@ -216,7 +216,28 @@ def crane() -> mujoco.MjModel:
     return robot(10.0, [Limb((0.1, 0.0, -0.1), "Zyx", 0.5, 3.0, -1.0), Limb((-0.1, 0.0, -0.1), "yZ", 0.4, 2.0, -1.0)])
 
 
+def shouldered() -> mujoco.MjModel:
+    """Bodies with up to three joints beside their origins, and bodies without, all of which touch the ground."""
+    contact = f'contype="0" conaffinity="1" solref="{2 * DT} 1" solimp="{" ".join(map(str, CONTACT_SOLIMP))}"'
+    arm = """
+      <body pos="0 {side} -.1" euler="20 0 10">
+        <joint axis="0 0 1" pos=".01 .02 .03"/><joint axis="0 1 0" range="-90 90" pos="0 .04 0"/>
+        <joint axis="1 1 0" type="slide" range="-.1 .1"/>
+        <geom type="capsule" fromto="0 0 0 .3 0 .02" size=".04"/>
+        <body pos=".3 0 0" euler="0 40 0"><geom type="sphere" size=".05" pos=".02 0 .01"/>
+          <body pos=".05 .01 0" euler="0 30 0">
+            <joint axis="0 1 0" range="-40 40"/><joint axis="0 0 1" pos="0 0 .02"/>
+            <geom type="box" size=".06 .04 .04" pos=".06 0 0"/></body></body></body>"""
+    return mujoco.MjModel.from_xml_string(
+        f'''<mujoco><option timestep="{DT}"/><default><geom {contact} priority="1" condim="3"/></default><worldbody>
+          <geom type="plane" size="0 0 1" contype="1" conaffinity="0" priority="0"/>
+          <body><freejoint/><geom type="box" size=".1 .15 .1" mass="5"/>{arm.format(side=0.2)}{arm.format(side=-0.2)}
+          </body></worldbody></mujoco>'''
+    )
+
+
 ROBOTS = {
+    "shouldered": (shouldered, 0.4),
     "aliengo": (aliengo, 0.4),
     "aliengo_with_dry_joints": (aliengo_with_dry_joints, 0.4),
     "biped": (biped, 0.8),
@@ -249,7 +270,7 @@ def test_a_step_ends_where_mujocos_euler_ends():
     assert found["qpos"] == pytest.approx(case.next_qpos, abs=1e-10)
 
 
-@pytest.mark.parametrize("name", ["aliengo", "humanoid", "crane"])
+@pytest.mark.parametrize("name", ["aliengo", "humanoid", "crane", "shouldered"])
 def test_inverse_inertia_and_bias_force_are_mujocos(name):
     """In the air qacc = M⁻¹ (force - bias): unit forces give the columns of M⁻¹, no force the bias."""
     model = ROBOTS[name][0]()

@@ -59,8 +59,8 @@ def compile_description(robot):
             made.fullinertia = [i[0, 0], i[1, 1], i[2, 2], i[0, 1], i[0, 2], i[1, 2]]
         if body.parent < 0:
             made.add_freejoint()
-        if body.joint:
-            made.add_joint(name=body.joint.name, type=mujoco.mjtJoint.mjJNT_HINGE, axis=body.joint.axis)
+        for hinge in body.joints:
+            made.add_joint(name=hinge.name, type=mujoco.mjtJoint.mjJNT_HINGE, axis=hinge.axis)
         bodies.append(made)
     return spec.compile()
 
@@ -155,11 +155,11 @@ def test_total_mass_is_conserved(name, collapse):
 
 def test_aliengo_numbers_survive_the_import():
     robot = load_urdf(shipped("aliengo"), COLLAPSE)
-    calf = robot.bodies[robot.body_names.index("FR_calf")].joint
+    (calf,) = robot.bodies[robot.body_names.index("FR_calf")].joints
     assert (calf.kind, calf.lower, calf.upper) == ("revolute", -2.775, -0.611)
     assert (calf.effort, calf.velocity, calf.damping, calf.friction) == (55.0, 15.89, 0.0, 0.0)
     foot = robot.bodies[robot.body_names.index("FR_foot")]
-    assert foot.joint is None
+    assert foot.joints == ()
     assert foot.shapes[0].kind == "sphere" and foot.shapes[0].size == (0.0265, 0.0, 0.0)
     np.testing.assert_array_equal(foot.pos, [0.0, 0.0, -0.25])
     trunk_box = robot.bodies[0].shapes[0]
@@ -209,7 +209,7 @@ def test_collapse_of_two_boxes_equals_the_hand_computation(tmp_path):
 def test_dont_collapse_keeps_the_link_as_a_fixed_body(tmp_path):
     text = TWO_BOXES.replace('name="weld"', 'name="weld" dont_collapse="true"')
     a, b = load_urdf(write(tmp_path, text), COLLAPSE).bodies
-    assert (a.name, b.name, b.parent, b.joint, b.mass) == ("a", "b", 0, None, 6.0)
+    assert (a.name, b.name, b.parent, b.joints, b.mass) == ("a", "b", 0, (), 6.0)
     np.testing.assert_allclose(b.quat, Rotation.from_euler("x", 90, degrees=True).as_quat(), atol=TOL)
     np.testing.assert_allclose(np.diag(b.inertia), [0.06, 0.05, 0.07], atol=TOL)
 
@@ -228,9 +228,10 @@ def test_joints_below_a_merged_link_move_to_its_parent(tmp_path):
     turn = Rotation.from_euler("z", np.pi / 2) * Rotation.from_euler("x", 0.2)
     np.testing.assert_allclose(d.pos, np.array([1, 1, 0]) + turn.apply([0, 0, 1]), atol=TOL)
     np.testing.assert_allclose(d.quat, turn.as_quat(), atol=TOL)
-    assert (a.mass, d.parent, d.joint.kind, d.joint.body) == (3.0, 0, "continuous", 1)
-    np.testing.assert_array_equal(d.joint.axis, [0, 0, 1])
-    assert not d.joint.has_limits
+    (hinge,) = d.joints
+    assert (a.mass, d.parent, hinge.kind, hinge.body) == (3.0, 0, "continuous", 1)
+    np.testing.assert_array_equal(hinge.axis, [0, 0, 1])
+    assert not hinge.has_limits
 
 
 # --- Order ----------------------------------------------------------------------------------------------------------

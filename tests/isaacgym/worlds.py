@@ -52,9 +52,11 @@ class World:
         ground_restitution: float = 0.0,
         normal: tuple[float, float, float] = (0.0, 0.0, 1.0),
         gravity: tuple[float, float, float] = (0.0, 0.0, -9.81),
+        engine: str = "auto",
     ) -> None:
         self.gym = gym = gymapi.acquire_gym()
         params = gymapi.SimParams(dt=dt, substeps=1, up_axis=1, gravity=gravity)
+        params.engine = engine
         self.sim = sim = gym.create_sim(0, -1, gymapi.SIM_PHYSX, params)
         material = {"dynamic_friction": ground_friction, "restitution": ground_restitution}
         if mesh is not None:
