@@ -12,7 +12,8 @@ from legged_gym.utils.helpers import class_to_dict
 
 MAX_NAMED_KEYS = 3  # an error names this many config keys that differ
 IGNORED_SECTIONS = ("viewer",)  # of the config: they do not change what happens
-NOT_STATE = ("height_samples", "extras")  # attributes: the map, which is built again, and results of the last step
+# attributes: the map, which is built again, and results of the last step
+NOT_STATE = ("height_samples", "height_map", "extras")
 
 
 def env_state(env: Any) -> dict[str, Any]:

@@ -3,7 +3,14 @@
 import torch
 from torch import Tensor
 
-from isaacgym.torch_utils import normalize, quat_apply, quat_rotate_inverse
+
+def write_where(buffer: Tensor, mask: Tensor, values: Tensor | float) -> None:
+    """Write values into the buffer where the mask is set. The mask is broadcast from its first dimensions."""
+    mask = mask.view(*mask.shape, *[1] * (buffer.dim() - mask.dim()))
+    if isinstance(values, Tensor):
+        torch.where(mask, values, buffer, out=buffer)
+    else:
+        buffer.masked_fill_(mask, values)
 
 
 def as_mask(env_ids: Tensor, num_envs: int) -> Tensor:
@@ -22,7 +29,9 @@ def actor_indices(env_ids: Tensor) -> Tensor:
 
 def uniform(low: float | Tensor, high: float | Tensor, shape: tuple[int, ...], device: str) -> Tensor:
     """Uniform draws in [low, high); the bounds may be tensors that broadcast to `shape`."""
-    return low + (high - low) * torch.rand(shape, device=device)
+    if isinstance(low, Tensor) or isinstance(high, Tensor):
+        return low + (high - low) * torch.rand(shape, device=device)
+    return torch.empty(shape, device=device).uniform_(low, high)
 
 
 def wrap_to_pi(angles: Tensor) -> Tensor:
@@ -30,10 +39,12 @@ def wrap_to_pi(angles: Tensor) -> Tensor:
     return torch.remainder(angles + torch.pi, 2 * torch.pi) - torch.pi
 
 
-def quat_apply_yaw(quat: Tensor, points_yaw: Tensor) -> Tensor:
-    """Turn points from the yaw-aligned base frame to world axes. quat: (N, 4); points and result: (N, K, 3)."""
-    yaw_quat = torch.cat((torch.zeros_like(quat[:, :2]), quat[:, 2:]), dim=1)
-    return quat_apply(normalize(yaw_quat)[:, None].expand(-1, points_yaw.shape[1], -1), points_yaw)
+def yaw_cos_sin(quat: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of the yaw left when x and y of the quaternion are dropped. quat: (N, 4); results: (N,)."""
+    z, w = quat[:, 2], quat[:, 3]
+    squares = z * z, w * w
+    norm = squares[0] + squares[1]
+    return (squares[1] - squares[0]) / norm, 2 * z * w / norm
 
 
 def heading_w(quat: Tensor) -> Tensor:
@@ -44,5 +55,6 @@ def heading_w(quat: Tensor) -> Tensor:
 
 def rotate_inverse_points(quat: Tensor, vectors_w: Tensor) -> Tensor:
     """Express K world vectors per robot in its base frame. quat: (N, 4); vectors and result: (N, K, 3)."""
-    per_vector = quat[:, None].expand(-1, vectors_w.shape[1], -1).reshape(-1, 4)
-    return quat_rotate_inverse(per_vector, vectors_w.reshape(-1, 3)).view(vectors_w.shape)
+    xyz, w = quat[:, None, :3].expand_as(vectors_w), quat[:, None, 3:]
+    twice = 2 * torch.linalg.cross(xyz, vectors_w)
+    return vectors_w - w * twice + torch.linalg.cross(xyz, twice)

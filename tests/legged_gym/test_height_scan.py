@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from legged_gym.envs.aliengo.aliengo_config import AliengoRoughCfg
-from legged_gym.envs.base.height_scan import grid_points, points_under_robots, sample_heights
+from legged_gym.envs.base.height_scan import grid_points, lowest_heights, points_under_robots, sample_heights
 
 TOLERANCE = 1e-5  # float32 metres
 SAMPLES = torch.tensor([[10, 20, 30, 99], [40, 5, 60, 99], [70, 80, 90, 99], [99, 99, 99, 99]], dtype=torch.int16)
 
 
 def height_at(x: float, y: float, border: float = 0.0) -> float:
-    points = torch.tensor([[[x, y, 0.0]]])
-    return sample_heights(points, SAMPLES, border, horizontal_scale=0.1, vertical_scale=0.005).item()
+    height_map = lowest_heights(SAMPLES, vertical_scale=0.005)
+    return sample_heights(torch.tensor([[[x, y]]]), height_map, border, horizontal_scale=0.1).item()
 
 
 def test_scan_covers_seventeen_by_eleven_points_with_y_fastest() -> None:
@@ -55,4 +55,4 @@ def test_points_follow_position_and_yaw_but_not_roll() -> None:
     cy, sy, cr, sr = math.cos(yaw / 2), math.sin(yaw / 2), math.cos(roll / 2), math.sin(roll / 2)
     quat = torch.tensor([[cy * sr, sy * sr, sy * cr, cy * cr]])  # yaw then roll
     points = points_under_robots(torch.tensor([[0.3, 0.1, 0.0]]), quat, torch.tensor([[2.0, 5.0, 0.7]]))
-    assert points.flatten().tolist() == pytest.approx([1.9, 5.3, 0.7], abs=TOLERANCE)
+    assert points.flatten().tolist() == pytest.approx([1.9, 5.3], abs=TOLERANCE)

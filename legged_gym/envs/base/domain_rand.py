@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from isaacgym import gymapi, gymtorch
-from legged_gym.utils.math import as_mask, uniform
+from legged_gym.utils.math import as_mask, uniform, write_where
 
 
 class BodyVariation(NamedTuple):
@@ -81,28 +81,28 @@ class Randomization:
 
     def _randomize_motors(self, env_ids: Tensor) -> None:
         """New motor strengths and gain factors."""
-        mask = as_mask(env_ids, self.num_envs)[:, None]
+        mask = as_mask(env_ids, self.num_envs)
         motors = draw_motors(self.cfg.domain_rand, self.num_envs, self.device)
-        self.motor_strength_factors[:] = torch.where(mask, motors.motor_strength, self.motor_strength_factors)
-        self.Kp_factors[:] = torch.where(mask, motors.kp, self.Kp_factors)
-        self.Kd_factors[:] = torch.where(mask, motors.kd, self.Kd_factors)
+        write_where(self.motor_strength_factors, mask, motors.motor_strength)
+        write_where(self.Kp_factors, mask, motors.kp)
+        write_where(self.Kd_factors, mask, motors.kd)
 
     def _randomize_materials(self, env_ids: Tensor) -> None:
         """New friction and restitution of every shape, if randomised."""
         rand = self.cfg.domain_rand
         if not (rand.randomize_friction or rand.randomize_restitution):
             return
-        mask = as_mask(env_ids, self.num_envs)[:, None]
+        mask = as_mask(env_ids, self.num_envs)
         friction, restitution = self._draw_materials(self.num_envs)
-        self.friction_coeffs[:] = torch.where(mask, friction, self.friction_coeffs)
-        self.restitution_coeffs[:] = torch.where(mask, restitution, self.restitution_coeffs)
+        write_where(self.friction_coeffs, mask, friction)
+        write_where(self.restitution_coeffs, mask, restitution)
         if hasattr(self.gym, "set_actor_rigid_shape_material_tensors"):
             friction, restitution = self.friction_coeffs.flatten(), self.restitution_coeffs.flatten()
             self.gym.set_actor_rigid_shape_material_tensors(
                 self.sim, gymtorch.unwrap_tensor(friction), gymtorch.unwrap_tensor(restitution)
             )
         else:  # NVIDIA's Isaac Gym has no tensor for it
-            self._set_materials_one_by_one(mask.nonzero()[:, 0])
+            self._set_materials_one_by_one(mask.nonzero().flatten())
 
     def _set_materials_one_by_one(self, env_ids: Tensor) -> None:
         """Hand friction and restitution to the simulator through the documented per-robot calls."""

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from legged_gym.utils.math import quat_apply_yaw
+from legged_gym.utils.math import yaw_cos_sin
 
 
 def grid_points(xs: list[float], ys: list[float], device: str) -> Tensor:
@@ -13,23 +13,31 @@ def grid_points(xs: list[float], ys: list[float], device: str) -> Tensor:
 
 
 def points_under_robots(points_yaw: Tensor, base_quat: Tensor, base_pos: Tensor) -> Tensor:
-    """World positions of points given in each robot's yaw-aligned frame.
+    """Horizontal world positions of points given in each robot's yaw-aligned frame.
 
-    points_yaw: (K, 3); base_quat: (N, 4) xyzw; base_pos: (N, 3) [m]. Result: (N, K, 3) [m].
+    points_yaw: (K, 3); base_quat: (N, 4) xyzw; base_pos: (N, 3) [m]. Result: (N, K, 2) [m].
     """
-    return quat_apply_yaw(base_quat, points_yaw.expand(len(base_quat), -1, -1)) + base_pos[:, None]
+    cos, sin = yaw_cos_sin(base_quat)
+    turn = torch.stack((cos, sin, -sin, cos), dim=1).view(-1, 2, 2)  # of row vectors
+    return points_yaw[:, :2] @ turn + base_pos[:, None, :2]
 
 
-def sample_heights(
-    points_w: Tensor, height_samples: Tensor, border_size: float, horizontal_scale: float, vertical_scale: float
-) -> Tensor:
-    """Terrain height [m] at world points: the lowest of the sample's cell corner and its x and y neighbours.
+def lowest_heights(height_samples: Tensor, vertical_scale: float) -> Tensor:
+    """Of every cell, the lowest of its corner and the corner's x and y neighbours [m].
 
-    points_w: (..., 3) [m]; height_samples: (rows, cols) int16 of `vertical_scale` m, the map's corner lying at
-    (-border_size, -border_size). Points beyond the map get its edge's height. Result: (...).
+    height_samples: (rows, cols) int16 of `vertical_scale` m. Result: (rows - 1, cols - 1).
     """
-    indices = ((points_w[..., :2] + border_size) / horizontal_scale).long()
-    i = indices[..., 0].clip(0, height_samples.shape[0] - 2)
-    j = indices[..., 1].clip(0, height_samples.shape[1] - 2)
-    lowest = torch.minimum(height_samples[i, j], torch.minimum(height_samples[i + 1, j], height_samples[i, j + 1]))
-    return lowest * vertical_scale
+    own, next_x, next_y = height_samples[:-1, :-1], height_samples[1:, :-1], height_samples[:-1, 1:]
+    return torch.minimum(own, torch.minimum(next_x, next_y)) * vertical_scale
+
+
+def sample_heights(points_w: Tensor, height_map: Tensor, border_size: float, horizontal_scale: float) -> Tensor:
+    """Terrain height [m] at horizontal world points: that of the cell they are in.
+
+    points_w: (..., 2) [m]; height_map: of `lowest_heights`, the map's corner lying at (-border_size, -border_size).
+    Points beyond the map get its edge's height. Result: (...).
+    """
+    indices = ((points_w + border_size) / horizontal_scale).long()
+    i = indices[..., 0].clip(0, height_map.shape[0] - 1)
+    j = indices[..., 1].clip(0, height_map.shape[1] - 1)
+    return height_map[i, j]

@@ -23,7 +23,7 @@ from legged_gym.envs.base.scene import START_SPREAD, Scene, check_config
 from legged_gym.utils.env_state import env_state, restore_env
 from legged_gym.utils.fault_recorder import QUANTITIES, FaultRecorder
 from legged_gym.utils.helpers import class_to_dict
-from legged_gym.utils.math import actor_indices, as_mask, rotate_inverse_points, uniform
+from legged_gym.utils.math import actor_indices, as_mask, rotate_inverse_points, uniform, write_where
 from rsl_rl.env.vec_env import StepResult
 from rsl_rl.utils.recorded import Recorded
 
@@ -220,13 +220,15 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         self.fault_count += self.fault_mask.sum()
         start = self.base_init_state.repeat(self.num_envs, 1)
         start[:, :3] += self.env_origins
-        keep = healthy[:, None]
-        self.root_states[:] = torch.where(keep, self.root_states, start)
-        self.dof_pos[:] = torch.where(keep, self.dof_pos, self.default_dof_pos)
-        self.dof_vel[:] = torch.where(keep, self.dof_vel, 0.0)
-        self.torques[:] = torch.where(keep, self.torques, 0.0)
-        self.body_states[:] = torch.where(keep[..., None], self.body_states, start[:, None])
-        self.contact_forces[:] = torch.where(keep[..., None], self.contact_forces, 0.0)
+        for buffer, value in (
+            (self.root_states, start),
+            (self.dof_pos, self.default_dof_pos),
+            (self.dof_vel, 0.0),
+            (self.torques, 0.0),
+            (self.body_states, start[:, None]),
+            (self.contact_forces, 0.0),
+        ):
+            write_where(buffer, self.fault_mask, value)
 
     def _recorded_quantities(self) -> dict[str, Tensor]:
         """What is kept of the last steps, by the names of FaultRecord."""
@@ -244,7 +246,10 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         vectors_b = rotate_inverse_points(root[:, 3:7], vectors_w)
         own = (self.base_quat, self.base_lin_vel, self.base_ang_vel, self.projected_gravity)
         for buffer, value in zip(own, (root[:, 3:7], *vectors_b.unbind(1)), strict=True):
-            buffer[:] = value if mask is None else torch.where(mask[:, None], value, buffer)
+            if mask is None:
+                buffer[:] = value
+            else:
+                write_where(buffer, mask, value)
 
     def _update_feet(self) -> None:
         """Positions and velocities of the feet, and for how long they have been in the air."""
@@ -298,7 +303,7 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         mask = as_mask(env_ids, self.num_envs)
         self._report_episodes(mask)
         for memory in (*self._episode_memory, self.episode_length_buf):
-            memory.masked_fill_(mask.view(-1, *[1] * (memory.dim() - 1)), 0)
+            write_where(memory, mask, 0)
         self._reward_sums.masked_fill_(mask, 0.0)
         self.refill_mask |= mask
         self._observe_start(mask)
@@ -308,7 +313,7 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         self._update_base_state(mask)
         self._update_heading_commands()
         if self.cfg.terrain.measure_heights:
-            self.measured_heights[:] = torch.where(mask[:, None], self._get_heights(), self.measured_heights)
+            write_where(self.measured_heights, mask, self._get_heights())
 
     def _report_episodes(self, mask: Tensor) -> None:
         """Average reward rates [1/s] of the ended episodes, NaN if there are none, and the curricula's state; 0-d."""
@@ -330,12 +335,12 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
 
     def _reset_dofs(self, env_ids: Tensor) -> None:
         """Put the joints near the default pose, at rest."""
-        rand, mask = self.cfg.domain_rand, as_mask(env_ids, self.num_envs)[:, None]
+        rand, mask = self.cfg.domain_rand, as_mask(env_ids, self.num_envs)
         factors = domain_rand.draw(
             rand.randomize_initial_joint_pos, rand.initial_joint_pos_range, self.dof_pos.shape, self.device, 1.0
         )
-        self.dof_pos[:] = torch.where(mask, self.default_dof_pos * factors, self.dof_pos)
-        self.dof_vel.masked_fill_(mask, 0.0)
+        write_where(self.dof_pos, mask, self.default_dof_pos * factors)
+        write_where(self.dof_vel, mask, 0.0)
         ids = actor_indices(env_ids)
         self.gym.set_dof_state_tensor_indexed(
             self.sim, gymtorch.unwrap_tensor(self.dof_state), gymtorch.unwrap_tensor(ids), len(ids)
@@ -349,7 +354,7 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         if self.custom_origins:
             states[:, :2] += uniform(-START_SPREAD, START_SPREAD, (num, 2), self.device)
         states[:, 7:13] = uniform(-START_SPEED, START_SPEED, (num, 6), self.device)
-        self.root_states[:] = torch.where(as_mask(env_ids, num)[:, None], states, self.root_states)
+        write_where(self.root_states, as_mask(env_ids, num), states)
         ids = actor_indices(env_ids)
         self.gym.set_actor_root_state_tensor_indexed(
             self.sim, gymtorch.unwrap_tensor(self.root_states), gymtorch.unwrap_tensor(ids), len(ids)
@@ -370,7 +375,7 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
             ),
             self.high_vel_mask,
         )
-        self.commands[:] = torch.where(as_mask(env_ids, self.num_envs)[:, None], drawn, self.commands)
+        write_where(self.commands, as_mask(env_ids, self.num_envs), drawn)
 
     def _update_heading_commands(self) -> None:
         """In heading mode, steer every robot to its commanded heading."""
@@ -402,10 +407,10 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
 
     def compute_reward(self) -> None:
         """Sum the weighted terms into rew_buf, and each into its episode's sum."""
-        total = torch.zeros_like(self.rew_buf)
-        for i, (name, function) in enumerate(zip(self.reward_names, self.reward_functions, strict=True)):
-            self.step_rewards[i] = function() * self.reward_scales[name]
-            total += self.step_rewards[i]
+        terms = zip(self.reward_names, self.reward_functions, strict=True)
+        rewards = [function() * self.reward_scales[name] for name, function in terms]
+        torch.stack(rewards, out=self.step_rewards[: len(rewards)])
+        total = self.step_rewards[: len(rewards)].sum(dim=0)
         if self.cfg.rewards.only_positive_rewards:
             total.clip_(min=0.0)
         if "termination" in self.reward_scales:
@@ -460,9 +465,7 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
 
     def _scan(self, points_yaw: Tensor) -> Tensor:
         root, cfg = self.root_states, self.cfg.terrain
-        if self.height_samples is None:
+        if self.height_map is None:
             return torch.zeros(len(root), len(points_yaw), device=self.device)
         points_w = height_scan.points_under_robots(points_yaw, root[:, 3:7], root[:, :3])
-        return height_scan.sample_heights(
-            points_w, self.height_samples, cfg.border_size, cfg.horizontal_scale, cfg.vertical_scale
-        )
+        return height_scan.sample_heights(points_w, self.height_map, cfg.border_size, cfg.horizontal_scale)

@@ -95,7 +95,7 @@ def noise_half_widths(layout: FrameLayout, noise: Any, scales: Any, device: str)
 
 def add_uniform_noise(frame: Tensor, half_widths: Tensor) -> Tensor:
     """Add independent uniform noise to every value. frame: (N, C); half_widths: (C,). Result: (N, C)."""
-    return frame + (2 * torch.rand_like(frame) - 1) * half_widths
+    return frame + torch.empty_like(frame).uniform_(-1, 1) * half_widths
 
 
 def pushed_history(history: Tensor, frame: Tensor, refill_mask: Tensor) -> Tensor:

@@ -115,8 +115,10 @@ class Rewards:
 
     def _reward_foot_clearance(self) -> Tensor:
         """Deviation from the target height of feet that swing sideways or forwards, all relative to the base."""
-        feet_pos_b = rotate_inverse_points(self.base_quat, self.feet_pos - self.root_states[:, None, 0:3])
-        feet_vel_b = rotate_inverse_points(self.base_quat, self.feet_vel - self.root_states[:, None, 7:10])
+        root, feet = self.root_states[:, None], torch.cat((self.feet_pos, self.feet_vel), dim=2)
+        relative_w = feet - torch.cat((root[..., 0:3], root[..., 7:10]), dim=2)
+        relative_b = rotate_inverse_points(self.base_quat, relative_w.view(len(feet), -1, 3)).view(feet.shape)
+        feet_pos_b, feet_vel_b = relative_b[..., :3], relative_b[..., 3:]
         error = (feet_pos_b[..., 2] - self.cfg.rewards.clearance_height_target).square()
         return (error * feet_vel_b[..., :2].norm(dim=-1)).sum(dim=1)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from isaacgym import gymapi
 from legged_gym import LEGGED_GYM_ROOT_DIR
-from legged_gym.envs.base import domain_rand
+from legged_gym.envs.base import domain_rand, height_scan
 from legged_gym.envs.base.base_task import BaseTask
 from legged_gym.utils.config_checks import check_names
 from legged_gym.utils.math import uniform
@@ -58,8 +58,10 @@ class Scene(BaseTask):
         builders = (self._create_ground_plane, self._create_heightfield, self._create_trimesh)
         dict(zip(MESH_TYPES, builders, strict=True))[mesh_type]()
         self.height_samples = None  # (rows, cols) int16, units of terrain.vertical_scale
+        self.height_map = None  # (rows - 1, cols - 1) [m], what height scans read
         if self.terrain is not None:
             self.height_samples = torch.from_numpy(self.terrain.height_field_raw).to(self.device)
+            self.height_map = height_scan.lowest_heights(self.height_samples, self.cfg.terrain.vertical_scale)
 
     def _create_ground_plane(self) -> None:
         """Add an infinite horizontal plane at z = 0."""
