@@ -163,13 +163,44 @@ def tree_functions(friction_loss: bool, scalar: type) -> SimpleNamespace:
         return spatial(a * top + b * bottom, wp.transpose(b) * top + c * bottom)
 
     @wp.func
+    def cholesky(m: mat33):
+        """Lower triangular L with L Lᵀ = m."""
+        l00 = wp.sqrt(m[0, 0])
+        l10, l20 = m[1, 0] / l00, m[2, 0] / l00
+        l11 = wp.sqrt(m[1, 1] - l10 * l10)
+        l21 = (m[2, 1] - l20 * l10) / l11
+        l22 = wp.sqrt(m[2, 2] - l20 * l20 - l21 * l21)
+        zero = scalar(0.0)
+        return mat33(l00, zero, zero, l10, l11, zero, l20, l21, l22)
+
+    @wp.func
+    def solve_lower(l: mat33, v: vec3):
+        """L⁻¹ v"""
+        x = v[0] / l[0, 0]
+        y = (v[1] - l[1, 0] * x) / l[1, 1]
+        return vec3(x, y, (v[2] - l[2, 0] * x - l[2, 1] * y) / l[2, 2])
+
+    @wp.func
+    def solve_upper(l: mat33, v: vec3):
+        """L⁻ᵀ v"""
+        z = v[2] / l[2, 2]
+        y = (v[1] - l[2, 1] * z) / l[1, 1]
+        return vec3((v[0] - l[1, 0] * y - l[2, 0] * z) / l[0, 0], y, z)
+
+    @wp.func
     def solve_symmetric(a: mat33, b: mat33, c: mat33, f: vec6):
-        """[a b; bᵀ c]⁻¹ f by the Schur complement of c."""
-        top, bottom = wp.spatial_top(f), wp.spatial_bottom(f)
-        c_inverse = wp.inverse(c)
-        bc = b * c_inverse
-        first = wp.inverse(a - bc * wp.transpose(b)) * (top - bc * bottom)
-        return spatial(first, c_inverse * (bottom - wp.transpose(b) * first))
+        """[a b; bᵀ c]⁻¹ f by Cholesky's method, c first.
+
+        Contacts on one side of their friction pyramids make c as stiff as 1e5 kg in some directions and leave the mass
+        in others; with the inverse of c, rounding in float32 then exceeds what is left of a.
+        """
+        lower = cholesky(c)
+        x, y, z = solve_lower(lower, b[0]), solve_lower(lower, b[1]), solve_lower(lower, b[2])
+        rows = wp.matrix_from_rows(x, y, z)
+        left = cholesky(a - rows * wp.transpose(rows))
+        bottom = solve_lower(lower, wp.spatial_bottom(f))
+        first = solve_upper(left, solve_lower(left, wp.spatial_top(f) - rows * bottom))
+        return spatial(first, solve_upper(lower, bottom - wp.transpose(rows) * first))
 
     # ---- constraint parameters (MuJoCo's documentation, Computation, "Constraint model") -----------------------------
 
