@@ -8,29 +8,34 @@ import argparse
 import json
 import platform
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-import mujoco
 import torch
 
-from isaacgym.engine.model import build_spec
 from legged_gym.envs import task_registry
 from legged_gym.utils.helpers import get_args, user_errors
+from legged_gym.utils.yardsticks import Yardstick, c_mujoco, native_height_field
 
 WARM_UP_STEPS = 30  # policy steps: robots have landed, graphs are recorded
 BLOCK_STEPS = 20  # policy steps timed at once
 SIMULATED_STEPS = 5  # policy steps of simulation alone at once, in which the torques of the last action hold
 STIR_STEPS = 5  # policy steps with new actions between such blocks
-YARDSTICK_STEPS = 2000  # simulation steps of C MuJoCo timed at once
+C_MUJOCO_STEPS, HEIGHT_FIELD_STEPS = 2000, 20  # simulation steps timed at once
+PROFILED_KERNELS = 30  # the most expensive ones
 PACKAGES = ("torch", "warp-lang", "mujoco-warp", "mujoco")
 
 FLAGS = [
     {"name": "--repeats", "type": int, "default": 5, "help": "blocks per row; the median counts"},
     {"name": "--json", "type": str, "default": "", "help": "also write the table to this file"},
-    {"name": "--compare", "action": "store_true", "help": "also time C MuJoCo: the same robot, one thread, on a plane"},
+    {"name": "--compare", "action": "store_true", "help": "also time C MuJoCo and MuJoCo's own height fields"},
+    {"name": "--scale", "type": int, "nargs": "+", "help": "numbers of robots to measure one after the other"},
+    {"name": "--profile", "action": "store_true", "help": "also list the kernels that an iteration's time goes to"},
 ]
 
 
@@ -108,21 +113,16 @@ def measure(env: Any, runner: Any, watch: Stopwatch) -> dict[str, float]:
     }
 
 
-def time_c_mujoco(env: Any, watch: Stopwatch) -> float:
-    """Seconds of one simulation step of C MuJoCo: the same robot standing on a plane, one thread, contacts and all."""
-    engine = env.sim.engine
-    model = build_spec(engine.robot, engine.dt, native_ground=True).compile()
-    data = mujoco.MjData(model)
-    stance = env.default_dof_pos.flatten().double().cpu().numpy()
-    kp, kd = (gains.flatten()[0].item() for gains in (env.p_gains, env.d_gains))
-    data.qpos[2], data.qpos[7:] = env.base_init_state[2].item(), stance
+def time_yardstick(yardstick: Yardstick, steps: int, watch: Stopwatch) -> float:
+    """Seconds of one simulation step, median over the repeats of that many steps from the start on."""
 
     def simulate() -> None:
-        for _ in range(YARDSTICK_STEPS):
-            data.qfrc_applied[6:] = kp * (stance - data.qpos[7:]) - kd * data.qvel[6:]
-            mujoco.mj_step(model, data)
+        for _ in range(steps):
+            yardstick.step()
 
-    return watch.median(simulate) / YARDSTICK_STEPS
+    yardstick.reset()
+    yardstick.step()  # compiles
+    return watch.median(simulate, before=yardstick.reset) / steps
 
 
 def table(rows: dict[str, float]) -> str:
@@ -142,9 +142,63 @@ def table(rows: dict[str, float]) -> str:
         ratio = rows["c_mujoco_step_s"] / rows["robot_step_s"]
         lines.append(("simulation step of one robot", f"{rows['robot_step_s'] * 1e6:.2f} us"))
         lines.append(("C MuJoCo on a plane, one thread", f"{rows['c_mujoco_step_s'] * 1e6:.2f} us ({ratio:.1f} x)"))
+        ratio = rows["height_field_step_s"] / rows["robot_step_s"]
+        lines.append(("MuJoCo Warp's own height field", f"{rows['height_field_step_s'] * 1e6:.2f} us ({ratio:.1f} x)"))
     if "gpu_memory_gb" in rows:
         lines.append(("GPU memory in use", f"{rows['gpu_memory_gb']:.2f} GB"))
     return "\n".join(f"{name:<36}{value:>28}" for name, value in lines)
+
+
+def profile(runner: Any) -> str:
+    """The kernels of one iteration (on a CPU torch's operators), most expensive first: time and number of launches."""
+    on_gpu = runner.device.type == "cuda"
+    with torch.profiler.profile() as profiler:
+        runner.learn(1)
+    kind = torch.autograd.DeviceType.CUDA if on_gpu else torch.autograd.DeviceType.CPU
+    kernels = [kernel for kernel in profiler.key_averages() if kernel.device_type == kind]
+    spent = {id(k): (k.self_device_time_total if on_gpu else k.self_cpu_time_total) / 1e3 for k in kernels}  # [ms]
+    total, count = sum(spent.values()), sum(kernel.count for kernel in kernels)
+    lines = [f"{'one iteration':<70}{total:>12.2f} ms{count:>10}"]
+    for kernel in sorted(kernels, key=lambda k: -spent[id(k)])[:PROFILED_KERNELS]:
+        lines.append(f"{kernel.key[:68]:<70}{spent[id(kernel)]:>12.2f} ms{kernel.count:>10}")
+    return "\n".join(lines)
+
+
+def scaling_table(argv: list[str], sizes: list[int]) -> str:
+    """Measure each number of robots in a process of its own. argv: the other flags."""
+    columns = []
+    with tempfile.TemporaryDirectory() as folder:
+        for size in sizes:
+            print(f"Measuring {size} robots …", flush=True)
+            path = f"{folder}/{size}.json"
+            command = [sys.executable, __file__, *argv, "--num_envs", str(size), "--json", path]
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+            if result.returncode != 0:
+                raise ValueError(result.stderr.strip().splitlines()[-1].removeprefix("error: "))
+            with open(path, encoding="utf-8") as file:
+                columns.append(json.load(file))
+    rows = {
+        "robots": [f"{column['num_envs']}" for column in columns],
+        "simulation alone [policy steps/s]": [f"{column['simulation_steps_per_s']:,.0f}" for column in columns],
+        "env.step around it [ms]": [f"{(c['env_step_s'] - c['simulation_s']) * 1e3:.2f}" for c in columns],
+        "act + store [s]": [f"{column['act_store_s']:.3f}" for column in columns],
+        "update [s]": [f"{column['update_s']:.3f}" for column in columns],
+        "whole iteration [s]": [f"{column['iteration_s']:.3f}" for column in columns],
+        "training [policy steps/s]": [f"{column['training_steps_per_s']:,.0f}" for column in columns],
+    }
+    if all("gpu_memory_gb" in column for column in columns):
+        rows["GPU memory [GB]"] = [f"{column['gpu_memory_gb']:.2f}" for column in columns]
+        rows["  of it per robot [MB]"] = [f"{c['gpu_memory_gb'] * 1e3 / c['num_envs']:.2f}" for c in columns]
+    return "\n".join(f"{name:<36}" + "".join(f"{value:>14}" for value in values) for name, values in rows.items())
+
+
+def without_scale(argv: list[str]) -> list[str]:
+    """The command line without --scale and its numbers."""
+    start = argv.index("--scale")
+    rest = argv[start + 1 :]
+    while rest and rest[0].isdigit():
+        rest = rest[1:]
+    return argv[:start] + rest
 
 
 def device_name(device: str) -> str:
@@ -160,6 +214,8 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
         if args.repeats < 1:
             raise ValueError(f"--repeats must be at least 1, got {args.repeats}")
         env, _ = task_registry.make_env(args.task, args)
+        if args.compare and env.terrain is None:
+            raise ValueError("--compare needs a height field; choose a rough task, such as --task aliengo")
         runner, _ = task_registry.make_alg_runner(env, args.task, args, log_root=None)
     start_s = time.perf_counter() - start
     rows = measure(env, runner, Stopwatch(args.sim_device, args.repeats))
@@ -169,7 +225,10 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
         rows["gpu_memory_gb"] = (total - free) / 1e9
     rows["robot_step_s"] = rows["simulation_s"] / env.cfg.control.decimation / env.num_envs
     if args.compare:
-        rows["c_mujoco_step_s"] = time_c_mujoco(env, Stopwatch("cpu", args.repeats))
+        rows["c_mujoco_step_s"] = time_yardstick(c_mujoco(env), C_MUJOCO_STEPS, Stopwatch("cpu", args.repeats))
+        watch = Stopwatch(args.sim_device, args.repeats)
+        step_s = time_yardstick(native_height_field(env), HEIGHT_FIELD_STEPS, watch)
+        rows["height_field_step_s"] = step_s / env.num_envs  # of one robot
     about = {
         "task": args.task,
         "engine": type(env.sim.engine).__name__,
@@ -186,10 +245,15 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:
             json.dump({**about, **rows}, file, indent=1)
+    if args.profile:
+        print(profile(runner))
     return rows
 
 
 if __name__ == "__main__":
     with user_errors():
         arguments = get_args(extra=FLAGS)
+        if arguments.scale is not None:
+            print(scaling_table(without_scale(sys.argv[1:]), arguments.scale))
+            raise SystemExit
     benchmark(arguments)
