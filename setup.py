@@ -6,6 +6,8 @@ from setuptools import find_packages, setup
 
 # MuJoCo and MuJoCo Warp are released together; 4.0.0 has a sparse-Newton bug, 3.17.0 has not.
 MUJOCO = "3.17.0"
+# isaacgym/viewer/page.py reaches into the server to refuse other sites' connections.
+VISER = "viser>=1.1.1,<1.2"
 
 setup(
     name="himloco",
@@ -29,6 +31,7 @@ setup(
     extras_require={
         "deploy": ["onnxruntime"],
         "export": ["onnx", "onnxruntime"],
-        "test": ["pytest", "hypothesis", "ruff", "mypy==2.4.1", "onnx", "onnxruntime"],
+        "test": ["pytest", "hypothesis", "ruff", "mypy==2.4.1", "onnx", "onnxruntime", "playwright", VISER],
+        "viewer": [VISER],
     },
 )

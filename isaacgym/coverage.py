@@ -16,7 +16,6 @@ from typing import NamedTuple
 from isaacgym.coverage_symbols import ADDED_TO_LG, HIM_MIN_USES, HIM_ONLY, USES
 
 _PLACED_ONLY = "cameras can be placed but see nothing"
-_NO_WINDOW = "no window: accepted, draws nothing"
 # Exists, with limits.
 LIMITS = {
     "gym.create_sim": "SIM_FLEX runs on the same engine as SIM_PHYSX; no graphics context",
@@ -31,19 +30,14 @@ LIMITS = {
     "gym.set_actor_dof_properties": "limits of position and velocity stay those of the file",
     "gym.set_sim_params": "after prepare_sim gravity only; dt and substeps must stay",
     "gym.create_asset_force_sensor": "reports the contacts of its body only",
-    "gym.create_viewer": "no window opens",
-    "gym.draw_viewer": _NO_WINDOW,
-    "gym.step_graphics": _NO_WINDOW,
-    "gym.clear_lines": _NO_WINDOW,
-    "gym.viewer_camera_look_at": "no window: remembered for get_viewer_camera_transform",
-    "gym.get_viewer_camera_transform": "what viewer_camera_look_at set last; axes x forward, z up are unverified",
-    "gym.sync_frame_time": "no window: does not wait",
-    "gym.poll_viewer_events": "no window: there are no events",
-    "gym.subscribe_viewer_keyboard_event": "no window: there are no events",
-    "gym.query_viewer_action_events": "no window: there are no events",
-    "gym.query_viewer_has_closed": "no window: never closed",
+    "gym.create_viewer": "a page for the browser, which needs the package viser; none if graphics_device is -1",
+    "gym.draw_viewer": "up to 50 robots, by their visuals whatever the third argument says",
+    "gym.get_viewer_camera_transform": "axes x forward, z up are unverified",
+    "gym.sync_frame_time": "waits only while a browser shows the page",
+    "gym.subscribe_viewer_keyboard_event": "a button on the page; keys as far as browsers report them",
+    "gym.query_viewer_has_closed": "after destroy_viewer; closing the browser ends nothing",
     "gym.write_viewer_image_to_file": "writes nothing and warns",
-    "gym.set_rigid_body_color": _NO_WINDOW,
+    "gym.set_rigid_body_color": "accepted; the page keeps the colours of the robot's file",
     "gym.create_camera_sensor": _PLACED_ONLY,
     "gym.set_camera_location": _PLACED_ONLY,
     "gym.set_camera_transform": _PLACED_ONLY,
@@ -54,8 +48,6 @@ LIMITS = {
     "gym.get_asset_actuator_properties": "always empty: actuators of MJCF files only limit efforts",
     "gym.get_actor_tendon_properties": "always empty: tendons are not simulated",
     "gym.set_actor_tendon_properties": "takes an empty list only: tendons are not simulated",
-    "gymutil.draw_lines": _NO_WINDOW,
-    "gymutil.draw_line": _NO_WINDOW,
     "gymapi.SIM_FLEX": "runs on the same engine as SIM_PHYSX",
     "gymapi.IMAGE_COLOR": _PLACED_ONLY,
     "gymapi.IMAGE_DEPTH": _PLACED_ONLY,

@@ -473,7 +473,11 @@ class SimParams(Record):
     stress_visualization_max: float = 1.0e5
     physx: PhysXParams = PhysXParams()
     flex: FlexParams = FlexParams()
-    engine: str = "auto"  # not in Isaac Gym: "tree", "mujoco", or "auto" for the faster one that can do it
+    # not in Isaac Gym:
+    engine: str = "auto"  # "tree", "mujoco", or "auto" for the faster one that can do it
+    viewer: str = "auto"  # what create_viewer opens: "web", "none", or "auto" for a page if the package viser is there
+    viewer_host: str = "127.0.0.1"  # the page's address; others than this machine see it with "0.0.0.0"
+    viewer_port: int = 0  # of the page; 0: the first free one from 8080 on
 
 
 class PlaneParams(Record):

@@ -1,17 +1,15 @@
-"""The gym's calls on a viewer and on camera sensors, without a display.
+"""The gym's calls on a viewer and on camera sensors.
 
-Nothing is drawn: calls that only draw, place a camera or wait for keys do nothing, so that code written for a window
-runs. A call whose result would be a picture says so: reading a camera raises, writing a file warns.
+A viewer is a page (`isaacgym.viewer`) or, for headless scripts, nothing at all; then its calls do nothing. A call whose
+result would be a picture says so: reading a camera raises, writing a file warns.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from isaacgym.gym_types import (
     ActionEvent,
@@ -20,58 +18,78 @@ from isaacgym.gym_types import (
     ImageType,
     KeyboardInput,
     MeshType,
-    Quat,
     Transform,
     Vec3,
 )
 from isaacgym.simulation import Env, Simulation
-
-
-@dataclass
-class Viewer:
-    """A window that never opens; it remembers where its camera is."""
-
-    camera: Transform = field(default_factory=Transform)
+from isaacgym.viewer.viewer import Viewer, open_viewer
 
 
 class ViewerCalls:
     """Mixin of `gymapi.Gym`. Viewer calls also take None, for code that runs without a viewer."""
 
     def create_viewer(self, sim: Simulation, props: CameraProperties) -> Viewer:
-        """A viewer without a window: it is never closed and reports no keys."""
-        return Viewer()
+        """A page on this machine, whose address is printed; without one if the simulation has no graphics device.
 
-    def destroy_viewer(self, viewer: Viewer | None) -> None: ...
+        See `SimParams.viewer`, `viewer_host` and `viewer_port`. The size in `props` is the browser's own. The viewer of
+        a simulation that has one already is the same one.
+        """
+        if sim.viewer is None or sim.viewer.closed:
+            sim.viewer = open_viewer(sim)
+        return sim.viewer
 
-    def subscribe_viewer_keyboard_event(self, viewer: Viewer | None, key: KeyboardInput, action: str) -> None: ...
+    def destroy_viewer(self, viewer: Viewer | None) -> None:
+        if viewer is not None:
+            viewer.close()
 
-    def subscribe_viewer_mouse_event(self, viewer: Viewer | None, button: Any, action: str) -> None: ...
+    def subscribe_viewer_keyboard_event(self, viewer: Viewer | None, key: KeyboardInput, action: str) -> None:
+        """The action gets a button on the page; letters, digits and some other keys work there as well."""
+        if viewer is not None:
+            viewer.subscribe(KeyboardInput(key), action)
+
+    def subscribe_viewer_mouse_event(self, viewer: Viewer | None, button: Any, action: str) -> None:
+        """Never reported: the mouse turns the page's camera."""
 
     def query_viewer_has_closed(self, viewer: Viewer | None) -> bool:
-        return False
+        """After `destroy_viewer`. Closing the browser ends nothing: the page can be opened again."""
+        return viewer is not None and viewer.closed
 
     def query_viewer_action_events(self, viewer: Viewer | None) -> list[ActionEvent]:
-        return []
+        """A press and a release of every button used since the last call."""
+        return [] if viewer is None else viewer.take_events()
 
     def viewer_camera_look_at(self, viewer: Viewer | None, env: Env | None, position: Vec3, target: Vec3) -> None:
         """Points count from the origin of `env`, or from the world's if it is None."""
         if viewer is not None:
             origin = Vec3() if env is None else Vec3(*env.origin)
-            viewer.camera = _looking_at(Vec3(*position) + origin, Vec3(*target) + origin)
+            viewer.look_at(Vec3(*position) + origin, Vec3(*target) + origin)
 
     def get_viewer_camera_transform(self, viewer: Viewer | None, env: Env | None) -> Transform:
-        """Where `viewer_camera_look_at` put the camera, which looks along its x axis with z up (unverified axes)."""
-        camera = Transform() if viewer is None else viewer.camera.copy()
+        """The camera of the page, or where `viewer_camera_look_at` put it if no browser shows it.
+
+        It looks along its x axis with z up (unverified axes).
+        """
+        camera = Transform() if viewer is None else viewer.current_camera()
         return camera if env is None else Transform(camera.p - Vec3(*env.origin), camera.r)
 
-    def step_graphics(self, sim: Simulation) -> None: ...
+    def step_graphics(self, sim: Simulation) -> None:
+        """Nothing to do: `draw_viewer` reads the state itself."""
 
-    def draw_viewer(self, viewer: Viewer | None, sim: Simulation, render_collision: bool = True) -> None: ...
+    def draw_viewer(self, viewer: Viewer | None, sim: Simulation, render_collision: bool = True) -> None:
+        """Send the state after the last `simulate` to the page, if a browser shows it; waits while it is paused there.
+
+        Bodies are drawn by their visuals, whatever `render_collision` says, and by collision shapes if they have none.
+        """
+        if viewer is not None:
+            viewer.draw()
 
     def sync_frame_time(self, sim: Simulation) -> None:
-        """Does not wait: without a window nobody watches in real time."""
+        """Wait for real time, or what the page makes of it; does not wait if no browser shows the page."""
+        if sim.viewer is not None:
+            sim.viewer.wait()
 
-    def poll_viewer_events(self, viewer: Viewer | None) -> None: ...
+    def poll_viewer_events(self, viewer: Viewer | None) -> None:
+        """Nothing to do: the page reports events by itself."""
 
     def write_viewer_image_to_file(self, viewer: Viewer | None, filename: str) -> None:
         """Writes no file and warns."""
@@ -79,13 +97,29 @@ class ViewerCalls:
             "write_viewer_image_to_file: there is no picture, so no file is written", RuntimeWarning, stacklevel=2
         )
 
-    def clear_lines(self, viewer: Viewer | None) -> None: ...
+    def clear_lines(self, viewer: Viewer | None) -> None:
+        if viewer is not None:
+            viewer.clear_lines()
 
     def add_lines(self, viewer: Viewer | None, env: Env | None, num_lines: int, vertices: Any, colors: Any) -> bool:
+        """Lines that stay until `clear_lines`.
+
+        vertices: two ends per line, float32 or Vec3 records, from the origin of `env` or, if it is None, the world's;
+        colors: RGB in 0 to 1 per line, likewise.
+        """
+        if viewer is not None:
+            ends, rgb = _numbers(vertices), _numbers(colors)
+            if ends.size != 6 * num_lines or rgb.size != 3 * num_lines:
+                raise ValueError(
+                    f"add_lines: {num_lines} lines have {6 * num_lines} coordinates and {3 * num_lines} colour values, "
+                    f"got {ends.size} and {rgb.size}"
+                )
+            origin = np.zeros(3) if env is None else np.array(env.origin)
+            viewer.add_lines(ends.reshape(-1, 2, 3) + origin, rgb.reshape(-1, 3))
         return True
 
     def set_rigid_body_color(self, env: Env, actor: int, body: int, mesh_type: MeshType, color: Vec3) -> None:
-        """Drawn nowhere yet."""
+        """The page keeps the colours of the robot's file."""
 
     # ---- camera sensors ------------------------------------------------------------------------------------------
 
@@ -123,13 +157,9 @@ def _no_cameras(call: str) -> NoReturn:
     raise NotImplementedError(f"{call}: camera sensors are not supported yet; they can be placed but see nothing")
 
 
-def _looking_at(position: Vec3, target: Vec3) -> Transform:
-    """Camera at `position` with x towards `target` and z as far up as possible."""
-    forward = (target - position).normalize()
-    left = Vec3(0.0, 0.0, 1.0).cross(forward).normalize()
-    if left.length() == 0.0:  # straight up or down
-        left = Vec3(0.0, 1.0, 0.0)
-    if forward.length() == 0.0:
-        return Transform(position)
-    axes = np.column_stack([tuple(forward), tuple(left), tuple(forward.cross(left))])
-    return Transform(position, Quat(*Rotation.from_matrix(axes).as_quat()))
+def _numbers(values: Any) -> np.ndarray:
+    """Floats of an array of numbers or of Vec3 records, flat."""
+    values = np.asarray(values)
+    if values.dtype.names:
+        values = np.stack([values[name] for name in values.dtype.names], axis=-1)
+    return values.astype(np.float64).ravel()

@@ -20,6 +20,7 @@ from isaacgym.engine.progress import heartbeat
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.engine.terrain import Plane, Terrain
 from isaacgym.engine.tree_engine import create_engine
+from isaacgym.viewer.viewer import Viewer
 
 INERTIA_TOLERANCE = 1e-6  # [kg·m²] of float32 numbers
 DOF_FIELDS = ("stiffness", "damping", "effort", "friction", "armature")
@@ -144,9 +145,12 @@ class Actor:
 class Simulation:
     """Envs under construction until `prepare`; after it an engine and the tensors that mirror its state."""
 
-    def __init__(self, device: str, params: types.SimParams) -> None:
+    def __init__(self, device: str, params: types.SimParams, has_graphics: bool = False) -> None:
+        """has_graphics: a viewer may show it."""
         self.device = device
         self.params = params
+        self.has_graphics = has_graphics
+        self.viewer: Viewer | None = None
         self.terrain: Terrain | None = None
         self.envs: list[Env] = []
         self.engine: Engine | None = None
