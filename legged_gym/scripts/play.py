@@ -1,9 +1,11 @@
-"""Watch a trained policy walk: measure, plot and export it.
+"""Watch a trained policy walk: measure, plot and export it. On the viewer's page it walks until Ctrl-C or Quit.
 
 python legged_gym/scripts/play.py --task aliengo [--load_run <run or file>] [--checkpoint <iteration>]
 """
 
 import argparse
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +21,7 @@ from legged_gym.utils.logger import Logger
 from legged_gym.utils.task_registry import experiment_root
 from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, infer_temporal_steps
 from rsl_rl.runners.checkpoint import read_checkpoint
+from rsl_rl.utils.signals import StopRequest
 
 MAX_ENVS = 50
 NUM_ROWS, NUM_COLS, MAX_INIT_LEVEL = 10, 8, 9  # of the terrain
@@ -47,6 +50,7 @@ class Measurement(NamedTuple):
     lin_vel_error: float  # [m/s] norm of the horizontal velocity's error
     ang_vel_error: float  # [rad/s] absolute error of the yaw rate
     falls: int
+    steps: int
 
 
 def set_play_conditions(env_cfg: Any) -> None:
@@ -115,13 +119,25 @@ def tracking_errors(env: Any) -> Tensor:
     return torch.stack((lin, (env.commands[:, 2] - env.base_ang_vel[:, 2]).abs().mean()))
 
 
+def until_stopped() -> Iterator[int]:
+    """0, 1, 2, … until Ctrl-C or the page's Quit button."""
+    with StopRequest() as stop:
+        for i in count():
+            yield i
+            if stop.requested:
+                return
+
+
 @torch.inference_mode()
 def run(env: Any, policy: Any, num_steps: int, logger: Logger) -> Measurement:
-    """Let the policy act for `num_steps`, logging the first PLOT_STEPS states and every reward."""
+    """Let the policy act for `num_steps`, logging the first PLOT_STEPS states and every reward.
+
+    With a viewer's page, until Ctrl-C or its Quit button instead.
+    """
     env.reset()
     obs = env.get_observations()
     errors, falls = torch.zeros(2, device=env.device), torch.zeros((), dtype=torch.long, device=env.device)
-    for i in range(num_steps):
+    for i in until_stopped() if hasattr(env.viewer, "page") else range(num_steps):
         result = env.step(policy(obs.detach()).to(env.device))
         obs = result.obs
         errors += tracking_errors(env)
@@ -130,8 +146,8 @@ def run(env: Any, policy: Any, num_steps: int, logger: Logger) -> Measurement:
         logger.log_rewards(dict(zip(env.episode_sums, rates.tolist(), strict=True)))
         if i < PLOT_STEPS:
             logger.log_states(robot_state(env))
-    lin_vel_error, ang_vel_error = (errors / num_steps).tolist()
-    return Measurement(lin_vel_error, ang_vel_error, falls.item())
+    lin_vel_error, ang_vel_error = (errors / (i + 1)).tolist()
+    return Measurement(lin_vel_error, ang_vel_error, falls.item(), i + 1)
 
 
 def play(args: argparse.Namespace) -> Measurement:
@@ -144,7 +160,7 @@ def play(args: argparse.Namespace) -> Measurement:
     logger.print_rewards()
     print(
         f"Tracking error {result.lin_vel_error:.3f} m/s, {result.ang_vel_error:.3f} rad/s; "
-        f"{result.falls} falls of {env.num_envs} robots in {args.num_steps * env.dt:g} s"
+        f"{result.falls} falls of {env.num_envs} robots in {result.steps * env.dt:g} s"
     )
     trained_cfg, _ = task_registry.get_cfgs(args.task)  # the commands of training, not those played
     checkpoint = read_checkpoint(player.checkpoint_path, "cpu")

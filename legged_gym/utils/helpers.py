@@ -24,7 +24,10 @@ ARGUMENTS = [
     {"name": "--run_name", "type": str, "help": "suffix of this run's folder"},
     {"name": "--load_run", "type": str, "help": "run to load, a folder's name or path; -1: the newest"},
     {"name": "--checkpoint", "type": int, "help": "iteration to load; -1: the last"},
-    {"name": "--headless", "action": "store_true", "help": "run without a viewer"},
+    {"name": "--headless", "action": "store_true", "help": "run without a viewer, unless --viewer asks for one"},
+    {"name": "--viewer", "type": str, "help": "web: a page on this machine, the default without --headless; none"},
+    {"name": "--viewer_host", "type": str, "default": "127.0.0.1", "help": "address of the page; 0.0.0.0: all"},
+    {"name": "--viewer_port", "type": int, "default": 0, "help": "port of the page; 0: the first free one from 8080"},
     {"name": "--rl_device", "type": str, "help": "device of the networks: cpu, cuda or cuda:N"},
     {"name": "--num_envs", "type": int, "help": "number of parallel robots"},
     {"name": "--seed", "type": int, "help": "random seed; -1: a random one"},
@@ -80,6 +83,8 @@ def parse_sim_params(args: argparse.Namespace, cfg: Mapping[str, Any]) -> gymapi
     sim_params = gymapi.SimParams()
     gymutil.parse_sim_config(cfg.get("sim", {}), sim_params)
     sim_params.engine = args.engine
+    sim_params.viewer = args.viewer or "auto"
+    sim_params.viewer_host, sim_params.viewer_port = args.viewer_host, args.viewer_port
     sim_params.use_gpu_pipeline = args.use_gpu_pipeline
     if args.physics_engine == gymapi.SIM_PHYSX:
         sim_params.physx.use_gpu = args.use_gpu
@@ -169,6 +174,10 @@ def get_args(argv: list[str] | None = None, extra: list[dict[str, Any]] | None =
         args = gymutil.parse_arguments(description="HIMLoco", custom_parameters=ARGUMENTS + (extra or []))
     if args.num_envs is not None and args.num_envs < 1:
         raise ValueError(f"--num_envs must be at least 1, got {args.num_envs}")
+    if args.viewer not in (None, "web", "none"):
+        raise ValueError(f"--viewer is 'web' or 'none', not '{args.viewer}'")
+    if args.viewer is not None:
+        args.headless = args.viewer == "none"
     return args
 
 

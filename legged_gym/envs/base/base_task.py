@@ -1,5 +1,6 @@
 """What every task on the simulator has: a device, buffers, and a simulation that is ready to step."""
 
+import signal
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ class BaseTask:
     def __init__(
         self, cfg: Any, sim_params: gymapi.SimParams, physics_engine: Any, sim_device: str, headless: bool
     ) -> None:
-        """sim_device: cpu, cuda or cuda:N. Without `headless` a line says that there is no viewer yet."""
+        """sim_device: cpu, cuda or cuda:N. Without `headless` there is a viewer."""
         self.gym = gymapi.acquire_gym()
         self.cfg = cfg
         self.sim_params = sim_params
@@ -27,17 +28,26 @@ class BaseTask:
         self.sim_device_type, self.sim_device_id = gymutil.parse_device_str(sim_device)
         on_gpu = self.sim_device_type == "cuda" and sim_params.use_gpu_pipeline
         self.device = sim_device if on_gpu else "cpu"  # where the tensors live
-        if not headless:
-            print("There is no viewer window yet: running headless.")
-        self.headless = True
-        self.graphics_device_id = -1
-        self.viewer = None
+        self.headless = headless
+        self.graphics_device_id = -1 if headless else self.sim_device_id
         self.num_envs = cfg.env.num_envs
         self.num_actions = cfg.env.num_actions
         self._define_observations()
         self._allocate_results()
         self.create_sim()
         self.gym.prepare_sim(self.sim)
+        self.viewer = None
+        self.enable_viewer_sync = True  # the viewer shows every step
+        if not headless:
+            self._create_viewer()
+
+    def _create_viewer(self) -> None:
+        """Open a viewer whose keys stop the program and switch the drawing."""
+        self.viewer = self.gym.create_viewer(self.sim, gymapi.CameraProperties())
+        self.gym.subscribe_viewer_keyboard_event(self.viewer, gymapi.KEY_ESCAPE, "QUIT")
+        self.gym.subscribe_viewer_keyboard_event(self.viewer, gymapi.KEY_V, "toggle_viewer_sync")
+        position, target = (gymapi.Vec3(*point) for point in (self.cfg.viewer.pos, self.cfg.viewer.lookat))
+        self.gym.viewer_camera_look_at(self.viewer, None, position, target)
 
     def _define_observations(self) -> None:
         """Set num_one_step_obs, num_obs and num_privileged_obs."""
@@ -82,4 +92,17 @@ class BaseTask:
         raise NotImplementedError
 
     def render(self) -> None:
-        """Draw the viewer, if there is one."""
+        """Draw the viewer, if there is one, and do what its keys ask for. Quitting is what Ctrl-C is."""
+        if self.viewer is None:
+            return
+        for event in self.gym.query_viewer_action_events(self.viewer):
+            if event.action == "QUIT" and event.value > 0:
+                signal.raise_signal(signal.SIGINT)
+            elif event.action == "toggle_viewer_sync" and event.value > 0:
+                self.enable_viewer_sync = not self.enable_viewer_sync
+        if self.enable_viewer_sync:
+            self.gym.step_graphics(self.sim)
+            self.gym.draw_viewer(self.viewer, self.sim, True)
+            self.gym.sync_frame_time(self.sim)
+        else:
+            self.gym.poll_viewer_events(self.viewer)

@@ -59,6 +59,10 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
         self._fault_recorder = FaultRecorder(widths, self.num_envs, self.device)
         self._prepare_reward_function()
         self._record_step()
+        if hasattr(self.viewer, "page"):  # ours, and with a page
+            from legged_gym.utils.viewer_panel import ViewerPanel  # needs viser
+
+            self._panel = ViewerPanel(self, self.viewer)
         self.init_done = True
 
     def _parse_cfg(self, cfg: Any, sim_params: gymapi.SimParams) -> None:
