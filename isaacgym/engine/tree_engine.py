@@ -299,6 +299,7 @@ class TreeEngine(Engine):
         self._body_force = wp.from_torch(self.contact_forces, dtype=wp.vec3)
         self._iterations = wp.zeros(n, dtype=int)
         self._overflowed = wp.zeros(1, dtype=int)
+        self._overflow_total = wp.to_torch(self._overflowed)
         self._added_inertia = wp.zeros((1, model.nv), dtype=float)
         if self._drives is not None:
             self._added_inertia = wp.from_torch(self._drives.inertia)
@@ -352,11 +353,11 @@ class TreeEngine(Engine):
 
     def state_tensors(self) -> dict[str, Tensor]:
         """As of `Engine`."""
-        return super().state_tensors() | {"overflowed": wp.to_torch(self._overflowed)}
+        return super().state_tensors() | {"overflowed": self._overflow_total}
 
     def overflow_count(self) -> Tensor:
         """Number of contacts that there was no room for, in all steps, 0-d on the device."""
-        return wp.to_torch(self._overflowed)[0]
+        return self._overflow_total[0]
 
 
 def lanes_for(model: mujoco.MjModel, device: wp.Device) -> int:
