@@ -8,8 +8,8 @@ or parameter makes the position stage run again first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import mujoco
@@ -26,6 +26,7 @@ from isaacgym.engine.contacts import contact_list
 from isaacgym.engine.drives import DofParameters, Drives
 from isaacgym.engine.model import build_spec
 from isaacgym.engine.self_collision import EXTRA_CONTACTS, detect_self_contacts, drop_static_contacts
+from isaacgym.engine.streams import on_torch_stream
 from isaacgym.engine.terrain import Terrain
 from isaacgym.engine.terrain_contact import TerrainContacts
 
@@ -490,13 +491,5 @@ class Engine:
     def _world_ids(self, world_ids: Tensor | None) -> wp.array:
         return self._all_worlds if world_ids is None else wp.from_torch(world_ids)
 
-    @contextmanager
-    def _on_torch_stream(self) -> Iterator[None]:
-        """Order our kernels with torch's: both go to the stream that torch uses now."""
-        if not self._wp_device.is_cuda:
-            with wp.ScopedDevice(self._wp_device):
-                yield
-            return
-        stream = wp.stream_from_torch(torch.cuda.current_stream(self.device))
-        with wp.ScopedDevice(self._wp_device), wp.ScopedStream(stream, sync_enter=False):
-            yield
+    def _on_torch_stream(self) -> AbstractContextManager[None]:
+        return on_torch_stream(self._wp_device)

@@ -109,6 +109,16 @@ class Mesh:
 Terrain = Plane | Grid | Mesh
 
 
+def terrain_triangles(terrain: Grid | Mesh) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (n, 3) float32 in the world [m] and triangles (m, 3) int32."""
+    if isinstance(terrain, Mesh):
+        return terrain.vertices.astype(np.float32), terrain.triangles.astype(np.int32)
+    rows, cols = terrain.vertices.shape[:2]
+    v00 = (np.arange(rows - 1)[:, None] * cols + np.arange(cols - 1)).reshape(-1, 1).astype(np.int32)
+    cell = np.array([0, cols + 1, 1, 0, cols, cols + 1], dtype=np.int32)
+    return terrain.vertices.reshape(-1, 3), (v00 + cell).reshape(-1, 3)
+
+
 def highest_around(values: np.ndarray, margin: int) -> np.ndarray:
     """Maximum over the four vertices of each cell and `margin` more on every side."""
     return maximum_filter(values, size=2 * margin + 2, origin=-1, mode="nearest")
@@ -166,6 +176,12 @@ def _convex(normal: np.ndarray, other: np.ndarray, towards_other: np.ndarray) ->
     return (bends & (down | flat)).astype(np.uint8)
 
 
+def device_mesh(vertices: np.ndarray, triangles: np.ndarray, device: str) -> wp.Mesh:
+    """vertices: (n, 3); triangles: (m, 3)."""
+    points = wp.array(vertices, dtype=wp.vec3, device=device)
+    return wp.Mesh(points=points, indices=wp.array(triangles.ravel(), dtype=int, device=device))
+
+
 @wp.struct
 class TerrainData:
     """Device arrays of a terrain; what its kind does not use stays empty."""
@@ -203,8 +219,6 @@ def upload(terrain: Terrain, device: str) -> tuple[TerrainData, object]:
         data.origin = wp.vec2(*terrain.origin)
         data.scale = terrain.scale
     else:
-        points = wp.array(terrain.vertices.astype(np.float32), dtype=wp.vec3, device=device)
-        indices = wp.array(terrain.triangles.astype(np.int32).ravel(), dtype=int, device=device)
-        keep_alive = wp.Mesh(points=points, indices=indices)
+        keep_alive = device_mesh(*terrain_triangles(terrain), device)
         data.mesh = keep_alive.id
     return data, keep_alive
