@@ -7,7 +7,8 @@ from setuptools import find_packages, setup
 # MuJoCo and MuJoCo Warp are released together; 4.0.0 has a sparse-Newton bug, 3.17.0 has not.
 MUJOCO = "3.17.0"
 # isaacgym/viewer/page.py reaches into the server to refuse other sites' connections.
-VISER = "viser>=1.1.1,<1.2"
+VIEWER = ["viser>=1.1.1,<1.2"]
+VIDEO = ["imageio[ffmpeg]>=2.28"]
 
 setup(
     name="himloco",
@@ -31,7 +32,8 @@ setup(
     extras_require={
         "deploy": ["onnxruntime"],
         "export": ["onnx", "onnxruntime"],
-        "test": ["pytest", "hypothesis", "ruff", "mypy==2.4.1", "onnx", "onnxruntime", "playwright", VISER],
-        "viewer": [VISER],
+        "test": ["pytest", "hypothesis", "ruff", "mypy==2.4.1", "onnx", "onnxruntime", "playwright", *VIEWER, *VIDEO],
+        "video": VIDEO,
+        "viewer": VIEWER,
     },
 )

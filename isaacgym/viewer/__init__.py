@@ -1,1 +1,1 @@
-"""The web viewer: robots and ground of a simulation on a page, by way of the package viser."""
+"""What a simulation looks like: the web viewer on the package viser, and pictures and videos by ray tracing."""
