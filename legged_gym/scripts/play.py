@@ -1,10 +1,13 @@
-"""Watch a trained policy walk: measure, plot and export it. On the viewer's page it walks until Ctrl-C or Quit.
+"""Watch a trained policy walk: measure, plot, film and export it. On the viewer's page it walks until Ctrl-C or Quit.
 
 python legged_gym/scripts/play.py --task aliengo [--load_run <run or file>] [--checkpoint <iteration>]
+python legged_gym/scripts/play.py --task aliengo --headless --terrain stairs_up --level 5 --video out.mp4
+python legged_gym/scripts/play.py --task aliengo --agent random     # before there is a policy
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,36 +15,52 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from isaacgym.viewer.video import Film, check_video
 from legged_gym.envs import task_registry
 from legged_gym.envs.base.observations import configured_layout
 from legged_gym.utils.export import export_policy
 from legged_gym.utils.fault_recorder import show_fault
-from legged_gym.utils.helpers import get_args, get_load_path, update_cfg_from_args, user_errors
+from legged_gym.utils.helpers import (
+    first_checkpoint_hint,
+    get_args,
+    get_load_path,
+    named_checkpoint,
+    update_cfg_from_args,
+    user_errors,
+)
 from legged_gym.utils.logger import Logger
+from legged_gym.utils.play_conditions import FLAGS as CONDITION_FLAGS
+from legged_gym.utils.play_conditions import check_conditions, place_robots, set_conditions
 from legged_gym.utils.task_registry import experiment_root
 from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, infer_temporal_steps
 from rsl_rl.runners.checkpoint import read_checkpoint
 from rsl_rl.utils.signals import StopRequest
 
-MAX_ENVS = 50
-NUM_ROWS, NUM_COLS, MAX_INIT_LEVEL = 10, 8, 9  # of the terrain
-COMMAND = (1.0, 0.0, 0.0)  # vx, vy [m/s], yaw rate [rad/s]
-ROBOT, JOINT = 0, 1  # the ones in the plot
+AGENTS = ("policy", "zero", "random")
+ROBOT, JOINT = 0, 1  # the ones in the plot, and the robot in the video
 PLOT_STEPS = 100
 
 FLAGS = [
+    *CONDITION_FLAGS,
+    {"name": "--checkpoint_path", "type": str, "help": "file of a policy, or the name of one in resources/policies"},
+    {"name": "--agent", "type": str, "default": "policy", "help": f"who acts: {', '.join(AGENTS)}"},
+    {"name": "--video", "type": str, "help": "film a robot to this .mp4 file; needs no display"},
     {"name": "--num_steps", "type": int, "default": 500, "help": "policy steps to play, 50 a second"},
     {"name": "--replay", "type": str, "help": "fault_<iteration>.pt of a run: show how its robot broke, and no more"},
 ]
+
+
+Agent = Callable[[Tensor], Tensor]  # observations (num_envs, num_obs) to actions (num_envs, num_actions)
 
 
 class Player(NamedTuple):
     """What `play` runs."""
 
     env: Any
-    runner: Any
-    checkpoint_path: str
+    agent: Agent
     folder: Path  # where exports and plots go
+    runner: Any = None  # with the policy, if that is the agent
+    checkpoint_path: str = ""  # of the policy
 
 
 class Measurement(NamedTuple):
@@ -53,19 +72,6 @@ class Measurement(NamedTuple):
     steps: int
 
 
-def set_play_conditions(env_cfg: Any) -> None:
-    """Change a task's config, in place, to few robots, a fixed command and as little randomness as possible."""
-    env_cfg.env.num_envs = min(env_cfg.env.num_envs, MAX_ENVS)
-    env_cfg.terrain.num_rows, env_cfg.terrain.num_cols = NUM_ROWS, NUM_COLS
-    env_cfg.terrain.max_init_terrain_level = MAX_INIT_LEVEL
-    env_cfg.noise.add_noise = False
-    rand = env_cfg.domain_rand
-    rand.push_robots = rand.disturbance = rand.randomize_friction = rand.randomize_payload_mass = False
-    env_cfg.commands.heading_command = env_cfg.commands.curriculum = False
-    ranges = env_cfg.commands.ranges
-    ranges.lin_vel_x, ranges.lin_vel_y, ranges.ang_vel_yaw = ([value, value] for value in COMMAND)
-
-
 def match_history(train_cfg: Any, env_cfg: Any, path: str) -> None:
     """Give the policy the history length of the checkpoint at `path`, in place."""
     parameters = read_checkpoint(path, "cpu")["model_state_dict"]
@@ -74,22 +80,58 @@ def match_history(train_cfg: Any, env_cfg: Any, path: str) -> None:
         train_cfg.policy.temporal_steps = infer_temporal_steps(parameters, frame)
 
 
-def prepare(args: argparse.Namespace) -> Player:
-    """Build the environment and load the policy."""
+def checkpoint_path(args: argparse.Namespace, train_cfg: Any) -> str:
+    """The policy's file."""
+    if args.checkpoint_path is not None:
+        return named_checkpoint(args.checkpoint_path)
+    runner, root = train_cfg.runner, experiment_root(train_cfg)
+    try:
+        return get_load_path(root, runner.load_run, runner.checkpoint)
+    except FileNotFoundError as error:
+        if (str(runner.load_run), str(runner.checkpoint)) != ("-1", "-1"):
+            raise
+        hint = first_checkpoint_hint(args.task)
+        raise FileNotFoundError(f"no run with a checkpoint under '{root}'; {hint}") from error
+
+
+def check_args(args: argparse.Namespace) -> None:
+    """Refuse what can be seen to be wrong before anything is built."""
     if args.num_steps < 1:
         raise ValueError(f"--num_steps must be at least 1, got {args.num_steps}")
+    if args.agent not in AGENTS:
+        raise ValueError(f"unknown --agent '{args.agent}'; known: {', '.join(AGENTS)}")
+    if args.agent != "policy" and args.checkpoint_path is not None:
+        raise ValueError(f"--checkpoint_path is of no use to --agent {args.agent}; leave one of them out")
+    check_conditions(args)
+    if args.video is not None:
+        check_video(args.video)
+
+
+def prepare(args: argparse.Namespace) -> Player:
+    """Build the environment and load the policy."""
+    check_args(args)
     env_cfg, train_cfg = task_registry.get_cfgs(args.task)
+    set_conditions(env_cfg, args)
     update_cfg_from_args(env_cfg, train_cfg, args)
-    set_play_conditions(env_cfg)
-    root = experiment_root(train_cfg)
-    path = get_load_path(root, train_cfg.runner.load_run, train_cfg.runner.checkpoint)
-    match_history(train_cfg, env_cfg, path)
+    folder, path = experiment_root(train_cfg) / "exported", ""
+    if args.agent == "policy":
+        path = checkpoint_path(args, train_cfg)
+        match_history(train_cfg, env_cfg, path)
     env, _ = task_registry.make_env(args.task, args, env_cfg, train_cfg)
+    place_robots(env, args)
+    print(f"Playing {args.task}: {env.num_envs} envs on {args.sim_device}, {args.agent} {path}".rstrip())
+    if args.agent != "policy":
+        return Player(env, simple_agent(args.agent, env), folder)
     args.resume = False  # the checkpoint's policy is wanted, not its curriculum
     runner, _ = task_registry.make_alg_runner(env, args.task, args, train_cfg, log_root=None)
     runner.load(path, load_optimizer=False)
-    print(f"Playing {args.task}: {env.num_envs} envs on {args.sim_device}, policy {path}")
-    return Player(env, runner, path, root / "exported")
+    return Player(env, runner.get_inference_policy(device=env.device), folder, runner, path)
+
+
+def simple_agent(name: str, env: Any) -> Agent:
+    """Actions that are zero, or random as those of a policy before training."""
+    size = 1.0 if name == "random" else 0.0
+    return lambda obs: size * torch.randn(len(obs), env.num_actions, device=env.device)
 
 
 def robot_state(env: Any) -> dict[str, Any]:
@@ -119,26 +161,26 @@ def tracking_errors(env: Any) -> Tensor:
     return torch.stack((lin, (env.commands[:, 2] - env.base_ang_vel[:, 2]).abs().mean()))
 
 
-def until_stopped() -> Iterator[int]:
-    """0, 1, 2, … until Ctrl-C or the page's Quit button."""
+def until_stopped(steps: Iterable[int]) -> Iterator[int]:
+    """The steps, as far as Ctrl-C or the page's Quit button lets them go on."""
     with StopRequest() as stop:
-        for i in count():
-            yield i
+        for step in steps:
+            yield step
             if stop.requested:
                 return
 
 
 @torch.inference_mode()
-def run(env: Any, policy: Any, num_steps: int, logger: Logger) -> Measurement:
-    """Let the policy act for `num_steps`, logging the first PLOT_STEPS states and every reward.
+def run(env: Any, agent: Agent, num_steps: int, logger: Logger, film: Film | None = None) -> Measurement:
+    """Let the agent act for `num_steps`, logging the first PLOT_STEPS states and every reward.
 
     With a viewer's page, until Ctrl-C or its Quit button instead.
     """
     env.reset()
     obs = env.get_observations()
     errors, falls = torch.zeros(2, device=env.device), torch.zeros((), dtype=torch.long, device=env.device)
-    for i in until_stopped() if hasattr(env.viewer, "page") else range(num_steps):
-        result = env.step(policy(obs.detach()).to(env.device))
+    for i in until_stopped(count() if hasattr(env.viewer, "page") else range(num_steps)):
+        result = env.step(agent(obs.detach()).to(env.device))
         obs = result.obs
         errors += tracking_errors(env)
         falls += (result.dones & ~env.time_out_buf).sum()
@@ -146,30 +188,51 @@ def run(env: Any, policy: Any, num_steps: int, logger: Logger) -> Measurement:
         logger.log_rewards(dict(zip(env.episode_sums, rates.tolist(), strict=True)))
         if i < PLOT_STEPS:
             logger.log_states(robot_state(env))
+        if film is not None:
+            film.step()
     lin_vel_error, ang_vel_error = (errors / (i + 1)).tolist()
     return Measurement(lin_vel_error, ang_vel_error, falls.item(), i + 1)
 
 
+def run_filmed(player: Player, args: argparse.Namespace, logger: Logger) -> Measurement:
+    """`run`, with a video if one is asked for."""
+    env, film = player.env, None
+    with ExitStack() as stack:
+        if args.video is not None:
+            film = Film(env.sim, ROBOT, args.video, env.dt, args.num_steps * env.dt)
+            stack.callback(film.close)
+        return run(env, player.agent, args.num_steps, logger, film)
+
+
 def play(args: argparse.Namespace) -> Measurement:
-    """Play the policy that the command line chooses; its mistakes end the program with one sentence."""
+    """Play what the command line chooses; its mistakes end the program with one sentence."""
     with user_errors():
         player = prepare(args)
     env, logger = player.env, Logger(player.env.dt)
-    plot_path = player.folder / "play.png"
-    result = run(env, player.runner.get_inference_policy(device=env.device), args.num_steps, logger)
+    result = run_filmed(player, args, logger)
     logger.print_rewards()
     print(
         f"Tracking error {result.lin_vel_error:.3f} m/s, {result.ang_vel_error:.3f} rad/s; "
         f"{result.falls} falls of {env.num_envs} robots in {result.steps * env.dt:g} s"
     )
-    trained_cfg, _ = task_registry.get_cfgs(args.task)  # the commands of training, not those played
-    checkpoint = read_checkpoint(player.checkpoint_path, "cpu")
-    exported = export_policy(
-        player.runner.alg.actor_critic, env, trained_cfg.commands, checkpoint, player.folder / "policies"
-    )
+    player.folder.mkdir(parents=True, exist_ok=True)
+    plot_path = player.folder / "play.png"
     logger.plot_states(plot_path)
-    print(f"Exported {' and '.join(map(str, exported))}\nPlotted {plot_path}")
+    print(f"Plotted {plot_path}")
+    if args.video is not None:
+        print(f"Filmed {args.video}")
+    if player.runner is not None:
+        export(player, args.task)
     return result
+
+
+def export(player: Player, task: str) -> None:
+    """Write the policy as a robot's computer needs it."""
+    trained_cfg, _ = task_registry.get_cfgs(task)  # the commands of training, not those played
+    checkpoint = read_checkpoint(player.checkpoint_path, "cpu")
+    policy = player.runner.alg.actor_critic
+    files = export_policy(policy, player.env, trained_cfg.commands, checkpoint, player.folder / "policies")
+    print(f"Exported {' and '.join(map(str, files))}")
 
 
 if __name__ == "__main__":

@@ -118,6 +118,7 @@ RECIPES = (
     TileRecipe("pit", pit),
 )
 MAX_PROPORTIONS = len(RECIPES) - 1
+TYPE_NAMES = tuple(dict.fromkeys(recipe.name for recipe in RECIPES))  # in the order of terrain.terrain_proportions
 
 # What `terrain_kwargs["type"]` may name when `terrain.selected` is set; the other entries are its arguments.
 SELECTABLE = {

@@ -101,6 +101,7 @@ def test_a_second_signal_ends_it_at_once_without_a_traceback(experiment: str, tm
         ("train.py", ["--sim_device", "cuda:63"], "error: device cuda:63 was asked for"),
         ("play.py", ["--task", "aliengo_flat", "--load_run", "May"], "error: no run 'May' under"),
         ("play.py", ["--num_steps", "0"], "error: --num_steps must be at least 1, got 0"),
+        ("play.py", ["--command", "1", "0"], "play.py: error: argument --command: expected 3 arguments"),
     ],
 )
 def test_mistakes_end_with_a_sentence(script: str, flags: list[str], message: str, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -231,7 +232,7 @@ def test_the_quit_button_is_ctrl_c_and_v_switches_the_drawing(env: Any, panel: A
 
 def test_a_watched_player_goes_on_until_ctrl_c() -> None:
     played = []
-    for step in until_stopped():
+    for step in until_stopped(count()):
         played.append(step)
         if step == 7:
             signal.raise_signal(signal.SIGINT)
