@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 MUJOCO = "3.17.0"
 # isaacgym/viewer/page.py reaches into the server to refuse other sites' connections.
 VIEWER = ["viser>=1.1.1,<1.2"]
-VIDEO = ["imageio[ffmpeg]>=2.28"]
+VIDEO = ["imageio[ffmpeg]>=2.28", "trimesh"]
 
 setup(
     name="himloco",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
-from isaacgym.gym_types import Quat, Transform, Vec3
+from isaacgym.gym_types import Transform, Vec3
 from isaacgym.viewer.renderer import Image, Renderer
+from isaacgym.viewer.viewer import looking_at
 
 DISTANCE = 2.6  # [m] from the robot
 AZIMUTH = math.radians(-125.0)  # of the camera as seen from the robot, in world axes: behind a robot that walks along x
@@ -43,7 +43,8 @@ class FollowCamera:
             self._target, self._elevation = robot.copy(), self._free_elevation(robot)
         self._target += (1.0 - math.exp(-dt / GLIDE_S)) * (robot - self._target)
         self._elevation += (1.0 - math.exp(-dt / TURN_S)) * (self._free_elevation(self._target) - self._elevation)
-        return looking_at(self._target + DISTANCE * _towards(self._elevation), self._target)
+        camera = self._target + DISTANCE * _towards(self._elevation)
+        return looking_at(Vec3(*camera), Vec3(*self._target))
 
     def _free_elevation(self, target: np.ndarray) -> float:
         """The lowest elevation from which no ground hides the target, nor is the camera close above ground."""
@@ -64,14 +65,3 @@ def nearest(bases: np.ndarray, env_id: int) -> list[int]:
     distances[env_id] = -1.0
     order = np.argsort(distances, kind="stable")[: NEIGHBOURS + 1]
     return [int(index) for index in order if distances[index] < NEAR]
-
-
-def looking_at(position: np.ndarray, target: np.ndarray) -> Transform:
-    """A camera at `position` with its x axis towards `target` and z as far up as possible."""
-    forward = (target - position) / np.linalg.norm(target - position)
-    left = np.cross([0.0, 0.0, 1.0], forward)
-    if not left.any():  # straight up or down
-        left = np.array([0.0, 1.0, 0.0])
-    left /= np.linalg.norm(left)
-    axes = np.column_stack([forward, left, np.cross(forward, left)])
-    return Transform(Vec3(*position), Quat(*Rotation.from_matrix(axes).as_quat()))

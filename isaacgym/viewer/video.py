@@ -27,6 +27,7 @@ def check_video(path: str | Path) -> None:
     try:
         import imageio.v2  # noqa: F401 -- optional, and only needed here
         import imageio_ffmpeg
+        import trimesh  # noqa: F401
 
         imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError) as error:
