@@ -4,45 +4,25 @@ from pathlib import Path
 
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
+
+from legged_gym.deploy.courses import MAP_HALF_SIZE, STEP_WIDTH, Course
 
 SIM_DT = 0.002  # [s] of a simulation step and of the joints' PD controllers
-MAP_HALF_SIZE = 30.0  # [m] of the terrain in x and y
-PLATEAU, FLIGHT = 3.0, 2.4  # [m] lengths along x of level ground and of what joins it
-STEP_WIDTH = 0.30  # [m]
-HFIELD_CELL = 0.1  # [m]
 ROUGHNESS = 0.03  # [m] bumps of the terrain "rough"
 CONTACT = {"solref": [0.006, 1.0], "condim": 3}  # stiffer than MuJoCo's default, as rubber on stone
 GROUND_GROUP = 1  # of MuJoCo's geom groups; the robot is in group 0
 SKY = 20.0  # [m] above all ground
 VIDEO_SIZE = 480, 640  # height, width [pixels] of the largest picture
 
-Array = NDArray[np.float64]
-
-
-def profile(x: Array, rise: float, steps: int | None) -> Array:
-    """Height [m] over x [m]: plateaus 0 and `rise` in turn, joined by ramps or by stairs of `steps` steps.
-
-    A low plateau lies around x = 0, a high one around x = PLATEAU + FLIGHT.
-    """
-    half_period = PLATEAU + FLIGHT
-    # distance from the middle of the nearest low plateau, 0 to half_period
-    offset = np.abs((np.asarray(x) + half_period) % (2 * half_period) - half_period)
-    climbed = np.clip((offset - PLATEAU / 2) / FLIGHT, 0.0, 1.0)  # share of the flight behind us
-    if steps is not None:
-        climbed = np.ceil(np.round(climbed * steps, 6)) / steps
-    return rise * climbed
-
 
 def add_plane(spec: mujoco.MjSpec) -> None:
     spec.worldbody.add_geom(name="ground", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[MAP_HALF_SIZE] * 2 + [1], **CONTACT)
 
 
-def add_stairs(spec: mujoco.MjSpec, step_height: float) -> None:
+def add_stairs(spec: mujoco.MjSpec, course: Course) -> None:
     """Flights of stairs across the whole map, one box per tread and plateau."""
-    steps = round(FLIGHT / STEP_WIDTH)
     middles = np.arange(-MAP_HALF_SIZE, MAP_HALF_SIZE, STEP_WIDTH) + STEP_WIDTH / 2
-    for i, (x, top) in enumerate(zip(middles, profile(middles, steps * step_height, steps), strict=True)):
+    for i, (x, top) in enumerate(zip(middles, course.height(middles), strict=True)):
         spec.worldbody.add_geom(
             name=f"ground_{i}",
             type=mujoco.mjtGeom.mjGEOM_BOX,
@@ -52,12 +32,11 @@ def add_stairs(spec: mujoco.MjSpec, step_height: float) -> None:
         )
 
 
-def add_ramps(spec: mujoco.MjSpec, slope: float, roughness: float, rng: np.random.Generator) -> None:
-    """A height field of ramps (rise over run `slope`) under random bumps of ±`roughness` [m]."""
-    num = round(2 * MAP_HALF_SIZE / HFIELD_CELL) + 1
-    x = np.linspace(-MAP_HALF_SIZE, MAP_HALF_SIZE, num)
-    # MuJoCo's rows run along y.
-    heights = profile(x, slope * FLIGHT, steps=None)[None] + rng.uniform(0.0, 2 * roughness, (num, num))
+def add_ramps(spec: mujoco.MjSpec, course: Course, roughness: float, rng: np.random.Generator) -> None:
+    """A height field of ramps under random bumps of ±`roughness` [m]."""
+    along_x = course.samples()
+    num = len(along_x)
+    heights = along_x + rng.uniform(0.0, 2 * roughness, (num, num))  # MuJoCo's rows run along y
     top = max(heights.max(), 1e-3)  # MuJoCo wants some height and scales the data to 0...1 itself
     spec.add_hfield(
         name="ground", nrow=num, ncol=num, size=[MAP_HALF_SIZE, MAP_HALF_SIZE, top, 1.0], userdata=heights.ravel() / top
@@ -65,10 +44,8 @@ def add_ramps(spec: mujoco.MjSpec, slope: float, roughness: float, rng: np.rando
     spec.worldbody.add_geom(name="ground", type=mujoco.mjtGeom.mjGEOM_HFIELD, hfieldname="ground", **CONTACT)
 
 
-def build_model(
-    urdf: Path, terrain: str, friction: float, step_height: float = 0.1, slope: float = 0.2, seed: int = 0
-) -> mujoco.MjModel:
-    """The robot on its terrain. friction: of every contact between the two; slope: rise over run."""
+def build_model(urdf: Path, course: Course, friction: float, seed: int = 0) -> mujoco.MjModel:
+    """The robot on its terrain. friction: of every contact between the two; seed: of bumps."""
     if not urdf.is_file():
         raise FileNotFoundError(f"no robot description '{urdf}'; give one with --urdf FILE")
     spec = mujoco.MjSpec.from_file(str(urdf))
@@ -80,17 +57,17 @@ def build_model(
     for geom in spec.geoms:
         geom.contype, geom.conaffinity = 0, 1  # with the ground only
     rng = np.random.default_rng(seed)
-    match terrain:
+    match course.name:
         case "flat":
             add_plane(spec)
         case "slope":
-            add_ramps(spec, slope, 0.0, rng)
+            add_ramps(spec, course, 0.0, rng)
         case "rough":
-            add_ramps(spec, slope, ROUGHNESS, rng)
+            add_ramps(spec, course, ROUGHNESS, rng)
         case "stairs":
-            add_stairs(spec, step_height)
+            add_stairs(spec, course)
         case _:
-            raise ValueError(f"unknown terrain '{terrain}'; known: flat, slope, rough, stairs")
+            raise ValueError(f"unknown terrain '{course.name}'; known: flat, slope, rough, stairs")
     for geom in spec.geoms:
         if geom.name.startswith("ground"):
             geom.contype, geom.conaffinity, geom.group = 1, 0, GROUND_GROUP

@@ -1,7 +1,8 @@
 """Judge policies by a fixed, seeded protocol: python legged_gym/scripts/evaluate.py --task aliengo --protocol paper
 
 Protocols: paper (errors beside the published ones), terrain (every type and level), robustness (payload, pushes,
-friction, a weak leg). `--checkpoints FILE FILE …` compares several. Writes Markdown, JSON and a figure.
+friction, a weak leg), sim2sim (what sim2sim.py measures, for `sim2sim.py --compare`). `--checkpoints FILE FILE …`
+compares several. Writes Markdown, JSON and a figure.
 """
 
 import argparse
@@ -12,12 +13,14 @@ from typing import Any
 
 import torch
 
+from legged_gym.deploy import courses
 from legged_gym.envs import task_registry
 from legged_gym.envs.base.observations import FrameLayout, configured_layout
+from legged_gym.progress import Progress
 from legged_gym.utils.evaluation_report import Results, as_json, as_markdown, best_checkpoint, draw_figure
 from legged_gym.utils.export import commit
 from legged_gym.utils.helpers import class_to_dict, get_args, get_load_path, set_seed, update_cfg_from_args, user_errors
-from legged_gym.utils.protocols import NUM_LEVELS, PROTOCOLS, prepare_config, run_protocol
+from legged_gym.utils.protocols import NUM_LEVELS, PROTOCOLS, cases, prepare_config, prepare_courses, run_protocol
 from legged_gym.utils.task_registry import experiment_root
 from legged_gym.utils.trials import SETTLE_S, EvaluationRobots, Policy
 from rsl_rl.modules import ActorCritic, HIMActorCritic
@@ -27,12 +30,23 @@ from rsl_rl.utils.config import config_keys, select_config
 
 ACTOR_INPUT_WEIGHT = "actor.0.weight"
 ROBOTS_PER_CELL_CPU = 2  # on each of the 100 tiles of the map
+TRIALS = 5  # of every robot in every case, as in the paper
 
 FLAGS = [
     {"name": "--protocol", "type": str, "default": "paper", "help": f"one of: {', '.join(PROTOCOLS)}"},
     {"name": "--checkpoints", "type": str, "nargs": "+", "help": "files to compare; default: --load_run, --checkpoint"},
-    {"name": "--trials", "type": int, "default": 5, "help": "trials of every robot in every case"},
-    {"name": "--trial_s", "type": float, "default": 10.0, "help": "longest duration of a trial [s]"},
+    {
+        "name": "--trials",
+        "type": int,
+        "help": f"of every robot in every case, default {TRIALS}; sim2sim: robots on each course, {courses.TRIALS}",
+    },
+    {"name": "--trial_s", "type": float, "default": courses.TRIAL_S, "help": "longest duration of a trial [s]"},
+    {
+        "name": "--levels",
+        "type": int,
+        "nargs": "+",
+        "help": f"difficulty, 0 to {NUM_LEVELS - 1}; default: 1 2 3 4, in protocol terrain all",
+    },
     {"name": "--out", "type": str, "help": "folder of the report; default: logs/<experiment>/evaluation"},
 ]
 
@@ -79,28 +93,55 @@ def short_names(paths: list[str]) -> list[str]:
     return [Path(path).stem if len(paths) == 1 else f"{Path(path).parent.name}/{Path(path).stem}" for path in paths]
 
 
-def prepare(args: argparse.Namespace) -> tuple[EvaluationRobots, dict[str, ActorCritic], Path]:
-    """Build the environment and load the policies, by name; the folder is where the report goes."""
+def check_args(args: argparse.Namespace) -> None:
+    """Refuse what no trial can be run with."""
     if args.protocol not in PROTOCOLS:
         raise ValueError(f"unknown protocol '{args.protocol}'; known: {', '.join(PROTOCOLS)}")
-    if args.trials < 1 or args.trial_s <= SETTLE_S:
+    if (args.trials is not None and args.trials < 1) or args.trial_s <= SETTLE_S:
         raise ValueError(f"--trials must be at least 1 and --trial_s above {SETTLE_S:g}")
+    if any(level not in range(NUM_LEVELS) for level in args.levels or ()):
+        raise ValueError(f"--levels must lie between 0 and {NUM_LEVELS - 1}")
+    if args.protocol == "sim2sim" and (args.num_envs or args.levels):
+        raise ValueError("protocol sim2sim has courses instead of levels, and --trials robots on each of them")
+
+
+def prepare(args: argparse.Namespace) -> tuple[EvaluationRobots, dict[str, ActorCritic], dict[str, str], Path]:
+    """Build the environment and load the policies, by name; then their files, by name, and the report's folder."""
+    check_args(args)
     env_cfg, train_cfg = task_registry.get_cfgs(args.task)
     prepare_config(env_cfg)
-    if args.num_envs is None and args.sim_device == "cpu":
+    if args.protocol == "sim2sim":
+        prepare_courses(env_cfg)
+        env_cfg.env.num_envs = len(courses.COURSES) * (args.trials or courses.TRIALS)
+    elif args.num_envs is None and args.sim_device == "cpu":
         env_cfg.env.num_envs = ROBOTS_PER_CELL_CPU * NUM_LEVELS * env_cfg.terrain.num_cols
     update_cfg_from_args(env_cfg, train_cfg, args)
     paths, layout = checkpoint_paths(args, train_cfg), configured_layout(env_cfg)
+    files = dict(zip(short_names(paths), paths, strict=True))
     policy_cfg = class_to_dict(train_cfg.policy)
-    policies = {
-        name: load_policy(path, policy_cfg, layout, env_cfg.env.num_actions)
-        for name, path in zip(short_names(paths), paths, strict=True)
-    }
+    policies = {name: load_policy(path, policy_cfg, layout, env_cfg.env.num_actions) for name, path in files.items()}
     longest = max(num_observations(policy, layout.num_actor) for policy in policies.values())
     env_cfg.env.temporal_steps = longest // layout.num_actor
     env, _ = task_registry.make_env(args.task, args, env_cfg, train_cfg)
     folder = Path(args.out) if args.out else experiment_root(train_cfg) / "evaluation"
-    return EvaluationRobots(env), policies, folder
+    return EvaluationRobots(env), policies, files, folder
+
+
+def describe(args: argparse.Namespace, env: Any, files: dict[str, str]) -> dict[str, Any]:
+    """The circumstances of an evaluation, for its report."""
+    about = {
+        "task": args.task,
+        "robots": env.num_envs,
+        "longest trial [s]": args.trial_s,
+        "seed": env.cfg.seed,
+        "device": str(torch.device(env.device)),
+        "commit": commit(),
+        "iterations": {name: read_checkpoint(path, "cpu").get("iter") for name, path in files.items()},
+    }
+    if args.protocol == "sim2sim":
+        trials = env.num_envs // len(courses.COURSES)
+        return about | {"settings": courses.settings(trials=trials, seconds=args.trial_s)}
+    return about | {"trials": args.trials or TRIALS}
 
 
 def write_report(protocol: str, results: Results, about: dict[str, Any], folder: Path) -> None:
@@ -115,24 +156,19 @@ def write_report(protocol: str, results: Results, about: dict[str, Any], folder:
 def evaluate(args: argparse.Namespace) -> Results:
     """Judge the policies that the command line chooses; its mistakes end the program with one sentence."""
     with user_errors():
-        robots, policies, folder = prepare(args)
+        robots, policies, files, folder = prepare(args)
     env, results = robots.env, {}
+    about = describe(args, env, files)
+    trials, levels = args.trials or TRIALS, tuple(sorted(set(args.levels or ()))) or None
     start = time.perf_counter()
+    rounds = len(policies) * len(list(cases(args.protocol))) * (1 if args.protocol == "sim2sim" else trials)
+    progress = Progress(f"Evaluating, {args.protocol}, {env.num_envs} robots", rounds)
     for name, policy in policies.items():
         set_seed(env.cfg.seed)  # every policy meets the same commands, starts and pushes
-        print(f"Evaluating {name}: {args.protocol}, {env.num_envs} robots, {args.trials} trials")
         policy_fn = acting(policy, env.num_one_step_obs, env.device)
-        results[name] = list(run_protocol(robots, policy_fn, args.protocol, args.trials, args.trial_s))
-    about = {
-        "task": args.task,
-        "robots": env.num_envs,
-        "trials": args.trials,
-        "longest trial [s]": args.trial_s,
-        "seed": env.cfg.seed,
-        "device": str(torch.device(env.device)),
-        "commit": commit(),
-        "duration [s]": round(time.perf_counter() - start),
-    }
+        measured = run_protocol(robots, policy_fn, args.protocol, trials, args.trial_s, levels, progress.add)
+        results[name] = list(measured)
+    about["duration [s]"] = round(time.perf_counter() - start)
     report = as_markdown(args.protocol, results, about)
     print(report)
     print(f"Best checkpoint: {best_checkpoint(args.protocol, results)}")

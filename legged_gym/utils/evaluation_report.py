@@ -13,7 +13,7 @@ RULES = {
     "paper": f"the lowest linear error averaged over all rows, a trial with a fall counting as {FALL_ERROR:g} m/s",
     "terrain": "the largest share of tiles that were left on the feet, averaged over all rows",
 }
-RULES["robustness"] = RULES["paper"]
+RULES["robustness"] = RULES["sim2sim"] = RULES["paper"]
 
 
 def best_checkpoint(protocol: str, results: Results) -> str:
@@ -54,15 +54,22 @@ def _finite(number: float) -> float | None:
 
 def as_markdown(protocol: str, results: Results, about: dict[str, Any]) -> str:
     """The report of one protocol."""
-    lines = [f"# Evaluation: {protocol}", "", ", ".join(f"{key} {value}" for key, value in about.items()), ""]
+    lines = [f"# Evaluation: {protocol}", "", ", ".join(f"{key} {value}" for key, value in _flat(about).items()), ""]
     if len(results) > 1:
         lines += [f"Best checkpoint: **{best_checkpoint(protocol, results)}**, by {RULES[protocol]}.", ""]
     for name, rows in results.items():
         lines += [f"## {name}", ""]
         if protocol == "terrain":
             lines += _level_table(rows)
-        lines += _paper_table(rows) if protocol == "paper" else _row_table(rows)
+        tables = {"paper": _paper_table, "sim2sim": _course_table}
+        lines += tables.get(protocol, _row_table)(rows)
     return "\n".join(lines)
+
+
+def _flat(about: dict[str, Any]) -> dict[str, Any]:
+    """Settings, which are a dict, as items of their own; without the iterations, which the checkpoints' names tell."""
+    plain = {key: value for key, value in about.items() if key not in ("settings", "iterations")}
+    return plain | about.get("settings", {})
 
 
 def _paper_table(rows: list[Row]) -> list[str]:
@@ -80,6 +87,22 @@ def _paper_table(rows: list[Row]) -> list[str]:
     return [*lines, ""]
 
 
+def _course_table(rows: list[Row]) -> list[str]:
+    """What sim2sim.py reports as well."""
+    lines = [
+        "| course | noise | no fall | linear error [m/s] | angular error [rad/s] | base height [m] | joints [rad/s] "
+        "| cost of transport |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row.terrain} | {_yes(row.noise)} | {_percent(row.success)} | {_estimate(row.lin_vel_error)} "
+            f"| {_estimate(row.ang_vel_error)} | {_estimate(row.base_height)} | {_estimate(row.joint_speed, 2)} "
+            f"| {_number(_finite(row.cost_of_transport), 2)} |"
+        )
+    return [*lines, ""]
+
+
 def _row_table(rows: list[Row]) -> list[str]:
     """All rows with all quantities."""
     lines = [
@@ -88,7 +111,7 @@ def _row_table(rows: list[Row]) -> list[str]:
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
-        level = "1–4" if row.level is None else row.level
+        level = "all" if row.level is None else row.level
         lines.append(
             f"| {row.terrain} | {level} | {row.case} | {_yes(row.noise)} | {_percent(row.success)} "
             f"| {_percent(row.crossed)} | {_estimate(row.lin_vel_error)} | {_estimate(row.ang_vel_error)} "
@@ -99,7 +122,8 @@ def _row_table(rows: list[Row]) -> list[str]:
 
 def _level_table(rows: list[Row]) -> list[str]:
     """How far up each terrain type's levels the robots get."""
-    lines = ["| terrain | noise | mean level reached (of 10) |", "| --- | --- | --- |"]
+    levels = len({row.level for row in rows})
+    lines = [f"| terrain | noise | mean level reached (of {levels}) |", "| --- | --- | --- |"]
     for terrain, noise in dict.fromkeys((row.terrain, row.noise) for row in rows):
         own = sorted((row.level, row.crossed.mean) for row in rows if (row.terrain, row.noise) == (terrain, noise))
         reached = mean_level_reached([share for _, share in own])

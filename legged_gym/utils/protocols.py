@@ -1,12 +1,14 @@
 """What evaluate.py measures: terrains, commands and conditions, and the statistics of each group of robots."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from legged_gym.deploy import courses
 from legged_gym.envs.base.commands import CommandRanges, draw_commands
 from legged_gym.utils.trials import Condition, EvaluationRobots, Policy, TrialResult
 
@@ -38,6 +40,18 @@ class CommandTest(NamedTuple):
         return draw_commands(ranges, torch.ones(num, dtype=torch.bool, device=device))[:, :3]
 
 
+class CourseTest(NamedTuple):
+    """The commands of sim2sim.py, the same on each course."""
+
+    name: str
+    seed: int
+
+    def draw(self, num: int, device: str) -> Tensor:
+        """Result: (num, 3); num: of robots, the same share on each course."""
+        commands = courses.draw_commands(num // len(courses.COURSES), self.seed)
+        return torch.tensor(np.tile(commands, (len(courses.COURSES), 1)), dtype=torch.float, device=device)
+
+
 ONE, TWO = (-1.0, 1.0), (-2.0, 2.0)
 # Sideways commands stay within the ±1 m/s of the training.
 PAPER_TESTS = (
@@ -49,6 +63,7 @@ PAPER_TESTS = (
 )
 TERRAIN_TEST = CommandTest("forward 1 m/s", vx=(1.0, 1.0))
 ROBUSTNESS_TEST = PAPER_TESTS[-1]
+COURSE_TEST = CourseTest("both ±1", courses.SEED)
 # The paper's HIM column: linear error [m/s], angular error [rad/s]; None: not published.
 PAPER_ERRORS: dict[tuple[str, str], tuple[float | None, float | None]] = {
     ("slopes", "lin ±1"): (0.073, None),
@@ -81,7 +96,13 @@ CONDITIONS = {
     "one leg at 75 %": Condition(leg_strength=0.75),
     "one leg at 50 %": Condition(leg_strength=0.5),
 }
-PROTOCOLS = ("paper", "terrain", "robustness")
+# Name: what it measures.
+PROTOCOLS = {
+    "paper": "errors beside the published ones",
+    "terrain": "every terrain type and level",
+    "robustness": "payload, pushes, friction, a weak leg",
+    "sim2sim": "the courses and commands of sim2sim.py",
+}
 
 
 class Estimate(NamedTuple):
@@ -104,6 +125,8 @@ class Row(NamedTuple):
     success: Estimate  # share of trials without a fall
     crossed: Estimate  # share of trials in which the robot left its tile on its feet
     distance: Estimate  # [m] from the start
+    base_height: Estimate  # [m] above the ground
+    joint_speed: Estimate  # [rad/s] root mean square
     cost_of_transport: float  # energy / (weight * path length), over all trials of the group
 
 
@@ -132,6 +155,42 @@ def prepare_config(env_cfg: Any) -> None:
     rand.randomize_kp = rand.randomize_kd = rand.push_robots = rand.disturbance = False
 
 
+def prepare_courses(env_cfg: Any) -> None:
+    """After `prepare_config`: the courses of sim2sim.py side by side, starts at rest in the default pose."""
+    terrain = env_cfg.terrain
+    terrain.selected, terrain.curriculum, terrain.num_rows, terrain.num_cols = True, False, 1, len(courses.COURSES)
+    shape = {"type": "course_terrain", "step_height": courses.STEP_HEIGHT, "slope": courses.SLOPE}
+    terrain.terrain_kwargs = [shape | {"course": name} for name in courses.COURSES]
+    terrain.terrain_length = terrain.terrain_width = 2 * courses.MAP_HALF_SIZE
+    terrain.horizontal_scale = courses.GRID
+    # Between the slopes and the stairs' risers, so that exactly the risers become walls.
+    terrain.slope_treshold = (courses.SLOPE + courses.STEP_HEIGHT / courses.GRID) / 2
+    env_cfg.domain_rand.randomize_initial_joint_pos = False
+
+
+def place_on_courses(robots: EvaluationRobots) -> list[Group]:
+    """Put an equal share of the robots on each course, where sim2sim.py's trials start."""
+    env = robots.env
+    trials = env.num_envs // len(courses.COURSES)
+    columns = torch.arange(env.num_envs, device=env.device) // trials
+    robots.place(torch.zeros_like(columns), columns)
+    x = np.array([courses.start_x(trial) for trial in range(trials)])
+    shapes = [courses.Course(name) for name in courses.COURSES]
+    heights = np.concatenate([shape.height(x) for shape in shapes])
+    middle_x = env.env_origins[:, 0].clone()
+    env.env_origins[:, 0] += torch.tensor(np.tile(x, len(shapes)), dtype=torch.float, device=env.device)
+    env.env_origins[:, 2] = torch.tensor(heights, dtype=torch.float, device=env.device)
+    robots.start_at_rest(courses.FOOT_HEIGHT)
+
+    def base_heights() -> Tensor:
+        x = (env.root_states[:, 0] - middle_x).cpu().numpy().reshape(len(shapes), trials)
+        ground = np.stack([shape.height(own) for shape, own in zip(shapes, x, strict=True)])
+        return env.root_states[:, 2] - torch.tensor(ground, dtype=torch.float, device=env.device).flatten()
+
+    robots.base_heights = base_heights
+    return [Group(name, None, columns == i) for i, name in enumerate(courses.COURSES)]
+
+
 def spread(robots: EvaluationRobots, levels: tuple[int, ...]) -> dict[tuple[str, int], Tensor]:
     """Place the robots evenly on all types and the given levels. Result: (type, level) to mask, (N,) bool."""
     env = robots.env
@@ -158,32 +217,51 @@ def paper_groups(members: dict[tuple[str, int], Tensor]) -> list[Group]:
 
 
 def run_protocol(
-    robots: EvaluationRobots, policy: Policy, protocol: str, num_trials: int, seconds: float
+    robots: EvaluationRobots,
+    policy: Policy,
+    protocol: str,
+    num_trials: int,
+    seconds: float,
+    levels: tuple[int, ...] | None = None,
+    on_trial: Callable[[], None] = lambda: None,
 ) -> Iterator[Row]:
-    """Measure a policy; rows come as their groups are done."""
+    """Measure a policy; rows come as their groups are done.
+
+    levels: of the tiles; None: the protocol's own. on_trial: called after every trial. On courses, where every robot
+    has a command of its own, there is one trial whatever `num_trials`.
+    """
     env = robots.env
-    if protocol == "terrain":
-        members = spread(robots, tuple(range(NUM_LEVELS)))
+    if protocol == "sim2sim":
+        groups, num_trials = place_on_courses(robots), 1
+    elif protocol == "terrain":
+        members = spread(robots, levels or tuple(range(NUM_LEVELS)))
         groups = [Group(name, level, mask) for (name, level), mask in members.items()]
     else:
-        groups = paper_groups(spread(robots, PAPER_LEVELS))
+        groups = paper_groups(spread(robots, levels or PAPER_LEVELS))
     for case, test, condition, noise in cases(protocol):
         robots.set_noise(noise)
         robots.set_condition(condition)
-        results = [
-            robots.run_trial(policy, test.draw(env.num_envs, env.device), seconds, condition.push_speed)
-            for _ in range(num_trials)
-        ]
+        results = []
+        for _ in range(num_trials):
+            commands = test.draw(env.num_envs, env.device)
+            results.append(
+                robots.run_trial(policy, commands, seconds, condition.push_speed, stay=protocol != "sim2sim")
+            )
+            on_trial()
         yield from rows(results, groups, case, noise, weight=GRAVITY * (robots.mass + condition.payload))
 
 
-def cases(protocol: str) -> Iterator[tuple[str, CommandTest, Condition, bool]]:
+def cases(protocol: str) -> Iterator[tuple[str, CommandTest | CourseTest, Condition, bool]]:
     """What a protocol runs: name, commands, condition, and whether observations are noisy."""
     if protocol == "robustness":
         for name, condition in CONDITIONS.items():
             yield name, ROBUSTNESS_TEST, condition, True
         return
     for noise in (False, True):
+        if protocol == "sim2sim":
+            # the simulator averages the robot's friction with the ground's 1.0
+            yield COURSE_TEST.name, COURSE_TEST, Condition(friction=2 * courses.FRICTION - 1.0), noise
+            continue
         for test in PAPER_TESTS if protocol == "paper" else (TERRAIN_TEST,):
             yield test.name, test, Condition(), noise
 
@@ -204,6 +282,8 @@ def rows(results: list[TrialResult], groups: list[Group], case: str, noise: bool
             success=estimate(1.0 - own.fell),
             crossed=estimate(own.crossed),
             distance=estimate(own.distance),
+            base_height=estimate(own.base_height),
+            joint_speed=estimate(own.joint_speed),
             cost_of_transport=(own.energy.sum() / (weight * own.path_length.sum())).item(),
         )
 
@@ -220,7 +300,7 @@ def estimate(values: Tensor) -> Estimate:
 def mean_level_reached(crossed_by_level: list[float]) -> float:
     """How many levels a robot passes on average if it goes on to the next after each tile it leaves on its feet.
 
-    crossed_by_level: share of robots that leave the tile of each level, from level 0 up.
+    crossed_by_level: share of robots that leave the tile of each level, from the lowest up.
     """
     passed, total = 1.0, 0.0
     for share in crossed_by_level:

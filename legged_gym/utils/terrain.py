@@ -10,6 +10,7 @@ import numpy as np
 
 from isaacgym import terrain_utils
 from isaacgym.terrain_utils import SubTerrain
+from legged_gym.deploy.courses import Course
 
 PLATFORM_SIZE = 3.0  # [m] flat square in the middle of a tile
 WIDE_PLATFORM_SIZE = 4.0  # [m] the same on stepping stones and in pits
@@ -100,6 +101,15 @@ def pit_terrain(terrain: SubTerrain, depth: float, platform_size: float = 1.0) -
     return terrain
 
 
+def course_terrain(terrain: SubTerrain, course: str, step_height: float, slope: float) -> SubTerrain:
+    """Ground of legged_gym/deploy/courses.py; the middle of the course lies on the tile's middle."""
+    along_x = Course(course, step_height, slope).samples()
+    skip = len(along_x) // 2 - terrain.width // 2
+    heights = np.rint(along_x[skip : skip + terrain.width] / terrain.vertical_scale)
+    terrain.height_field_raw[:] = heights.astype(np.int16)[:, None]
+    return terrain
+
+
 def _centre_square(heights: np.ndarray, half_side: int) -> tuple[slice, slice]:
     """Index of the square of 2 * half_side samples in the middle of a tile, cut at the tile's edge."""
     return tuple(slice(max(n // 2 - half_side, 0), n // 2 + half_side) for n in heights.shape)
@@ -134,6 +144,7 @@ SELECTABLE = {
         terrain_utils.stepping_stones_terrain,
         gap_terrain,
         pit_terrain,
+        course_terrain,
     )
 }
 
@@ -202,9 +213,12 @@ class Terrain:
             self._add(row, col, choice=random.random(), difficulty=random.choice(RANDOM_DIFFICULTIES))
 
     def selected_terrain(self) -> None:
-        """Every tile is of the type and has the arguments in `terrain_kwargs`."""
-        name, function, arguments = _selected_type(self.cfg.terrain_kwargs)
+        """Every tile is of the type and has the arguments in `terrain_kwargs`; of a list, columns take one each."""
+        wishes = self.cfg.terrain_kwargs
+        wishes = wishes if isinstance(wishes, list) else [wishes]
+        selected = [_selected_type(wish) for wish in wishes]
         for row, col in np.ndindex(self.tile_types.shape):
+            name, function, arguments = selected[col % len(selected)]
             tile = self._flat_tile()
             function(tile, **arguments)
             self.add_terrain_to_map(tile, row, col, name)

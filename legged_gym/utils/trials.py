@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from isaacgym import gymtorch
+from legged_gym.deploy.courses import SETTLE_S
 
-SETTLE_S = 1.0  # [s] at the start of a trial that errors leave out: the robot lands and speeds up
 PUSH_INTERVAL_S = 3.0  # [s]
 CHECK_STEPS = 25  # how often the host asks whether anyone is still running
 
@@ -35,6 +35,8 @@ class TrialResult(NamedTuple):
     distance: Tensor  # [m] from its start, in a straight line, at the end
     path_length: Tensor  # [m]
     energy: Tensor  # [J] sum of |power| dt over the joints
+    base_height: Tensor  # [m] mean of the base above the ground; NaN: never measured
+    joint_speed: Tensor  # [rad/s] root mean square over joints and time; NaN: never measured
 
 
 class EvaluationRobots:
@@ -50,6 +52,8 @@ class EvaluationRobots:
             env.gym.get_actor_rigid_body_properties(handle, actor)
             for handle, actor in zip(env.envs, env.actor_handles, strict=True)
         ]
+        self.base_heights: Callable[[], Tensor] = env._get_base_heights  # [m] above the ground, (N,)
+        self.start_height: float | None = None  # [m] of the base above its origin; None: as in training
         self._base_mass = bodies[0][0].mass
         self.mass = sum(body.mass for body in bodies[0])  # [kg] of a robot without payload
 
@@ -58,6 +62,28 @@ class EvaluationRobots:
         env = self.env
         env.terrain_levels[:], env.terrain_types[:] = levels, columns
         env.env_origins[:] = env.terrain_origins[levels, columns]
+
+    def start_at_rest(self, foot_height: float) -> None:
+        """From now on let trials start at rest exactly above the origins, the lowest link's frame at `foot_height`.
+
+        Joints start in the default pose if the config does not randomise them.
+        """
+        env = self.env
+        env.reset_idx(self._all_ids)
+        env.step(torch.zeros(env.num_envs, env.num_actions, device=env.device))  # in the air; brings up all bodies
+        lowest = env.body_states[0, :, 2].min()
+        self.start_height = foot_height + (env.root_states[0, 2] - lowest).item()
+
+    def _reset(self) -> None:
+        """Start a new episode everywhere."""
+        env = self.env
+        env.reset_idx(self._all_ids)
+        if self.start_height is not None:
+            env.root_states[:] = env.base_init_state
+            env.root_states[:, :3] = env.env_origins
+            env.root_states[:, 2] += self.start_height
+            env.root_states[:, 7:13] = 0.0
+            env.gym.set_actor_root_state_tensor(env.sim, gymtorch.unwrap_tensor(env.root_states))
 
     def set_noise(self, enabled: bool) -> None:
         """Switch the observation noise. (The noise scales change, not the flag, which a CUDA graph would not see.)"""
@@ -89,7 +115,9 @@ class EvaluationRobots:
             env.gym.set_actor_rigid_body_properties(handle, actor, bodies, recomputeInertia=True)
 
     @torch.inference_mode()
-    def run_trial(self, policy: Policy, commands: Tensor, seconds: float, push_speed: float = 0.0) -> TrialResult:
+    def run_trial(
+        self, policy: Policy, commands: Tensor, seconds: float, push_speed: float = 0.0, stay: bool = True
+    ) -> TrialResult:
         """One trial of every robot.
 
         Args:
@@ -97,15 +125,17 @@ class EvaluationRobots:
             commands: vx, vy [m/s], yaw rate [rad/s], base frame, (N, 3).
             seconds: longest duration.
             push_speed: [m/s] of the pushes.
+            stay: a robot's trial ends where its tile does.
         """
         env = self.env
-        env.reset_idx(self._all_ids)
+        self._reset()
         env.commands[:, :3] = commands
         obs = env.step(torch.zeros(env.num_envs, env.num_actions, device=env.device)).obs
         start = env.root_states[:, :2].clone()
         running = torch.ones_like(env.reset_buf)
         fell, crossed = torch.zeros_like(running), torch.zeros_like(running)
-        lin_sum, ang_sum, measured, path_length, distance, energy = torch.zeros(6, env.num_envs, device=env.device)
+        lin_sum, ang_sum, height_sum, square_sum, measured = torch.zeros(5, env.num_envs, device=env.device)
+        path_length, distance, energy = torch.zeros(3, env.num_envs, device=env.device)
         position = start.clone()
         for step in range(1, round(seconds / env.dt) + 1):
             if push_speed and step % round(PUSH_INTERVAL_S / env.dt) == 0:
@@ -120,16 +150,28 @@ class EvaluationRobots:
             counted = running & (step * env.dt > SETTLE_S)
             lin_sum += torch.where(counted, lin_error, 0.0)
             ang_sum += torch.where(counted, ang_error, 0.0)
+            height_sum += torch.where(counted, self.base_heights(), 0.0)
+            square_sum += torch.where(counted, env.dof_vel.square().mean(dim=1), 0.0)
             measured += counted
             energy += torch.where(running, (env.torques * env.dof_vel).abs().sum(dim=1) * env.dt, 0.0)
             distance = torch.where(running, (position - start).norm(dim=1), distance)
-            left = running & self._off_tile(position)
+            left = running & self._off_tile(position) & stay
             crossed |= left
             running &= ~left
             env.commands[:, :3] = torch.where(running[:, None], commands, 0.0)  # whoever is done stands still
             if step % CHECK_STEPS == 0 and not running.any():
                 break
-        return TrialResult(lin_sum / measured, ang_sum / measured, fell, crossed, distance, path_length, energy)
+        return TrialResult(
+            lin_sum / measured,
+            ang_sum / measured,
+            fell,
+            crossed,
+            distance,
+            path_length,
+            energy,
+            height_sum / measured,
+            (square_sum / measured).sqrt(),
+        )
 
     def _move_on(self, position: Tensor, path_length: Tensor, running: Tensor) -> None:
         """Add the running robots' last step to their paths. position: before the step; updated in place, (N, 2)."""

@@ -57,6 +57,9 @@ class ScriptedEnv:
         self.gym = SimpleNamespace(get_actor_rigid_body_properties=lambda env, actor: [SimpleNamespace(mass=25.0)])
         self.envs = self.actor_handles = list(range(n))
 
+    def _get_base_heights(self) -> torch.Tensor:
+        return 0.3 + 0.1 * self.speeds
+
     def reset_idx(self, env_ids: torch.Tensor) -> None:
         self.root_states[env_ids, :2] = self.env_origins[env_ids, :2]
         self.steps = -1  # the step that run_trial takes after a reset does not count
@@ -85,6 +88,8 @@ def test_trial_measures_what_the_script_of_the_robots_says() -> None:
     np.testing.assert_allclose(result.path_length, result.distance, atol=1e-4)
     power = 3.0 * 1.0 + 2.0 * 5.0  # [W]
     np.testing.assert_allclose(result.energy[[0, 2, 3]], [power * 3.0, power * 0.58, power * 1.48], rtol=1e-4)
+    np.testing.assert_allclose(result.base_height, [0.35, 0.5, nan, 0.45], atol=TOLERANCE)
+    np.testing.assert_allclose(result.joint_speed[[0, 1, 3]], [math.sqrt((1 + 25) / 2)] * 3, rtol=1e-5)
     # whoever is done is told to stand still
     assert env.commands[0, :3].tolist() == [1.0, 0.0, 0.5] and (env.commands[1:, :3] == 0).all()
 
@@ -198,7 +203,8 @@ def test_rows_pool_energy_and_count_falls() -> None:
     def trial(fell: list[float], energy: list[float]) -> TrialResult:
         zero = torch.zeros(3)
         fallen = torch.tensor(fell).bool()
-        return TrialResult(zero, zero, fallen, ~fallen, zero, torch.tensor([2.0, 3.0, 5.0]), torch.tensor(energy))
+        paths = torch.tensor([2.0, 3.0, 5.0])
+        return TrialResult(zero, zero, fallen, ~fallen, zero, paths, torch.tensor(energy), zero, zero)
 
     groups = [SimpleNamespace(terrain="slopes", level=2, mask=torch.tensor([True, False, True]))]
     unpacked = [(group.terrain, group.level, group.mask) for group in groups]
@@ -215,7 +221,7 @@ def test_mean_level_reached_multiplies_the_levels_passed() -> None:
 def row_of(success: float, lin_vel_error: float, crossed: float) -> Row:
     zero = Estimate(0.0, 0.0)
     lin, safe, over = (Estimate(value, 0.1) for value in (lin_vel_error, success, crossed))
-    return Row("slopes", None, "lin", True, 5, lin, zero, safe, over, zero, cost_of_transport=0.0)
+    return Row("slopes", None, "lin", True, 5, lin, zero, safe, over, zero, zero, zero, cost_of_transport=0.0)
 
 
 def test_best_checkpoint_neither_falls_nor_stands_still() -> None:
@@ -267,22 +273,24 @@ def test_script_compares_checkpoints_and_writes_its_report(flat_env: Any, tmp_pa
     for steps in (6, 10):
         files.append(str(tmp_path / f"model_{steps}.pt"))
         write_checkpoint(files[-1], {"model_state_dict": make_policy(flat_env, steps).state_dict(), "iter": steps})
-    flags = ["--num_envs", "100", "--trials", "1", "--trial_s", "1.2", "--protocol", "terrain"]
+    flags = ["--num_envs", "60", "--trials", "1", "--trial_s", "1.2", "--protocol", "terrain", "--levels", "7", "2"]
     results = evaluate(evaluation_args(*flags, "--checkpoints", *files, "--out", str(tmp_path / "out")))
     report = json.loads((tmp_path / "out" / "terrain.json").read_text(encoding="utf-8"))
     assert report["best"] in results and len(report["results"]) == 2
     first, *rest = next(iter(report["results"].values()))
-    assert len(rest) == 2 * 5 * 10 - 1 and 0.0 <= first["success"]["mean"] <= 1.0
+    assert len(rest) == 2 * 5 * 2 - 1 and first["level"] == 2 and 0.0 <= first["success"]["mean"] <= 1.0
     text = (tmp_path / "out" / "terrain.md").read_text(encoding="utf-8")
-    assert "| stairs_up | yes |" in text and "mean level reached" in text
+    assert "| stairs_up | yes |" in text and "mean level reached (of 2)" in text
     assert (tmp_path / "out" / "terrain.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--protocol", "moon"], "unknown protocol 'moon'; known: paper, terrain, robustness"),
+        (["--protocol", "moon"], "unknown protocol 'moon'; known: paper, terrain, robustness, sim2sim"),
         (["--trials", "0"], "--trials must be at least 1"),
+        (["--levels", "3", "10"], "--levels must lie between 0 and 9"),
+        (["--protocol", "sim2sim", "--levels", "3"], "has courses instead of levels"),
         (["--checkpoints", "none.pt"], "no checkpoint"),
     ],
 )

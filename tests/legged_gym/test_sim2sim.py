@@ -1,6 +1,7 @@
 """sim2sim: its terrain, sensors and joint controllers, checked by hand, by rays and with scipy."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -16,13 +17,16 @@ from test_export import make_policy
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.deploy.controller import PolicyController
-from legged_gym.deploy.mujoco_world import FLIGHT, PLATEAU, SIM_DT, build_model, ground_height
-from legged_gym.scripts.sim2sim import NOISE, Conditions, Robot, get_args, joint_names, prepare, run_trials, sim2sim
+from legged_gym.deploy.courses import FLIGHT, PLATEAU, Course
+from legged_gym.deploy.mujoco_robot import NOISE, Conditions, Robot, joint_names
+from legged_gym.deploy.mujoco_world import SIM_DT, build_model, ground_height
+from legged_gym.scripts.sim2sim import estimate, get_args, prepare, run_trials, sim2sim
 from legged_gym.utils.export import export_policy
 
 TOLERANCE = 1e-6  # float32 of the controller against MuJoCo's float64
 URDF = Path(LEGGED_GYM_ROOT_DIR, "resources", "robots", "aliengo", "urdf", "aliengo.urdf")
-EXACT = Conditions(latency_s=0.0, noise=0.0)
+EXACT = Conditions(latency_s=(0.0, 0.0), noise=0.0)
+FLAT = Course("flat")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +42,7 @@ def standing_policy(flat_env: Any, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def make_robot(policy: Path, terrain: str = "flat", conditions: Conditions = EXACT, **options: float) -> Robot:
-    model = build_model(URDF, terrain, friction=0.8, **options)
+    model = build_model(URDF, Course(terrain, **options), friction=0.8)
     return Robot(model, PolicyController(policy, joint_order=joint_names(model)), conditions)
 
 
@@ -53,7 +57,7 @@ def make_robot(policy: Path, terrain: str = "flat", conditions: Conditions = EXA
     ],
 )
 def test_rays_hit_the_ground_where_it_should_be(terrain: str, options: dict, heights: dict[float, float]) -> None:
-    model = build_model(URDF, terrain, friction=0.8, **options)
+    model = build_model(URDF, Course(terrain, **options), friction=0.8)
     data = mujoco.MjData(model)
     mujoco.mj_kinematics(model, data)
     groups, hit = np.array([0, 1, 0, 0, 0, 0], np.uint8), np.zeros(1, np.int32)
@@ -78,7 +82,7 @@ def test_robot_stands_with_its_weight_on_its_feet(standing_policy: Path) -> None
             carried[-1] += force[0]  # the normal is vertical on a plane
             touching.update(robot.model.body(body).name for body in robot.model.geom_bodyid[contact.geom])
 
-    (trial,) = run_trials(robot, 1, seconds=3.0, seed=0, command=(0.0, 0.0, 0.0), on_step=weigh)
+    (trial,) = run_trials(robot, FLAT, 1, seconds=3.0, seed=0, command=(0.0, 0.0, 0.0), on_step=weigh)
     assert not trial.fell and trial.lin_vel_error < 0.05 and trial.ang_vel_error < 0.05
     # It sways a little, so the mean of two seconds counts.
     assert np.mean(carried[50:]) == pytest.approx(total * 9.81, rel=0.01)
@@ -104,6 +108,18 @@ def test_high_starts_are_on_top_of_the_terrain(standing_policy: Path, terrain: s
     assert height + 0.35 < robot.data.qpos[2] < height + 0.45  # Aliengo's default pose is about 0.38 m tall
 
 
+def trunk_com() -> np.ndarray:
+    """Centre of mass of the trunk with all that is fixed to it, base frame, from the published numbers."""
+    reference = json.loads(Path(LEGGED_GYM_ROOT_DIR, "tests/reference/robots/aliengo.json").read_text())
+    offsets = {"trunk": np.zeros(3)}  # of links fixed to the trunk; no joint between them turns
+    for joint in reference["joints"]:
+        if joint["type"] == "fixed" and joint["parent"] == "trunk":
+            offsets[joint["child"]] = np.array(joint["xyz"])
+    masses = np.array([reference["links"][name]["mass"] for name in offsets])
+    coms = [offset + reference["links"][name]["com_xyz"] for name, offset in offsets.items()]
+    return masses @ coms / masses.sum()
+
+
 def test_sensors_agree_with_scipy_on_a_moving_robot(standing_policy: Path) -> None:
     robot = make_robot(standing_policy)
     robot.reset(0.0)
@@ -112,7 +128,9 @@ def test_sensors_agree_with_scipy_on_a_moving_robot(standing_policy: Path) -> No
     robot.data.qpos[3:7] = w, x, y, z
     robot.data.qvel[:] = np.arange(1, 19) / 7
     mujoco.mj_forward(robot.model, robot.data)
-    np.testing.assert_allclose(robot.base_lin_vel(), attitude.inv().apply(np.array([1, 2, 3]) / 7), atol=TOLERANCE)
+    velocity_b, omega = attitude.inv().apply(np.array([1, 2, 3]) / 7), np.array([4, 5, 6]) / 7
+    own = velocity_b + np.cross(omega, trunk_com())
+    np.testing.assert_allclose(robot.base_lin_vel(), own, atol=TOLERANCE)
     readings = robot.readings(np.random.default_rng(0))
     velocity = np.zeros(6)  # rotation, then translation, in the body's own frame
     mujoco.mj_objectVelocity(robot.model, robot.data, mujoco.mjtObj.mjOBJ_XBODY, 1, velocity, 1)
@@ -121,7 +139,7 @@ def test_sensors_agree_with_scipy_on_a_moving_robot(standing_policy: Path) -> No
 
 
 def test_noise_stays_within_its_half_widths_and_fills_them(standing_policy: Path) -> None:
-    noisy = make_robot(standing_policy, conditions=Conditions(latency_s=0.0, noise=2.0))
+    noisy = make_robot(standing_policy, conditions=Conditions(latency_s=(0.0, 0.0), noise=2.0))
     noisy.reset(0.0)
     rng = np.random.default_rng(1)
     draws = [noisy.readings(rng)["joint_vel"] for _ in range(200)]  # the robot is at rest
@@ -142,7 +160,7 @@ def test_torques_are_those_of_the_pd_law_within_the_limits(standing_policy: Path
 
 
 def test_targets_reach_the_joints_after_the_latency(standing_policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    robot = make_robot(standing_policy, conditions=Conditions(latency_s=0.026, noise=0.0))
+    robot = make_robot(standing_policy, conditions=Conditions(latency_s=(0.026, 0.026), noise=0.0))
     robot.reset(0.0)
     asked = [np.full(12, 0.01 * (i + 1), np.float32) for i in range(4)]
     answers, used = iter(asked), []
@@ -156,13 +174,65 @@ def test_targets_reach_the_joints_after_the_latency(standing_policy: Path, monke
     assert SIM_DT == 0.002 and used == pytest.approx(expected, abs=TOLERANCE)
 
 
+def test_latencies_are_drawn_between_the_bounds(standing_policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    robot = make_robot(standing_policy, conditions=Conditions(latency_s=(0.0, 0.015), noise=0.0))
+    robot.reset(0.0)
+    used: list[float] = []
+    asked = iter(np.full(12, i + 1.0) for i in range(300))
+    monkeypatch.setattr(robot.controller, "step", lambda *args, **kwargs: next(asked))
+    monkeypatch.setattr(robot, "pd_torques", lambda targets: used.append(targets[0]) or np.zeros(12))
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        robot.control_step((0.0, 0.0, 0.0), rng)
+    delays = [used.index(i + 1.0) - 10 * i for i in range(300)]  # steps of 2 ms
+    assert min(delays) == 0 and max(delays) in (7, 8) and np.mean(delays) == pytest.approx(3.75, abs=0.5)
+
+
 def test_script_reports_and_writes_json(standing_policy: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     flags = ["--policy", str(standing_policy), "--headless", "--trials", "2", "--seconds", "2", "--terrain", "rough"]
-    result = sim2sim(get_args([*flags, "--command", "0.5", "0", "0", "--json", str(report)]))
-    written = json.loads(report.read_text())
-    assert written["summary"] == result and len(written["trials"]) == 2 and result["falls"] == 0
-    assert result["lin_vel_error"] == pytest.approx(0.5, abs=0.05)  # it stands still
+    result = sim2sim(get_args([*flags, "--command", "0.5", "0", "0", "--json", str(report)]))["rough"]
+    written = json.loads(report.read_text())["terrains"]["rough"]
+    assert written["summary"] == result and len(written["trials"]) == 2 and result["success"]["mean"] == 1.0
+    assert result["lin_vel_error"]["mean"] == pytest.approx(0.5, abs=0.05)  # it stands still
+
+
+def test_estimates_are_means_with_95_percent_intervals() -> None:
+    result = estimate([1.0, math.nan, 2.0, 6.0])
+    assert result == {"mean": 3.0, "half_width": pytest.approx(1.96 * math.sqrt(7.0) / math.sqrt(3))}
+    assert estimate([math.nan]) == {"mean": None, "half_width": None}
+
+
+def film(policy: Path, path: Path, **environment: str) -> subprocess.CompletedProcess:
+    """A film of one second, made by a process without a display."""
+    own = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL")}
+    script = Path(LEGGED_GYM_ROOT_DIR, "legged_gym", "scripts", "sim2sim.py")
+    flags = ["--policy", str(policy), "--terrain", "stairs", "--trials", "1", "--seconds", "1.1", "--video", str(path)]
+    return subprocess.run(
+        [sys.executable, str(script), *flags],
+        env=own | {"PYTHONPATH": LEGGED_GYM_ROOT_DIR} | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_films_need_no_display(standing_policy: Path, tmp_path: Path) -> None:
+    iio = pytest.importorskip("imageio", reason="the video needs imageio[ffmpeg]")
+    pytest.importorskip("imageio_ffmpeg", reason="the video needs imageio[ffmpeg]")
+    result = film(standing_policy, tmp_path / "film.mp4")
+    if "no OpenGL" in result.stderr:
+        pytest.skip("no OpenGL library on this machine")
+    assert result.returncode == 0, result.stderr
+    frames = np.array([frame for frame in iio.get_reader(tmp_path / "film.mp4")])  # noqa: C416  its length hint is infinite
+    assert frames.shape == (28, 480, 640, 3)  # 55 control steps, every other one
+    assert frames[-1].std() > 10 and (frames[-1] != frames[0]).any()
+
+
+def test_without_opengl_a_film_ends_in_one_sentence(standing_policy: Path, tmp_path: Path) -> None:
+    result = film(standing_policy, tmp_path / "film.mp4", MUJOCO_GL="disable")
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+    assert "error: no OpenGL to film with: install Mesa" in result.stderr or "no encoder" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -172,6 +242,7 @@ def test_script_reports_and_writes_json(standing_policy: Path, tmp_path: Path) -
         (["--trials", "0"], "--trials must be at least 1"),
         (["--urdf", "none.urdf"], "no robot description 'none.urdf'"),
         (["--policy", "none.onnx"], "no policy 'none.onnx'"),
+        (["--latency", "0.02", "0.01"], "--latency two rising numbers"),
     ],
 )
 def test_mistakes_are_one_sentence(standing_policy: Path, flags: list[str], message: str) -> None:

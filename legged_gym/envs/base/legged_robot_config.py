@@ -32,7 +32,8 @@ class LeggedRobotCfg(BaseConfig):
         base_height_points_x = [-0.15, -0.1, -0.05, 0.0, 0.05, 0.1, 0.15]
         base_height_points_y = [-0.2, -0.15, -0.1, -0.05, 0.0, 0.05, 0.1, 0.15, 0.2]
         selected = False  # every tile of the one type in terrain_kwargs
-        terrain_kwargs = None  # e.g. {"type": "pyramid_stairs_terrain", "step_width": 0.3, "step_height": 0.1}
+        # e.g. {"type": "pyramid_stairs_terrain", "step_width": 0.3, "step_height": 0.1}; a list: one per column
+        terrain_kwargs = None
         max_init_terrain_level = 5  # with a curriculum, robots start at a random level up to this one
         terrain_length = 8.0  # [m] of a tile along x
         terrain_width = 8.0  # [m] of a tile along y

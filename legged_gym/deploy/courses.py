@@ -1,0 +1,88 @@
+"""Where and how evaluate.py and sim2sim.py run the same trials, so that their numbers can stand side by side.
+
+A course is 60 m long and wide; its ground changes along x only, and x = y = 0 is in the middle. Needs numpy only.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+COURSES = ("flat", "slope", "stairs")
+PLATEAU, FLIGHT = 3.0, 2.4  # [m] lengths along x of level ground and of what joins it
+STEP_WIDTH = 0.30  # [m] of a tread
+STEP_HEIGHT = 0.1  # [m] of stairs, unless asked otherwise
+SLOPE = 0.2  # rise over run of slopes, unless asked otherwise
+MAP_HALF_SIZE = 30.0  # [m]
+GRID = 0.1  # [m] between samples of the ground where a simulator wants them
+STARTS_X = (0.0, PLATEAU + FLIGHT)  # [m] trials start in turn in the middle of a low and of a high plateau
+FOOT_HEIGHT = 0.05  # [m] of the lowest link's frame, a foot's centre, above the ground at the start
+
+TRIALS, TRIAL_S, SEED = 50, 10.0, 1  # number on each course, [s] of one, unless asked otherwise
+SETTLE_S = 1.0  # [s] at the start of a trial that errors leave out: the robot lands and speeds up
+FRICTION = 0.8  # of a contact
+LATENCY_S = (0.0, 0.015)  # from readings to new joint targets; drawn anew in every control period
+MAX_SPEED = 1.0  # [m/s], [rad/s] bound of vx, vy and the yaw rate of commands
+SMALL_COMMAND = 0.2  # [m/s] slower commands mean "stand still"
+FALL_FORCE = 1.0  # [N] on the trunk that counts as a fall
+
+
+class Course(NamedTuple):
+    """The shape of the ground."""
+
+    name: str  # flat, slope, stairs; rough: a slope without its bumps, which are sim2sim.py's own
+    step_height: float = STEP_HEIGHT
+    slope: float = SLOPE
+
+    def height(self, x: ArrayLike) -> Array:
+        """Height [m] over x [m]: low and high plateaus in turn, joined by flights of stairs or by ramps."""
+        half_period = PLATEAU + FLIGHT
+        # distance from the middle of the nearest low plateau, 0 to half_period
+        offset = np.abs((np.asarray(x, float) + half_period) % (2 * half_period) - half_period)
+        climbed = np.clip(offset - PLATEAU / 2, 0.0, FLIGHT)  # [m] of the flight that are behind us
+        match self.name:
+            case "flat":
+                return np.zeros_like(climbed)
+            case "slope" | "rough":
+                return self.slope * climbed
+            case "stairs":
+                return self.step_height * np.ceil(np.round(climbed / STEP_WIDTH, 6))
+            case _:
+                raise ValueError(f"unknown terrain '{self.name}'; known: flat, slope, rough, stairs")
+
+    def samples(self) -> Array:
+        """Heights [m] every GRID from -MAP_HALF_SIZE to MAP_HALF_SIZE; the one on a stair's edge is the upper tread's.
+
+        Walls between samples of different treads, drawn at the upper sample, are then where the stairs' risers are.
+        """
+        x = np.linspace(-MAP_HALF_SIZE, MAP_HALF_SIZE, round(2 * MAP_HALF_SIZE / GRID) + 1)
+        edge = GRID / 4 if self.name == "stairs" else 0.0
+        return np.maximum(self.height(x - edge), self.height(x + edge))
+
+
+def draw_commands(num: int, seed: int) -> Array:
+    """Commands of trials 0, 1, …: vx, vy [m/s], yaw rate [rad/s], (num, 3). More trials begin with the same ones."""
+    commands = np.random.default_rng(seed).uniform(-MAX_SPEED, MAX_SPEED, (num, 3))
+    commands[np.hypot(commands[:, 0], commands[:, 1]) <= SMALL_COMMAND, :2] = 0.0
+    return commands
+
+
+def start_x(trial: int) -> float:
+    """Where a trial starts [m]."""
+    return STARTS_X[trial % len(STARTS_X)]
+
+
+def settings(**changed: Any) -> dict[str, Any]:
+    """All that two simulators must agree on for their errors to be comparable."""
+    return {
+        "trials": TRIALS,
+        "seconds": TRIAL_S,
+        "seed": SEED,
+        "friction": FRICTION,
+        "latency": list(LATENCY_S),
+        "step_height": STEP_HEIGHT,
+        "slope": SLOPE,
+        "command": None,  # those of draw_commands
+    } | changed

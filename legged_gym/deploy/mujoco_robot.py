@@ -1,0 +1,115 @@
+"""A robot in plain C MuJoCo with an exported policy in command: sensors, latency, joint controllers, falls."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+
+from legged_gym.deploy import courses
+from legged_gym.deploy.controller import PolicyController, gravity_in_base
+from legged_gym.deploy.courses import Array
+from legged_gym.deploy.mujoco_world import SIM_DT, ground_height
+
+# Half-widths of the sensors' uniform noise at factor 1: those of the training (legged_gym/deploy/README.md).
+NOISE = {"base_ang_vel": 0.2, "projected_gravity": 0.05, "joint_pos": 0.01, "joint_vel": 1.5}
+
+
+class Conditions(NamedTuple):
+    """What stands between the policy and the robot."""
+
+    latency_s: tuple[float, float] = courses.LATENCY_S  # from readings to new joint targets; drawn in every period
+    noise: float = 1.0  # factor on NOISE
+
+
+class Robot:
+    """A model with a policy in command."""
+
+    def __init__(self, model: mujoco.MjModel, controller: PolicyController, conditions: Conditions) -> None:
+        """controller: built with joint_order=joint_names(model)."""
+        self.model, self.data = model, mujoco.MjData(model)
+        self.controller, self.conditions = controller, conditions
+        self.substeps = round(controller.control_period_s / SIM_DT)
+        self._weight = model.body_mass.sum() * np.linalg.norm(model.opt.gravity)
+        self._trunk_mask = model.body_weldid == model.body_weldid[1]  # bodies welded to the free one
+        self._base_com = self._welded_com()
+
+    def _welded_com(self) -> Array:
+        """Centre of mass of the base and all that is welded to it, base frame [m], (3,)."""
+        mujoco.mj_kinematics(self.model, self.data)  # of the model's own pose, in which the base is level
+        masses = self.model.body_mass[self._trunk_mask]
+        return masses @ self.data.xipos[self._trunk_mask] / masses.sum() - self.data.xpos[1]
+
+    def reset(self, x: float) -> None:
+        """Stand at rest in the default pose above the ground at (x, 0), facing +x."""
+        mujoco.mj_resetData(self.model, self.data)
+        self.data.qpos[7:] = self.controller.default_joint_pos
+        self.data.qpos[0] = x
+        mujoco.mj_kinematics(self.model, self.data)
+        ground = ground_height(self.model, self.data, x)
+        self.data.qpos[2] = ground + courses.FOOT_HEIGHT - self.data.xpos[1:, 2].min()
+        mujoco.mj_forward(self.model, self.data)
+        self.controller.reset()
+        self._targets = self.controller.default_joint_pos.astype(np.float64)
+        self._pending: deque[tuple[int, Array]] = deque()  # (simulation step at which they take effect, joint targets)
+        self._step_count = 0
+        self.energy = 0.0  # [J] sum of |power| since the reset
+
+    def readings(self, rng: np.random.Generator) -> dict[str, Array]:
+        """What the sensors say: arguments of PolicyController.step but the command."""
+        w, x, y, z = self.data.qpos[3:7]
+        exact = {
+            # A free joint's angular velocity is in the body frame.
+            "base_ang_vel": self.data.qvel[3:6],
+            "projected_gravity": gravity_in_base((x, y, z, w)),
+            "joint_pos": self.data.qpos[7:],
+            "joint_vel": self.data.qvel[6:],
+        }
+        noise = self.conditions.noise
+        return {
+            name: value + noise * rng.uniform(-NOISE[name], NOISE[name], len(value)) for name, value in exact.items()
+        }
+
+    def control_step(self, command: Sequence[float], rng: np.random.Generator) -> None:
+        """One period of the policy; its targets reach the joints after the latency, in the order they were sent."""
+        targets = self.controller.step(command, **self.readings(rng))
+        delay = round(rng.uniform(*self.conditions.latency_s) / SIM_DT)
+        self._pending.append((self._step_count + delay, targets.astype(np.float64)))
+        for _ in range(self.substeps):
+            while self._pending and self._pending[0][0] <= self._step_count:
+                self._targets = self._pending.popleft()[1]
+            self.data.qfrc_applied[6:] = torques = self.pd_torques(self._targets)
+            self.energy += np.abs(torques * self.data.qvel[6:]).sum() * SIM_DT
+            mujoco.mj_step(self.model, self.data)
+            self._step_count += 1
+
+    def pd_torques(self, targets: Array) -> Array:
+        """Torques [N·m] of the joint controllers, within the motors' limits."""
+        control, data = self.controller, self.data
+        torques = control.kp * (targets - data.qpos[7:]) - control.kd * data.qvel[6:]
+        return np.clip(torques, -control.torque_limits, control.torque_limits)
+
+    def base_lin_vel(self) -> Array:
+        """Velocity of the base's centre of mass, as Isaac Gym counts it [m/s], base frame, (3,)."""
+        origin_b, inverse = np.zeros(3), np.zeros(4)
+        mujoco.mju_negQuat(inverse, self.data.qpos[3:7])
+        mujoco.mju_rotVecQuat(origin_b, self.data.qvel[0:3], inverse)
+        return origin_b + np.cross(self.data.qvel[3:6], self._base_com)
+
+    def fallen(self) -> bool:
+        """Whether something presses on the trunk."""
+        total, force = np.zeros(3), np.zeros(6)
+        for i, contact in enumerate(self.data.contact):
+            if self._trunk_mask[self.model.geom_bodyid[contact.geom]].any():
+                mujoco.mj_contactForce(self.model, self.data, i, force)
+                total += contact.frame.reshape(3, 3).T @ force[:3]
+        return bool(np.linalg.norm(total) > courses.FALL_FORCE)
+
+    def cost_of_transport(self, distance: float) -> float:
+        return self.energy / (self._weight * distance) if distance > 0 else float("inf")
+
+
+def joint_names(model: mujoco.MjModel) -> list[str]:
+    """The robot's joints in MuJoCo's order, without the free one."""
+    return [model.joint(i).name for i in range(1, model.njnt)]
