@@ -18,6 +18,10 @@ Array = NDArray[np.float32]
 
 FORMAT = 1  # of the metadata that this file understands
 METADATA = "metadata"  # property of the ONNX model that holds the contract as JSON
+NEEDED = (
+    *("joint_names", "default_joint_pos", "kp", "kd", "torque_limits", "action_scale", "clip_actions"),
+    *("clip_observations", "observation", "history_length", "history_order", "control_period_s", "command_ranges"),
+)  # keys of the metadata
 FRAME = ("commands", "base_ang_vel", "projected_gravity", "dof_pos", "dof_vel", "actions")  # groups of a frame
 
 
@@ -102,11 +106,15 @@ class PolicyController:
             "commands": command,
             "base_ang_vel": base_ang_vel,
             "projected_gravity": projected_gravity,
-            "dof_pos": np.asarray(joint_pos, np.float32)[self._to_policy] - self._default_joint_pos,
-            "dof_vel": np.asarray(joint_vel, np.float32)[self._to_policy],
+            "dof_pos": self._own_order(joint_pos) - self._default_joint_pos,
+            "dof_vel": self._own_order(joint_vel),
             "actions": self.actions,
         }
-        frame = np.concatenate([np.asarray(readings[name], np.float32) for name in FRAME]) * self._scales
+        frame = np.concatenate([np.asarray(readings[name], np.float32) for name in FRAME])
+        if frame.shape != self._scales.shape:
+            sizes = ", ".join(f"{name} {np.size(readings[name])}" for name in FRAME)
+            raise ValueError(f"the policy's frame has {len(self._scales)} numbers, but the readings have: {sizes}")
+        frame = frame * self._scales
         frame = np.clip(frame, -self.metadata["clip_observations"], self.metadata["clip_observations"])
         if self._history is None:
             self._history = np.tile(frame, (self.metadata["history_length"], 1))
@@ -117,6 +125,13 @@ class PolicyController:
         """The policy's input: the history, newest frame first, flat."""
         return self._history.ravel()
 
+    def _own_order(self, values: ArrayLike) -> Array:
+        """The caller's joint readings in the policy's order."""
+        values = np.asarray(values, np.float32)
+        if values.shape != self._to_policy.shape:
+            raise ValueError(f"expected readings of {len(self._to_policy)} joints, not of shape {values.shape}")
+        return values[self._to_policy]
+
     def _per_joint(self, key: str) -> Array:
         return np.array(self.metadata[key], np.float32)
 
@@ -125,6 +140,10 @@ class PolicyController:
         groups = tuple(group["name"] for group in self.metadata["observation"])
         if groups != FRAME:
             raise ValueError(f"'{path}' observes {', '.join(groups)}, but this controller knows {', '.join(FRAME)}")
+        if self.metadata["history_order"] != "newest_first":
+            raise ValueError(
+                f"'{path}' orders its history {self.metadata['history_order']}; only newest_first is known"
+            )
         frames, width = self.metadata["history_length"], self._session.get_inputs()[0].shape[1]
         if frames * len(self._scales) != width:
             raise ValueError(
@@ -163,11 +182,17 @@ def read_metadata(session: Any, path: str | Path) -> Mapping[str, Any]:
     text = session.get_modelmeta().custom_metadata_map.get(METADATA)
     if text is None:
         raise ValueError(f"'{path}' has no metadata, so joints and scales are unknown; export it with play.py")
-    metadata = json.loads(text)
+    try:
+        metadata = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"the metadata of '{path}' are no JSON; export it with play.py") from error
     if metadata.get("format") != FORMAT:
         raise ValueError(
             f"'{path}' has metadata of format {metadata.get('format')}, but this controller reads {FORMAT}"
         )
+    missing = [key for key in NEEDED if key not in metadata]
+    if missing:
+        raise ValueError(f"the metadata of '{path}' lack {', '.join(missing)}; export it with play.py")
     return metadata
 
 

@@ -1,6 +1,8 @@
 """The deployed controller against the environment it was trained in, step by step, and its errors."""
 
-import ast
+import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +23,37 @@ from legged_gym.utils.export import export_policy
 
 TOLERANCE = 2e-5  # float32 in another order of operations, on values up to 5
 STEPS = 30
+
+
+# Steps a policy in a process where all installed distributions but two are blocked.
+ALONE = """
+import sys
+from importlib.metadata import packages_distributions
+
+ALLOWED = {"numpy", "onnxruntime"}
+
+
+class Blocker:
+    installed = packages_distributions()
+
+    def find_spec(self, name, path=None, target=None):
+        root = name.partition(".")[0]
+        ours = root in ("isaacgym", "legged_gym", "rsl_rl")
+        if ours or root in self.installed and not ALLOWED & {own.lower() for own in self.installed[root]}:
+            raise ModuleNotFoundError(name, name=name)
+
+
+sys.meta_path.insert(0, Blocker())
+import json
+from controller import PolicyController
+
+try:
+    import torch
+except ModuleNotFoundError:
+    controller = PolicyController(sys.argv[1])
+    steps = [controller.step((0.5, 0, 0), [0.1] * 3, (0, 0, -1), [0.2] * 12, [0.3] * 12) for _ in range(3)]
+    print(json.dumps([targets.tolist() for targets in steps]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -121,12 +154,18 @@ def test_unitree_messages_reach_the_right_joints(exported: Path) -> None:
     assert UNITREE_JOINTS[4] == "FL_thigh_joint"
 
 
-def test_controller_imports_numpy_and_onnxruntime_only() -> None:
-    tree = ast.parse(Path(controller_file.__file__).read_text(encoding="utf-8"))
-    modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    modules |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    roots = {name.partition(".")[0] for name in modules}
-    assert roots - set(sys.stdlib_module_names) == {"numpy", "onnxruntime"}
+def test_controller_alone_needs_numpy_and_onnxruntime_only(exported: Path, tmp_path: Path) -> None:
+    """A copy of the file, in a process that cannot import anything else of what is installed here."""
+    shutil.copy(controller_file.__file__, tmp_path / "controller.py")
+    script = tmp_path / "robot.py"
+    script.write_text(ALONE, encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, str(script), str(exported)], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 0, result.stderr
+    controller = PolicyController(exported)
+    expected = [controller.step((0.5, 0, 0), [0.1] * 3, (0, 0, -1), [0.2] * 12, [0.3] * 12) for _ in range(3)]
+    np.testing.assert_allclose(json.loads(result.stdout), expected, rtol=0, atol=1e-6)
 
 
 def changed_copy(path: Path, target: Path, metadata: str | None) -> Path:
@@ -150,9 +189,20 @@ def test_bad_files_are_refused_with_a_sentence(exported: Path, tmp_path: Path) -
         changed_copy(exported, tmp_path / "ten.onnx", text.replace('"history_length": 6', '"history_length": 10')): (
             "takes 270 numbers, but its metadata say 10 frames of 45"
         ),
+        changed_copy(exported, tmp_path / "broken.onnx", text[:-9]): "are no JSON",
+        changed_copy(exported, tmp_path / "no_gains.onnx", text.replace('"kp"', '"p"')): "lack kp",
+        changed_copy(exported, tmp_path / "old.onnx", text.replace("newest_first", "oldest_first")): "oldest_first",
     }
     for path, message in cases.items():
         with pytest.raises((ValueError, FileNotFoundError), match=message):
             PolicyController(path)
     with pytest.raises(ValueError, match="the policy moves FL_hip_joint"):
         PolicyController(exported, joint_order=["a", "b"])
+
+
+def test_readings_of_another_size_are_refused_with_a_sentence(exported: Path) -> None:
+    controller = PolicyController(exported)
+    with pytest.raises(ValueError, match=r"expected readings of 12 joints, not of shape \(10,\)"):
+        controller.step((0, 0, 0), np.zeros(3), (0, 0, -1), np.zeros(10), np.zeros(12))
+    with pytest.raises(ValueError, match="the policy's frame has 45 numbers, but the readings have: .* base_ang_vel 4"):
+        controller.step((0, 0, 0), np.zeros(4), (0, 0, -1), np.zeros(12), np.zeros(12))
