@@ -24,13 +24,20 @@ class WindowClosedError(Exception):
     """The user closed the window."""
 
 
+def follow(camera: mujoco.MjvCamera) -> None:
+    """Look at the robot from its right, a little from behind, 2.2 m away."""
+    camera.type, camera.trackbodyid = mujoco.mjtCamera.mjCAMERA_TRACKING, 1
+    camera.distance, camera.azimuth, camera.elevation = 2.2, 65.0, -18.0  # [m], [deg], [deg]
+
+
 @contextmanager
 def viewer(robot: Robot) -> Iterator[OnStep]:
     """MuJoCo's window, in real time; yields what is to be called after every control step."""
     import mujoco.viewer  # needs a display
 
-    with mujoco.viewer.launch_passive(robot.model, robot.data) as window:
-        window.cam.type, window.cam.trackbodyid = mujoco.mjtCamera.mjCAMERA_TRACKING, 1
+    bare = {"show_left_ui": False, "show_right_ui": False}  # Tab and Shift-Tab show MuJoCo's panels
+    with mujoco.viewer.launch_passive(robot.model, robot.data, **bare) as window:
+        follow(window.cam)
         next_frame = time.perf_counter()
 
         def show(data: mujoco.MjData) -> None:
@@ -47,14 +54,14 @@ def viewer(robot: Robot) -> Iterator[OnStep]:
 
 @contextmanager
 def video(robot: Robot, path: Path) -> Iterator[OnStep]:
-    """Films the robot from behind; yields what is to be called after every control step."""
+    """Films the robot; yields what is to be called after every control step."""
     if importlib.util.find_spec("imageio") is None or importlib.util.find_spec("imageio_ffmpeg") is None:
         raise ValueError('no encoder for the video: pip install "imageio[ffmpeg]"')
     import imageio
 
     height, width = VIDEO_SIZE
     camera = mujoco.MjvCamera()
-    camera.type, camera.trackbodyid, camera.distance = mujoco.mjtCamera.mjCAMERA_TRACKING, 1, 2.5
+    follow(camera)
     every = round(1 / (VIDEO_FPS * robot.controller.control_period_s))  # control steps per frame
     steps = 0
     path.parent.mkdir(parents=True, exist_ok=True)

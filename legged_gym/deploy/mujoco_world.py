@@ -10,6 +10,7 @@ from legged_gym.deploy.courses import MAP_HALF_SIZE, STEP_WIDTH, Course
 SIM_DT = 0.002  # [s] of a simulation step and of the joints' PD controllers
 ROUGHNESS = 0.03  # [m] bumps of the terrain "rough"
 CONTACT = {"solref": [0.006, 1.0], "condim": 3}  # stiffer than MuJoCo's default, as rubber on stone
+GROUND = "ground"  # name of its texture and material
 GROUND_GROUP = 1  # of MuJoCo's geom groups; the robot is in group 0
 SKY = 20.0  # [m] above all ground
 VIDEO_SIZE = 480, 640  # height, width [pixels] of the largest picture
@@ -44,6 +45,18 @@ def add_ramps(spec: mujoco.MjSpec, course: Course, roughness: float, rng: np.ran
     spec.worldbody.add_geom(name="ground", type=mujoco.mjtGeom.mjGEOM_HFIELD, hfieldname="ground", **CONTACT)
 
 
+def _add_look(spec: mujoco.MjSpec) -> None:
+    """A sky, and for the ground a material of squares, on which one sees the robot move."""
+    spec.compiler.discardvisual = False  # URDF files switch it on, and it would drop these
+    sky, squares = mujoco.mjtBuiltin.mjBUILTIN_GRADIENT, mujoco.mjtBuiltin.mjBUILTIN_CHECKER
+    look = {"width": 256, "height": 256}
+    flat, box = mujoco.mjtTexture.mjTEXTURE_2D, mujoco.mjtTexture.mjTEXTURE_SKYBOX
+    spec.add_texture(name="sky", type=box, builtin=sky, rgb1=[0.75, 0.83, 0.9], rgb2=[0.45, 0.55, 0.7], **look)
+    spec.add_texture(name=GROUND, type=flat, builtin=squares, rgb1=[0.5, 0.52, 0.55], rgb2=[0.62, 0.64, 0.67], **look)
+    material = spec.add_material(name=GROUND, texuniform=True)
+    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = GROUND
+
+
 def build_model(urdf: Path, course: Course, friction: float, seed: int = 0) -> mujoco.MjModel:
     """The robot on its terrain. friction: of every contact between the two; seed: of bumps."""
     if not urdf.is_file():
@@ -56,6 +69,7 @@ def build_model(urdf: Path, course: Course, friction: float, seed: int = 0) -> m
     spec.worldbody.first_body().add_freejoint()
     for geom in spec.geoms:
         geom.contype, geom.conaffinity = 0, 1  # with the ground only
+    _add_look(spec)
     rng = np.random.default_rng(seed)
     match course.name:
         case "flat":
@@ -72,7 +86,7 @@ def build_model(urdf: Path, course: Course, friction: float, seed: int = 0) -> m
         if geom.name.startswith("ground"):
             geom.contype, geom.conaffinity, geom.group = 1, 0, GROUND_GROUP
             geom.friction, geom.priority = [friction, 0.005, 0.0001], 1  # the ground's friction, not the larger one
-            geom.rgba = [0.55, 0.57, 0.6, 1.0]
+            geom.material = GROUND
     spec.worldbody.add_light(pos=[0, 0, 20], dir=[0.2, 0.2, -1], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
     height, width = VIDEO_SIZE
     spec.visual.global_.offheight, spec.visual.global_.offwidth = height, width
