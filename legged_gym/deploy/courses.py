@@ -3,6 +3,7 @@
 A course is 60 m long and wide; its ground changes along x only, and x = y = 0 is in the middle. Needs numpy only.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ SETTLE_S = 1.0  # [s] at the start of a trial that errors leave out: the robot l
 FRICTION = 0.8  # of a contact
 LATENCY_S = (0.0, 0.015)  # from readings to new joint targets; drawn anew in every control period
 MAX_SPEED = 1.0  # [m/s], [rad/s] bound of vx, vy and the yaw rate of commands
+Z_95 = 1.96  # standard errors on either side of a 95 % interval
 SMALL_COMMAND = 0.2  # [m/s] slower commands mean "stand still"
 FALL_FORCE = 1.0  # [N] on the trunk that counts as a fall
 
@@ -86,3 +88,12 @@ def settings(**changed: Any) -> dict[str, Any]:
         "slope": SLOPE,
         "command": None,  # those of draw_commands
     } | changed
+
+
+def wilson_half_width(share: float, num: int) -> float:
+    """How far the farther end of Wilson's 95 % interval is from a share of `num` trials; unlike ±1.96 standard errors
+    it does not vanish when all trials end alike."""
+    z = Z_95**2 / num
+    centre = (share + z / 2) / (1 + z)
+    half = math.sqrt(z * share * (1 - share) + z * z / 4) / (1 + z)
+    return half + abs(centre - share)

@@ -30,8 +30,8 @@ from legged_gym.deploy.mujoco_watch import OnStep, WindowClosedError, video, vie
 from legged_gym.deploy.mujoco_world import build_model
 from legged_gym.progress import Progress
 
-Z_95 = 1.96  # standard errors on either side of a 95 % interval
 TRACKING_TOLERANCE = 0.2  # of evaluate.py's error: the goal for a policy that walks in both simulators
+WALKS = 0.5  # a policy that walks has less than this share of the error of standing still
 # Quantities that both scripts report, with their units.
 QUANTITIES = {
     "lin_vel_error": "m/s",
@@ -114,15 +114,16 @@ def run_trials(
 
 def summary(trials: list[Trial]) -> dict[str, Any]:
     """Means over the trials, with half-widths of their 95 % intervals."""
-    table = {name: [getattr(trial, name) for trial in trials] for name in Trial._fields if name not in ("command",)}
-    table["success"] = [1.0 - fell for fell in table.pop("fell")]
-    return {"trials": len(trials)} | {name: estimate(values) for name, values in table.items()}
+    table = {name: [getattr(trial, name) for trial in trials] for name in Trial._fields if name != "command"}
+    share = 1.0 - float(np.mean(table.pop("fell")))
+    success = {"mean": share, "half_width": courses.wilson_half_width(share, len(trials))}
+    return {"trials": len(trials), "success": success} | {name: estimate(values) for name, values in table.items()}
 
 
 def estimate(values: Sequence[float]) -> dict[str, float | None]:
     """Mean and half-width of its 95 % interval, values that are not finite left out; None: not known."""
     finite = np.array([value for value in values if math.isfinite(value)])
-    half_width = Z_95 * finite.std(ddof=1) / math.sqrt(len(finite)) if len(finite) > 1 else None
+    half_width = courses.Z_95 * finite.std(ddof=1) / math.sqrt(len(finite)) if len(finite) > 1 else None
     return {"mean": finite.mean() if len(finite) else None, "half_width": half_width}
 
 
@@ -161,14 +162,20 @@ def comparison(terrain: str, ours: dict[str, Any], theirs: dict[str, Any]) -> li
     return lines
 
 
-def verdict(terrain: str, ours: dict[str, Any], theirs: dict[str, Any]) -> str:
-    """Whether the tracking error is as near to evaluate.py's as wished."""
+def verdict(terrain: str, ours: dict[str, Any], theirs: dict[str, Any], standing_error: float) -> str:
+    """Whether the tracking error is as near to evaluate.py's as wished.
+
+    standing_error: [m/s] of a robot that does not move; near to it, agreement means nothing.
+    """
     reference, value = theirs["lin_vel_error"]["mean"], ours["lin_vel_error"]["mean"]
     if not reference or value is None:
         return f"{terrain}: nothing to compare, because every robot of one simulator fell in the first second"
     change = value / reference - 1.0
     within = "within" if abs(change) <= TRACKING_TOLERANCE else "NOT within"
-    return f"{terrain}: linear error {100 * change:+.0f} %, {within} {100 * TRACKING_TOLERANCE:.0f} % of evaluate.py's"
+    text = f"{terrain}: linear error {100 * change:+.0f} %, {within} {100 * TRACKING_TOLERANCE:.0f} % of evaluate.py's"
+    if reference < WALKS * standing_error:
+        return text
+    return f"{text}, but it says little: the policy hardly walks (standing still has {standing_error:.2f} m/s)"
 
 
 def as_text(value: dict[str, float | None]) -> str:
@@ -279,7 +286,11 @@ def sim2sim(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
         print("\n| terrain | quantity | evaluate.py | sim2sim.py | ratio |\n| --- | --- | --- | --- | --- |")
         for name in compared:
             print("\n".join(comparison(name, summaries[name], reference[name])))
-        print("\n" + "\n".join(verdict(name, summaries[name], reference[name]) for name in compared))
+        commands = courses.draw_commands(args.trials, args.seed) if args.command is None else np.array([args.command])
+        standing_error = float(np.linalg.norm(commands[:, :2], axis=1).mean())
+        print()
+        for name in compared:
+            print(verdict(name, summaries[name], reference[name], standing_error))
     if args.json:
         written = {"iteration": metadata["iteration"], "noise": args.noise, "settings": settings, "terrains": report}
         Path(args.json).write_text(json.dumps(written, indent=1), encoding="utf-8")

@@ -9,6 +9,7 @@ from legged_gym.utils.protocols import PAPER_ERRORS, Estimate, Row, mean_level_r
 
 Results = dict[str, list[Row]]  # name of a checkpoint: its rows
 FALL_ERROR = 1.0  # [m/s] that a fall counts as, so that neither standing still nor running blindly pays
+PAPER_INDEX = {"lin_vel_error": 0, "ang_vel_error": 1}  # of the quantities in PAPER_ERRORS
 RULES = {
     "paper": f"the lowest linear error averaged over all rows, a trial with a fall counting as {FALL_ERROR:g} m/s",
     "terrain": "the largest share of tiles that were left on the feet, averaged over all rows",
@@ -148,7 +149,7 @@ def _estimate(value: Estimate, digits: int = 3) -> str:
 
 
 def _percent(share: Estimate) -> str:
-    return f"{100 * share.mean:.0f} %"
+    return "–" if math.isnan(share.mean) else f"{100 * share.mean:.0f} ± {100 * share.half_width:.0f} %"
 
 
 def draw_figure(protocol: str, results: Results, path: Path) -> None:
@@ -181,6 +182,10 @@ def draw_figure(protocol: str, results: Results, path: Path) -> None:
             bars = [0.0 if math.isnan(value.half_width) else value.half_width for value in estimates]
             line = "-" if protocol == "terrain" else ""
             axis.errorbar(x, [value.mean for value in estimates], bars, marker="o", ls=line, capsize=2, label=name)
+        if protocol == "paper" and quantity in PAPER_INDEX:
+            published = [PAPER_ERRORS.get((terrain, row.case), (None, None))[PAPER_INDEX[quantity]] for row in own]
+            values = [math.nan if value is None else value for value in published]
+            axis.plot(list(cases), values, "kx", label="HIM (paper)")
         axis.grid(alpha=0.3)
         axis.set(title=terrain if i == 0 else "", ylabel=labels[quantity] if j == 0 else "")
         if protocol == "terrain":

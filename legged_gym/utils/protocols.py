@@ -15,7 +15,6 @@ from legged_gym.utils.trials import Condition, EvaluationRobots, Policy, TrialRe
 NUM_LEVELS = 10
 PAPER_LEVELS = (1, 2, 3, 4)  # stairs of 7 to 12 cm
 GRAVITY = 9.81  # [m/s^2]
-Z_95 = 1.96  # standard errors on either side of a 95 % interval
 # Terrain types of the map (legged_gym/utils/terrain.py) and the paper's name for them.
 PAPER_TERRAINS = {
     "smooth_slope": "slopes",
@@ -227,12 +226,12 @@ def run_protocol(
 ) -> Iterator[Row]:
     """Measure a policy; rows come as their groups are done.
 
-    levels: of the tiles; None: the protocol's own. on_trial: called after every trial. On courses, where every robot
-    has a command of its own, there is one trial whatever `num_trials`.
+    num_trials: of every robot in every case. levels: of the tiles; None: the protocol's own. on_trial: called after
+    every trial.
     """
     env = robots.env
     if protocol == "sim2sim":
-        groups, num_trials = place_on_courses(robots), 1
+        groups = place_on_courses(robots)
     elif protocol == "terrain":
         members = spread(robots, levels or tuple(range(NUM_LEVELS)))
         groups = [Group(name, level, mask) for (name, level), mask in members.items()]
@@ -279,8 +278,8 @@ def rows(results: list[TrialResult], groups: list[Group], case: str, noise: bool
             robots=int(mask.sum()),
             lin_vel_error=estimate(own.lin_vel_error),
             ang_vel_error=estimate(own.ang_vel_error),
-            success=estimate(1.0 - own.fell),
-            crossed=estimate(own.crossed),
+            success=share_of(1.0 - own.fell),
+            crossed=share_of(own.crossed),
             distance=estimate(own.distance),
             base_height=estimate(own.base_height),
             joint_speed=estimate(own.joint_speed),
@@ -294,7 +293,13 @@ def estimate(values: Tensor) -> Estimate:
     per_robot = per_robot[~per_robot.isnan()]
     if len(per_robot) < 2:
         return Estimate(per_robot.mean().item(), math.nan)
-    return Estimate(per_robot.mean().item(), Z_95 * per_robot.std().item() / math.sqrt(len(per_robot)))
+    return Estimate(per_robot.mean().item(), courses.Z_95 * per_robot.std().item() / math.sqrt(len(per_robot)))
+
+
+def share_of(values: Tensor) -> Estimate:
+    """Mean of zeros and ones; its interval counts every robot once, however often it was tried. (trials, robots)."""
+    share, robots = values.mean().item(), values.shape[1]
+    return Estimate(share, courses.wilson_half_width(share, robots) if robots else math.nan)
 
 
 def mean_level_reached(crossed_by_level: list[float]) -> float:

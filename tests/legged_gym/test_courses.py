@@ -137,6 +137,7 @@ def test_a_standing_robot_gives_the_same_numbers_in_both(standing: Path, capsys:
         height = result[name]["base_height"]["mean"]
         assert rows[name]["base_height"]["mean"] == pytest.approx(height, abs=0.01)
         assert 0.2 < height < 0.4
-        assert f"{name}: linear error" in printed
+        assert f"{name}: linear error" in printed and "within 20 %" in printed
+    assert f"hardly walks (standing still has {speeds.mean():.2f} m/s)" in printed
     with pytest.raises(ValueError, match="other conditions: trials 3 there and 2 here"):
         sim2sim(sim2sim_args([*theirs, "--trials", "2"]))

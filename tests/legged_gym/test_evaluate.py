@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binomtest
 from small_envs import build
 from test_export import make_policy
 
@@ -27,6 +28,7 @@ from legged_gym.utils.protocols import (
     paper_groups,
     prepare_config,
     rows,
+    share_of,
     spread,
 )
 from legged_gym.utils.trials import Condition, EvaluationRobots, TrialResult
@@ -197,6 +199,16 @@ def test_estimate_is_the_mean_over_robots_of_their_means() -> None:
     assert result.mean == pytest.approx(per_robot.mean())
     assert result.half_width == pytest.approx(1.96 * per_robot.std(ddof=1) / math.sqrt(3))
     assert math.isnan(estimate(torch.full((2, 3), nan)).mean)
+
+
+@pytest.mark.parametrize("successes", [0, 7, 20])
+def test_the_interval_of_a_share_is_wilsons(successes: int) -> None:
+    values = torch.zeros(1, 20)
+    values[0, :successes] = 1.0
+    low, high = binomtest(successes, 20).proportion_ci(0.95, method="wilson")
+    result = share_of(values)
+    assert result.mean == pytest.approx(successes / 20)
+    assert result.half_width == pytest.approx(max(high - result.mean, result.mean - low), abs=1e-4)
 
 
 def test_rows_pool_energy_and_count_falls() -> None:
