@@ -66,8 +66,7 @@ def onnx_is_installed() -> bool:
 def _module_and_example(actor_critic: ActorCritic) -> tuple[torch.nn.Module, torch.Tensor]:
     """What acts, on the CPU, and an input for it."""
     module = actor_critic.inference_module().requires_grad_(False)
-    num_obs = next(module.parameters()).shape[1]  # width of the first layer
-    return module, torch.zeros(1, num_obs)
+    return module, torch.zeros(1, actor_critic.num_actor_obs)
 
 
 def _with_folder(path: StrPath) -> Path:

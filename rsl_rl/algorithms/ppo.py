@@ -11,7 +11,7 @@ from rsl_rl.algorithms.losses import adapted_learning_rate, gaussian_kl, surroga
 from rsl_rl.modules.actor_critic import ActorCritic
 from rsl_rl.storage.rollout_storage import MiniBatch, RolloutStorage, Transition
 from rsl_rl.utils.adam import adam_state, load_adam_state, make_adam, step_if_finite
-from rsl_rl.utils.recorded import Recorded
+from rsl_rl.utils.recorded import GraphSafety, Recorded
 
 SCHEDULES = ("adaptive", "fixed")
 
@@ -23,7 +23,7 @@ class PPOLosses(NamedTuple):
     surrogate: float
 
 
-class PPO:
+class PPO(GraphSafety):
     """Collects transitions between `act` and `process_env_step`, then improves the networks in `update`.
 
     On CUDA, acting and a gradient step are replayed as graphs. A subclass may change any method, so it runs without
@@ -34,10 +34,6 @@ class PPO:
     storage_class = RolloutStorage
     transition_class = Transition
     losses_class: type[NamedTuple] = PPOLosses
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.graph_safe = cls.__dict__.get("graph_safe", False)
 
     def __init__(
         self,
@@ -109,12 +105,18 @@ class PPO:
 
     def _record_steps(self) -> None:
         """Name what CUDA replays as graphs: acting, and a gradient step."""
-        enabled = self.graph_safe and self._on_cuda
+        enabled = self.is_graph_safe and self._on_cuda
         if enabled and Recorded.fuses:
             for mlp in self.actor_critic.mlps():
                 mlp.compile()
         self._decide = Recorded(self._decide_on_actions, enabled)
         self._improve = Recorded(self._improve_on_batch, enabled)
+
+    @property
+    def is_graph_safe(self) -> bool:
+        """The algorithm and all networks that it trains may be recorded."""
+        parts = (self, *self.actor_critic.modules())
+        return all(part.graph_safe for part in parts if isinstance(part, GraphSafety))
 
     @property
     def _on_cuda(self) -> bool:

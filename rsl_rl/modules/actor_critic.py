@@ -8,11 +8,13 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 
 from rsl_rl.modules.mlp import make_mlp
+from rsl_rl.utils.recorded import GraphSafety
 
 
-class ActorCritic(nn.Module):
+class ActorCritic(GraphSafety, nn.Module):
     """Actor: observation → mean of a Gaussian with one learned deviation per action. Critic: observation → value."""
 
+    graph_safe = True
     distribution: Normal  # over actions, of the last update_distribution
 
     def __init__(
@@ -27,6 +29,7 @@ class ActorCritic(nn.Module):
         init_noise_std: float = 1.0,
     ) -> None:
         super().__init__()
+        self.num_actor_obs = num_actor_obs
         self.std = nn.Parameter(init_noise_std * torch.ones(num_actions))
         self.actor = make_mlp([num_actor_obs, *actor_hidden_dims, num_actions], activation)
         self.critic = make_mlp([num_critic_obs, *critic_hidden_dims, 1], activation)

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from rsl_rl.modules.actor_critic import ActorCritic
-from rsl_rl.modules.him_estimator import VELOCITY_DIM, HIMEstimator, split_code
+from rsl_rl.modules.estimators import ESTIMATORS
+from rsl_rl.modules.him_estimator import VELOCITY_DIM
+from rsl_rl.utils.config import find_class
 
 Estimate = Callable[[Tensor], tuple[Tensor, Tensor]]  # history → velocity, latent
 
@@ -22,7 +24,10 @@ class HIMActorCritic(ActorCritic):
         num_actor_obs: length of the history, temporal_steps · num_one_step_obs, newest frame first.
         num_critic_obs: length of the critic's input: [one frame | base velocity | …].
         num_one_step_obs: length of one frame.
+        estimator_class_name: a key of ESTIMATORS.
     """
+
+    graph_safe = True
 
     def __init__(
         self,
@@ -31,6 +36,7 @@ class HIMActorCritic(ActorCritic):
         num_one_step_obs: int,
         num_actions: int,
         *,
+        estimator_class_name: str = "HIMEstimator",
         temporal_steps: int = 10,
         enc_hidden_dims: Sequence[int] = (128, 64, 16),
         tar_hidden_dims: Sequence[int] = (128, 64),
@@ -40,7 +46,7 @@ class HIMActorCritic(ActorCritic):
         **actor_critic_cfg: Any,
     ) -> None:
         _check_sizes(num_actor_obs, num_critic_obs, num_one_step_obs, temporal_steps)
-        estimator = HIMEstimator(
+        estimator = find_class(ESTIMATORS, estimator_class_name, "estimator class")(
             temporal_steps,
             num_one_step_obs,
             enc_hidden_dims,
@@ -51,6 +57,7 @@ class HIMActorCritic(ActorCritic):
         )
         num_actor_inputs = num_one_step_obs + estimator.output_size
         super().__init__(num_actor_inputs, num_critic_obs, num_actions, activation=activation, **actor_critic_cfg)
+        self.num_actor_obs = num_actor_obs
         self.num_one_step_obs = num_one_step_obs
         self.temporal_steps = temporal_steps
 
@@ -60,7 +67,7 @@ class HIMActorCritic(ActorCritic):
         self.estimator, self.actor, self.critic = estimator, actor, critic
 
     def mlps(self) -> list[nn.Module]:
-        return [*super().mlps(), self.estimator.encoder, self.estimator.target]
+        return [*super().mlps(), *self.estimator.mlps()]
 
     def actor_input(self, obs: Tensor) -> Tensor:
         """[newest frame | velocity | latent] of a history (N, num_actor_obs), without gradient to the estimator."""
@@ -77,14 +84,11 @@ class HIMInference(nn.Module):
     def __init__(self, actor_critic: HIMActorCritic) -> None:
         super().__init__()
         self.num_one_step_obs = actor_critic.num_one_step_obs
-        self.encoder = copy.deepcopy(actor_critic.estimator.encoder)
+        self.estimator = actor_critic.estimator.inference_module()
         self.actor = copy.deepcopy(actor_critic.actor)
 
     def forward(self, obs_history: Tensor) -> Tensor:
-        return self.actor(_actor_input(obs_history, self.num_one_step_obs, self._estimate))
-
-    def _estimate(self, obs_history: Tensor) -> tuple[Tensor, Tensor]:
-        return split_code(self.encoder(obs_history))
+        return self.actor(_actor_input(obs_history, self.num_one_step_obs, self.estimator))
 
 
 def infer_temporal_steps(state_dict: Mapping[str, Tensor], num_one_step_obs: int) -> int:

@@ -4,6 +4,7 @@ The latent is trained by swapped assignment between prototypes (SwAV, Caron et a
 that of the next state must predict each other's soft cluster.
 """
 
+import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from torch.nn import functional
 
 from rsl_rl.modules.mlp import make_mlp
 from rsl_rl.utils.adam import make_adam, step_if_finite
+from rsl_rl.utils.recorded import GraphSafety
 
 NUM_COMMANDS = 3  # columns at the start of a frame that are the user's wish, not the robot's state
 VELOCITY_DIM = 3  # columns after the frame in a critic observation: base linear velocity, in observation scale
@@ -57,7 +59,7 @@ def split_code(code: Tensor) -> tuple[Tensor, Tensor]:
     return velocity, functional.normalize(latent, p=2.0, dim=-1)
 
 
-class HIMEstimator(nn.Module):
+class HIMEstimator(GraphSafety, nn.Module):
     """Encoder of the history, target network of the next state, prototypes, and the optimiser that trains the three.
 
     Args:
@@ -68,7 +70,11 @@ class HIMEstimator(nn.Module):
         num_prototype: number of clusters.
         temperature: divides the scores before the softmax.
         max_grad_norm: clips the gradient of all three parts together.
+
+    A subclass named in `rsl_rl.modules.estimators` can be chosen by the config.
     """
+
+    graph_safe = True
 
     def __init__(
         self,
@@ -101,6 +107,16 @@ class HIMEstimator(nn.Module):
     def forward(self, obs_history: Tensor) -> tuple[Tensor, Tensor]:
         """Velocity (N, 3) and latent (N, latent) of a history (N, temporal_steps · num_one_step_obs)."""
         return split_code(self.encoder(obs_history))
+
+    def mlps(self) -> list[nn.Module]:
+        """The networks inside, for those who compile them."""
+        return [self.encoder, self.target]
+
+    def inference_module(self) -> nn.Module:
+        """A copy that does what `forward` does, without what only training needs."""
+        twin = copy.deepcopy(self)
+        del twin.target, twin.proto, twin.optimizer
+        return twin
 
     def update(self, obs_history: Tensor, next_critic_obs: Tensor, lr: float | Tensor) -> EstimatorLosses:
         """One gradient step on a mini-batch of B transitions, without host synchronisation.

@@ -9,6 +9,20 @@ import torch
 WARM_UP_CALLS = 3  # ordinary calls before the recording, in which libraries allocate what they need
 
 
+class GraphSafety:
+    """Base of classes whose methods may be recorded.
+
+    A subclass may change any method, so it counts as unsafe unless it declares `graph_safe = True` itself: then its
+    methods may branch on nothing but settings.
+    """
+
+    graph_safe = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.graph_safe = cls.__dict__.get("graph_safe", False)
+
+
 class Recorded:
     """A function without arguments that reads and writes the same tensors at every call.
 

@@ -25,7 +25,7 @@ from legged_gym.utils.fault_recorder import QUANTITIES, FaultRecorder
 from legged_gym.utils.helpers import class_to_dict
 from legged_gym.utils.math import actor_indices, as_mask, rotate_inverse_points, uniform, write_where
 from rsl_rl.env.vec_env import StepResult
-from rsl_rl.utils.recorded import Recorded
+from rsl_rl.utils.recorded import GraphSafety, Recorded
 
 TERMINATION_FORCE = 1.0  # [N] contact force on a termination body that ends an episode
 FAULT_SPEED = 200.0  # [m/s], [rad/s] of base or joints: ten times what motors allow, so the simulation broke
@@ -33,7 +33,7 @@ FAULT_CLIMB = 100.0  # [m] above or below the start: no terrain is so high, but 
 START_SPEED = 0.5  # [m/s], [rad/s] bound of the base's random velocity at reset
 
 
-class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
+class LeggedRobot(GraphSafety, Rewards, Curricula, Randomization, Buffers, Scene):
     """Many copies of one robot, each in its own environment, stepped together.
 
     On CUDA the parts of a step whose work never varies are recorded as graphs, which makes a step twice as fast. A
@@ -43,10 +43,6 @@ class LeggedRobot(Rewards, Curricula, Randomization, Buffers, Scene):
 
     graph_safe = True
     counters = ("common_step_counter", "_last_range_check")  # state that is no tensor; a subclass adds its own
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.graph_safe = cls.__dict__.get("graph_safe", False)
 
     def __init__(
         self, cfg: Any, sim_params: gymapi.SimParams, physics_engine: Any, sim_device: str, headless: bool
