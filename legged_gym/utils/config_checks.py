@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from legged_gym.utils.helpers import class_to_dict
+from legged_gym.utils.terrain import type_thresholds
+from rsl_rl.modules.estimators import ESTIMATORS
+from rsl_rl.runners import RUNNERS
 
 NEAR = 0.8  # similarity from which an unknown key is taken for a misspelt one
 NEAREST = 0.5  # similarity from which a known name is offered
@@ -18,6 +21,7 @@ MAX_SEED = 2**32 - 1  # numpy's
 MAX_SAMPLES = 10**8  # of a terrain; the published one has 2.7 million
 
 FREE_SECTIONS = ("rewards.scales",)  # keys that others check; their values are numbers
+LISTS_OR_NAMED = ("terrain.terrain_proportions",)  # numbers in a list, or in a dict by name
 ANY_TYPE = ("runner.load_run", "runner.checkpoint")  # names, paths or numbers
 WHOLE = {  # key: least value; None stays allowed where it is the default
     "seed": -1,
@@ -75,7 +79,8 @@ def check_config(config: Any, strict: bool) -> None:
     _compare(values, class_to_dict(root()), "", strict, problems)
     if not problems:  # the rest may count on keys and types
         flat = _flatten(values)
-        problems += [problem for check in (_ranges, _sizes) for problem in check(flat)]
+        problems += [problem for check in (_ranges, _sizes, _classes) for problem in check(flat)]
+        problems += _shares(values.get("terrain", {}))
     if problems:
         more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
         raise ValueError(f"config: {problems[0]}{more}")
@@ -126,7 +131,8 @@ def _compare(values: Mapping, reference: Mapping, prefix: str, strict: bool, pro
             else:
                 problems.append(f"'{path}' is a section, got {_shown(value)}")
         elif path not in ANY_TYPE:
-            problem = _type_problem(value, reference[key])
+            named = path in LISTS_OR_NAMED and _is_section(value)
+            problem = _type_problem(value, {} if named else reference[key])
             problems += [f"'{path}' {problem}, got {_shown(value)}"] if problem else []
 
 
@@ -196,6 +202,28 @@ def _sizes(flat: dict[str, Any]) -> Iterable[str]:
         yield "'runner.experiment_name' must not be empty, and 'runner.run_name' must hold no '/'"
     if flat.get("terrain.mesh_type", "plane") != "plane":
         yield from _terrain_sizes({k.removeprefix("terrain."): v for k, v in flat.items() if k.startswith("terrain.")})
+
+
+def _classes(flat: dict[str, Any]) -> Iterable[str]:
+    """Names of classes that do not exist."""
+    runner = RUNNERS.get(flat.get("runner_class_name", ""))
+    for key, known in (
+        ("runner_class_name", RUNNERS),
+        ("policy.estimator_class_name", ESTIMATORS),
+        ("runner.policy_class_name", runner.policy_classes if runner else None),
+        ("runner.algorithm_class_name", runner.algorithm_classes if runner else None),
+    ):
+        if key in flat and known is not None and flat[key] not in known:
+            yield f"'{key}' is '{flat[key]}', which does not exist{_hint(flat[key], known)}"
+
+
+def _shares(terrain: Mapping[str, Any]) -> Iterable[str]:
+    """What is wrong with the terrain types' proportions."""
+    if terrain.get("mesh_type", "plane") != "plane":
+        try:
+            type_thresholds(terrain["terrain_proportions"])
+        except ValueError as error:
+            yield str(error)
 
 
 def _terrain_sizes(terrain: dict[str, Any]) -> Iterable[str]:

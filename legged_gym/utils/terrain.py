@@ -1,9 +1,11 @@
 """The map the robots walk on: a grid of tiles, levels along x and terrain types along y, inside a flat border."""
 
+import difflib
 import inspect
 import random
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -115,7 +117,7 @@ def _centre_square(heights: np.ndarray, half_side: int) -> tuple[slice, slice]:
     return tuple(slice(max(n // 2 - half_side, 0), n // 2 + half_side) for n in heights.shape)
 
 
-# The order of terrain.terrain_proportions, except that smooth slopes have two halves.
+# Every terrain type, in the order of terrain.terrain_proportions; recipes of one name share its proportion equally.
 RECIPES = (
     TileRecipe("smooth_slope", smooth_slope_up),
     TileRecipe("smooth_slope", smooth_slope_down),
@@ -127,8 +129,7 @@ RECIPES = (
     TileRecipe("gap", gap),
     TileRecipe("pit", pit),
 )
-MAX_PROPORTIONS = len(RECIPES) - 1
-TYPE_NAMES = tuple(dict.fromkeys(recipe.name for recipe in RECIPES))  # in the order of terrain.terrain_proportions
+TYPE_NAMES = tuple(dict.fromkeys(recipe.name for recipe in RECIPES))
 
 # What `terrain_kwargs["type"]` may name when `terrain.selected` is set; the other entries are its arguments.
 SELECTABLE = {
@@ -167,7 +168,7 @@ class Terrain:
         self.cfg = cfg
         self.type = cfg.mesh_type
         self.num_robots = num_robots
-        self._thresholds = _type_thresholds(cfg.terrain_proportions)
+        self._thresholds = type_thresholds(cfg.terrain_proportions)
         self.length_per_env_pixels = round(cfg.terrain_length / cfg.horizontal_scale)
         self.width_per_env_pixels = round(cfg.terrain_width / cfg.horizontal_scale)
         self.border = round(cfg.border_size / cfg.horizontal_scale)
@@ -262,21 +263,36 @@ class Terrain:
         self.tile_types[row, col] = name
 
 
-def _type_thresholds(proportions: list[float]) -> np.ndarray:
+def type_thresholds(proportions: Sequence[float] | Mapping[str, float]) -> np.ndarray:
     """Upper bounds of all recipes' shares but the last one's, in order; the last type also gets what the shares leave.
 
-    The first share, smooth slopes, is halved. Result: non-decreasing, one entry per type up to the last with a share.
+    proportions: of the types in the order of TYPE_NAMES, or by name. Result: non-decreasing, one entry per recipe up to
+    the last with a share.
     """
-    if not 1 <= len(proportions) <= MAX_PROPORTIONS or min(proportions) < 0:
+    shares = _named_shares(proportions)
+    if not shares or min(shares.values()) < 0 or len(proportions) > len(TYPE_NAMES):
         raise ValueError(
-            f"terrain.terrain_proportions must hold 1 to {MAX_PROPORTIONS} non-negative shares, got {list(proportions)}"
+            f"terrain.terrain_proportions must hold 1 to {len(TYPE_NAMES)} non-negative shares, got {proportions}"
         )
-    if sum(proportions) > 1 + 1e-6:
-        raise ValueError(f"terrain.terrain_proportions must sum to at most 1, but sum to {sum(proportions):g}")
-    if sum(proportions) == 0:
+    total = sum(shares.values())
+    if total > 1 + 1e-6:
+        raise ValueError(f"terrain.terrain_proportions must sum to at most 1, but sum to {total:g}")
+    if total == 0:
         raise ValueError("terrain.terrain_proportions are all zero; give at least one terrain type a share")
-    shares = np.trim_zeros([proportions[0] / 2, proportions[0] / 2, *proportions[1:]], trim="b")
-    return np.cumsum(shares)[:-1]
+    num_recipes = Counter(recipe.name for recipe in RECIPES)
+    by_recipe = [shares.get(recipe.name, 0.0) / num_recipes[recipe.name] for recipe in RECIPES]
+    return np.cumsum(np.trim_zeros(by_recipe, trim="b"))[:-1]
+
+
+def _named_shares(proportions: Sequence[float] | Mapping[str, float]) -> dict[str, float]:
+    if not isinstance(proportions, Mapping):
+        return dict(zip(TYPE_NAMES, proportions, strict=False))
+    for name in proportions:
+        if name not in TYPE_NAMES:
+            near = difflib.get_close_matches(str(name), TYPE_NAMES, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(TYPE_NAMES)}"
+            raise ValueError(f"terrain.terrain_proportions: there is no terrain type '{name}'; {hint}")
+    return dict(proportions)
 
 
 def _selected_type(terrain_kwargs: dict[str, Any] | None) -> tuple[str, Callable, dict[str, Any]]:

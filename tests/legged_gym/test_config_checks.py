@@ -16,7 +16,9 @@ FLAGS = ["--headless", "--sim_device", "cpu"]
 def with_value(path: str, value: Any) -> Any:
     """The config that has this dotted key, with this value."""
     first, *_ = path.split(".")
-    config = (LeggedRobotCfgPPO if first in ("policy", "algorithm", "runner") else LeggedRobotCfg)()
+    config = (
+        LeggedRobotCfgPPO if first in ("policy", "algorithm", "runner", "runner_class_name") else LeggedRobotCfg
+    )()
     section = config
     *sections, key = path.split(".")
     for name in sections:
@@ -45,6 +47,9 @@ def test_registered_configs_pass(name: str) -> None:
         ("terrain.mesh_type", 1, "'terrain.mesh_type' must be a text, got 1"),
         ("terrain.terrain_proportions", 0.5, "'terrain.terrain_proportions' must be a list of finite numbers, got 0.5"),
         ("terrain.terrain_proportions", [0.5, float("nan")], "must be a list of finite numbers, got [0.5, nan]"),
+        ("terrain.terrain_proportions", {"pit": "much"}, "must map names to finite numbers, got {'pit': 'much'}"),
+        ("terrain.terrain_proportions", {"pitt": 1.0}, "there is no terrain type 'pitt'; did you mean 'pit'?"),
+        ("terrain.terrain_proportions", [0.9, 0.2], "terrain.terrain_proportions must sum to at most 1"),
         ("terrain.horizontal_scale", 1e-5, "the terrain would have 2.7e+14 height samples"),
         ("terrain.terrain_length", 0.1, "a terrain tile must be at least two samples long and wide"),
         ("terrain.measured_points_x", [], "'terrain.measured_points_x' is empty"),
@@ -66,6 +71,18 @@ def test_registered_configs_pass(name: str) -> None:
         ("algorithm.gamma", 1.01, "'algorithm.gamma' must lie between 0 and 1"),
         ("policy.actor_hidden_dims", [], "'policy.actor_hidden_dims' must hold sizes of layers"),
         ("policy.enc_hidden_dims", [128, 0], "'policy.enc_hidden_dims' must hold sizes of layers"),
+        ("policy.estimator_class_name", "HIMEstimat", "did you mean 'HIMEstimator'?"),
+        ("runner_class_name", "Runner", "'runner_class_name' is 'Runner', which does not exist"),
+        (
+            "runner.policy_class_name",
+            "ActorCritic",
+            "'runner.policy_class_name' is 'ActorCritic', which does not exist",
+        ),
+        (
+            "runner.algorithm_class_name",
+            "SAC",
+            "'runner.algorithm_class_name' is 'SAC', which does not exist; known: H",
+        ),
         ("runner.keep", 0, "'runner.keep' must be a whole number from 1 up, got 0"),
         ("runner.max_iterations", -1, "'runner.max_iterations' must be a whole number from 0 up, got -1"),
     ],

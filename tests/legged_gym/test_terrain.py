@@ -182,7 +182,10 @@ def test_same_seed_gives_the_same_map() -> None:
     [
         ({"terrain_proportions": [0.5, 0.6]}, "sum to at most 1, but sum to 1.1"),
         ({"terrain_proportions": [-0.5, 0.6]}, "non-negative"),
-        ({"terrain_proportions": [0.1] * 9}, "1 to 8"),
+        ({"terrain_proportions": [0.0] * 99}, "1 to [0-9]+ non-negative shares"),
+        ({"terrain_proportions": {}}, "1 to [0-9]+ non-negative shares"),
+        ({"terrain_proportions": {"stairs": 1.0}}, "no terrain type 'stairs'; did you mean 'stairs_up'"),
+        ({"terrain_proportions": {"moon": 1.0}}, "no terrain type 'moon'; known: smooth_slope, rough_slope"),
         ({"terrain_proportions": [0.0, 0.0]}, "all zero"),
         ({"selected": True}, "must be one of: random_uniform_terrain"),
         ({"selected": True, "terrain_kwargs": {"type": "pit_terrain", "hole": 1}}, "do not fit pit_terrain"),
@@ -195,3 +198,8 @@ def test_impossible_terrain_is_refused(changes: dict, message: str) -> None:
 
 def test_what_the_shares_leave_goes_to_the_last_type_with_a_share() -> None:
     assert tile(0.95, 0.5, [0.0, 0.2, 0.3, 0.0])[1] == "stairs_up"
+
+
+def test_shares_may_be_given_by_name() -> None:
+    terrain = Terrain(terrain_cfg(terrain_proportions={"pit": 0.25, "stairs_up": 0.75}), 8)
+    assert terrain.tile_types.tolist() == [["stairs_up", "stairs_up", "stairs_up", "pit"]] * 2

@@ -40,6 +40,7 @@ class LeggedRobotCfg(BaseConfig):
         num_rows = 10  # levels
         num_cols = 20  # types
         # Shares of: smooth slope, rough slope, stairs up, stairs down, discrete obstacles, stepping stones, gaps, pits.
+        # Or by name, e.g. {"stairs_up": 0.5, "pit": 0.5}; the names are those of RECIPES in utils/terrain.py.
         terrain_proportions = [0.1, 0.2, 0.3, 0.3, 0.1]
         slope_treshold = 0.75  # trimesh only: steeper faces become vertical walls
 
@@ -203,6 +204,7 @@ class LeggedRobotCfgPPO(BaseConfig):
         actor_hidden_dims = [512, 256, 128]
         critic_hidden_dims = [512, 256, 128]
         activation = "elu"
+        estimator_class_name = "HIMEstimator"  # a name in rsl_rl/modules/estimators.py
         temporal_steps = 10  # frames in the actor's history; the environment follows
         enc_hidden_dims = [128, 64, 16]  # the last one is the latent's size
         tar_hidden_dims = [128, 64]
