@@ -7,6 +7,7 @@ import torch
 
 from rsl_rl.runners.checkpoint import write_checkpoint
 from rsl_rl.storage.rollout_storage import RolloutStorage
+from rsl_rl.utils.console import tell
 
 MAX_SKIPPED_STEPS = 100  # gradient steps left out since `learn` began; then it stops
 MAX_DUMPS = 10  # files of broken robots that one run writes
@@ -26,9 +27,9 @@ def dump_fault(folder: str | None, iteration: int, record: dict[str, Any]) -> No
     try:
         write_checkpoint(path, record)
     except OSError as error:
-        print(f"Cannot save the last states of a broken robot: {error}")
+        tell(f"Cannot save the last states of a broken robot: {error}")
     else:
-        print(f"The simulation of a robot broke and it was reset; its last states: play.py --replay {path}")
+        tell(f"The simulation of a robot broke and it was reset; its last states: play.py --replay {path}")
 
 
 def dump_rollout(folder: str, iteration: int, storage: RolloutStorage) -> Path:

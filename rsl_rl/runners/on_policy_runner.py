@@ -26,6 +26,7 @@ from rsl_rl.runners.episode_stats import EpisodeStats, EpisodeSummary
 from rsl_rl.runners.faults import MAX_SKIPPED_STEPS, TrainingDivergedError, dump_fault, dump_rollout
 from rsl_rl.runners.training_log import IterationReport, TrainingLog
 from rsl_rl.utils.config import config_keys, find_class, select_config
+from rsl_rl.utils.console import tell
 from rsl_rl.utils.files import StrPath, remove_temporaries
 from rsl_rl.utils.random_state import random_state, set_random_state
 from rsl_rl.utils.signals import StopRequest
@@ -150,7 +151,7 @@ class OnPolicyRunner:
             dump_fault(self.log_dir, iteration, record)
         if self.alg.skipped_steps > skipped_before:
             number = self.alg.skipped_steps - skipped_before
-            print(f"{number} gradient steps of iteration {iteration} were left out: a loss or gradient is not finite.")
+            tell(f"{number} gradient steps of iteration {iteration} were left out: a loss or gradient is not finite.")
         if self.alg.skipped_steps - first_skipped < MAX_SKIPPED_STEPS:
             return
         self._try_to_save(self.current_learning_iteration)  # the networks are as they were before the first such step
@@ -249,7 +250,7 @@ class OnPolicyRunner:
             self.newest_file, self.saved_iterations = path, self.current_learning_iteration
             remove_old_files(self.log_dir, self.current_learning_iteration, self.keep)
         except OSError as error:
-            print(f"Cannot save {path}, training goes on: {error}")
+            tell(f"Cannot save {path}, training goes on: {error}")
 
     @property
     def is_saved(self) -> bool:
@@ -262,7 +263,7 @@ class OnPolicyRunner:
             remove_temporaries(folder)
             cut_curves(folder, self.current_learning_iteration)
         except OSError as error:
-            print(f"Cannot tidy up {folder}, curves may overlap: {error}")
+            tell(f"Cannot tidy up {folder}, curves may overlap: {error}")
         return TrainingLog(folder, self.loss_tags)
 
     def _run_state(self, env_state: dict[str, Any]) -> dict[str, Any]:
@@ -336,7 +337,7 @@ class OnPolicyRunner:
         try:
             self._restore_run(state_file(Path(path).parent, self.current_learning_iteration))
         except ValueError as error:
-            print(f"Not restored: the simulation, running episodes and random generators; {error}.")
+            tell(f"Not restored: the simulation, running episodes and random generators; {error}.")
             if "env_state" in checkpoint and hasattr(self.env, "set_curriculum_state"):
                 self.env.set_curriculum_state(checkpoint["env_state"])
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from rsl_rl.runners.curve_file import TIME_SUFFIX, CurveFile
 from rsl_rl.runners.episode_stats import EpisodeSummary
+from rsl_rl.utils.console import tell
 
 WIDTH = 80  # of the console block [characters]
 LABEL_WIDTH = 40  # labels end here, values follow
@@ -43,16 +44,16 @@ class TrainingLog:
         self._writes_curves = True  # the last attempt succeeded
 
     def write(self, report: IterationReport) -> None:
-        print(console_block(report), flush=True)
+        tell(console_block(report))
         try:
             self.curve_file.write(_points(report, self.loss_tags))
         except OSError as error:
             if self._writes_curves:
-                print(f"Cannot write TensorBoard curves, training goes on without them: {error}")
+                tell(f"Cannot write TensorBoard curves, training goes on without them: {error}")
             self._writes_curves = False
         else:
             if not self._writes_curves:
-                print("TensorBoard curves are written again.")
+                tell("TensorBoard curves are written again.")
             self._writes_curves = True
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Self
 
+from rsl_rl.utils.console import tell
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Handler = Callable[[int, FrameType | None], object] | int | None  # as signal.signal takes and returns it
 
@@ -36,4 +38,4 @@ class StopRequest:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
-        print("\nStopping after this iteration; once more to stop at once.", flush=True)
+        tell("\nStopping after this iteration; once more to stop at once.")
