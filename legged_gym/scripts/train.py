@@ -63,9 +63,8 @@ def train(args: argparse.Namespace) -> None:
         raise SystemExit(f"error: {error}") from error
     claim.close()
     if not runner.is_saved:
-        raise SystemExit(
-            f"error: the end of this run could not be saved; the newest checkpoint is {runner.newest_file}"
-        )
+        newest = f"the newest checkpoint is {runner.newest_file}" if runner.newest_file else "no checkpoint was saved"
+        raise SystemExit(f"error: the end of this run could not be saved; {newest}")
     if runner.stop_request.requested:
         remaining = end - runner.current_learning_iteration
         command = resume_command(sys.argv, Path(runner.log_dir), runner.env.cfg.seed, remaining)

@@ -119,6 +119,8 @@ bad_heights = st.one_of(
     shape=st.tuples(st.integers(-2, 5), st.integers(-2, 5)),
     scale=st.sampled_from([0.1, 0.0, -1.0, float("nan"), float("inf"), 1e30]),
 )
+@example(heights=np.zeros((4, 5), dtype=np.int16), shape=(10**9, 10**9), scale=0.1)
+@example(heights=np.zeros((4, 5), dtype=np.int16), shape=(2**31, 2**33), scale=0.1)
 def test_height_fields(heights: np.ndarray, shape: tuple[int, int], scale: float) -> None:
     gym, params = gymapi.acquire_gym(), gymapi.HeightFieldParams()
     params.nbRows, params.nbColumns = shape

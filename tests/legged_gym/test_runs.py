@@ -1,5 +1,6 @@
 """Run folders: what they tell, who may write into them, and how a run is repeated or goes on."""
 
+import errno
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from legged_gym.envs import task_registry
 from legged_gym.scripts import train
 from legged_gym.utils.helpers import get_args
 from legged_gym.utils.run_record import hold, read_run_config, resume_command, with_recorded_flags
+from rsl_rl.runners import on_policy_runner
 
 EXPERIMENT = f"test_runs_{os.getpid()}"
 FLAGS = [
@@ -89,6 +91,17 @@ def test_a_folder_that_cannot_be_written_stops_with_a_sentence(
         logs.unlink()
     assert stop.value.code == 2
     assert capsys.readouterr().err.startswith("error: cannot write into the run's folder ")
+
+
+def test_an_end_that_cannot_be_saved_is_an_error_that_names_the_newest_checkpoint(
+    logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(path: Path, contents: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(on_policy_runner, "write_checkpoint", full_disk)
+    with pytest.raises(SystemExit, match="error: the end of this run could not be saved; no checkpoint was saved"):
+        run_train(monkeypatch, *FLAGS)
 
 
 def test_the_command_that_resumes_keeps_what_the_user_chose() -> None:
