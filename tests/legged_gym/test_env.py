@@ -34,11 +34,13 @@ def end_by_time(env: Any, env_ids: list[int]) -> Any:
 
 def test_steps_have_the_promised_shapes_and_are_finite(any_env: Any) -> None:
     any_env.reset()
+    frame = 3 + 3 + 3 + 3 * any_env.num_actions  # command, angular velocity, gravity; per joint angle, speed, action
+    critic = frame + 3 + 3 + 17 * 11  # velocity, disturbance, height scan
     for _ in range(3):
-        result = any_env.step(torch.randn(NUM_ENVS, 12))
-        assert result.obs.shape == (NUM_ENVS, 450) and result.privileged_obs.shape == (NUM_ENVS, 238)
+        result = any_env.step(torch.randn(NUM_ENVS, any_env.num_actions))
+        assert result.obs.shape == (NUM_ENVS, 10 * frame) and result.privileged_obs.shape == (NUM_ENVS, critic)
         assert result.rewards.shape == result.dones.shape == (NUM_ENVS,)
-        assert result.termination_privileged_obs.shape == (len(result.termination_ids), 238)
+        assert result.termination_privileged_obs.shape == (len(result.termination_ids), critic)
         assert result.extras["time_outs"].dtype == result.dones.dtype == torch.bool
         assert all(t.isfinite().all() for t in (result.obs, result.privileged_obs, result.rewards))
     obs, critic_obs, rewards, dones, extras, ids, last = result
@@ -47,14 +49,14 @@ def test_steps_have_the_promised_shapes_and_are_finite(any_env: Any) -> None:
 
 def test_first_observation_fills_the_history(any_env: Any) -> None:
     obs, critic_obs = any_env.reset()
-    assert torch.equal(obs, critic_obs[:, :45].repeat(1, 10))
+    assert torch.equal(obs, critic_obs[:, : any_env.num_one_step_obs].repeat(1, 10))
 
 
 def test_masses_and_centres_are_those_of_the_simulator(any_env: Any) -> None:
     bodies = [any_env.gym.get_actor_rigid_body_properties(env, 0)[0] for env in any_env.envs]
     mass = torch.tensor([body.mass for body in bodies]) - any_env.payload[:, 0]
     com = torch.tensor([list(body.com) for body in bodies]) - any_env.com_displacement
-    assert mass == pytest.approx(mass[0].repeat(NUM_ENVS)) and mass[0] > 4
+    assert mass == pytest.approx(mass[0].repeat(NUM_ENVS)) and mass[0] > 0
     assert torch.allclose(com, com[0].expand(NUM_ENVS, 3), atol=TOLERANCE)
     assert any_env.payload.unique().numel() == NUM_ENVS
 
