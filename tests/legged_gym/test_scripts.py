@@ -1,5 +1,6 @@
 """The scripts as a user runs them, from another folder than the repository's."""
 
+import json
 import os
 import shutil
 import signal
@@ -31,10 +32,19 @@ def experiment() -> Iterator[str]:
     shutil.rmtree(Path(LEGGED_GYM_ROOT_DIR) / "logs" / name, ignore_errors=True)
 
 
+@pytest.fixture
+def short_iterations(tmp_path: Path) -> list[str]:
+    """Flags of a training whose iterations have 5 steps instead of 100."""
+    file = tmp_path / "short.json"
+    config = {"task": "aliengo_flat", "flags": {}, "env": {}, "train": {"runner": {"num_steps_per_env": 5}}}
+    file.write_text(json.dumps(config))
+    return ["--config", str(file)]
+
+
 @pytest.mark.slow
-def test_train_resume_and_play(experiment: str, tmp_path: Path) -> None:
+def test_train_resume_and_play(experiment: str, short_iterations: list[str], tmp_path: Path) -> None:
     logs = Path(LEGGED_GYM_ROOT_DIR) / "logs" / experiment
-    flags = [*SMALL, "--experiment_name", experiment, "--max_iterations", "1"]
+    flags = [*SMALL, *short_iterations, "--experiment_name", experiment, "--max_iterations", "1"]
     trained = run_script("train.py", *flags, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert "Training aliengo_flat: 4 envs on cpu, learning on cpu, logs in " in trained.stdout
@@ -49,9 +59,9 @@ def test_train_resume_and_play(experiment: str, tmp_path: Path) -> None:
     assert policy(torch.zeros(3, 450)).shape == (3, 12)
 
 
-def start_training(experiment: str, cwd: Path) -> subprocess.Popen:
+def start_training(experiment: str, cwd: Path, *more_flags: str) -> subprocess.Popen:
     """A long training run, past its first iteration."""
-    flags = [*SMALL, "--experiment_name", experiment, "--max_iterations", "1000"]
+    flags = [*SMALL, "--experiment_name", experiment, "--max_iterations", "100000", *more_flags]
     run = subprocess.Popen(
         [sys.executable, "-u", str(SCRIPTS / "train.py"), *flags],
         cwd=cwd,
@@ -66,8 +76,8 @@ def start_training(experiment: str, cwd: Path) -> subprocess.Popen:
 
 
 @pytest.mark.slow
-def test_a_signal_ends_a_training_that_can_go_on(experiment: str, tmp_path: Path) -> None:
-    run = start_training(experiment, tmp_path)
+def test_a_signal_ends_a_training_that_can_go_on(experiment: str, short_iterations: list[str], tmp_path: Path) -> None:
+    run = start_training(experiment, tmp_path, *short_iterations)
     run.send_signal(signal.SIGTERM)
     out, err = run.communicate(timeout=120)
     assert run.returncode == 0, err
@@ -96,9 +106,7 @@ def test_a_second_signal_ends_it_at_once_without_a_traceback(experiment: str, tm
 @pytest.mark.parametrize(
     ("script", "flags", "message"),
     [
-        ("train.py", ["--task", "horse"], "error: unknown task 'horse'"),
         ("train.py", ["--num_envs", "0"], "error: --num_envs must be at least 1, got 0"),
-        ("train.py", ["--sim_device", "cuda:63"], "error: device cuda:63 was asked for"),
         ("play.py", ["--task", "aliengo_flat", "--load_run", "May"], "error: no run 'May' under"),
         ("play.py", ["--num_steps", "0"], "error: --num_steps must be at least 1, got 0"),
         ("play.py", ["--command", "1", "0"], "play.py: error: argument --command: expected 3 arguments"),

@@ -132,6 +132,7 @@ def test_a_folder_removed_while_running_comes_back(him_cfg, tmp_path, monkeypatc
     assert [step for step, _ in curve(folder, "Loss/surrogate")] == [1]
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_a_run_loses_nothing_that_it_had_saved(tmp_path):
     """Also the result is that of a run which was never killed, bit for bit."""
     context = multiprocessing.get_context("forkserver")

@@ -4,6 +4,7 @@ A return lies between 0 and 25. Doing nothing earns about 1.7; the ideal control
 about 24.5; the first test measures both. Seeds 0 to 2 reach 20.9 to 21.3 with HIM.
 """
 
+import pytest
 import torch
 
 from rsl_rl.runners import HIMOnPolicyRunner, OnPolicyRunner
@@ -22,6 +23,7 @@ def test_returns_of_doing_nothing_and_of_the_ideal_controller_span_the_threshold
     assert ideal > HIM_RETURN + 4.0
 
 
+@pytest.mark.slow
 def test_himppo_learns_to_track_and_to_estimate_the_hidden_velocity(make_env, him_cfg, mean_return):
     runner = HIMOnPolicyRunner(make_env(256), him_cfg)
     runner.learn(100, init_at_random_ep_len=True)
