@@ -32,7 +32,11 @@ setup(
     extras_require={
         "deploy": ["onnxruntime"],
         "export": ["onnx", "onnxruntime"],
-        "test": ["pytest", "hypothesis", "ruff", "mypy==2.4.1", "onnx", "onnxruntime", "playwright", *VIEWER, *VIDEO],
+        "test": [
+            *("pytest", "hypothesis", "slipcover", "ruff", "mypy==2.4.1", "playwright", "onnx", "onnxruntime"),
+            *VIEWER,
+            *VIDEO,
+        ],
         "video": VIDEO,
         "viewer": VIEWER,
     },

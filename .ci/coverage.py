@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-FLOOR = 0.80  # of all lines; raise it when coverage has risen
+FLOOR = 0.90  # of all lines; it was 92.7 % when this was written
 
 
 def compiled_lines(path: Path) -> set[int]:
