@@ -7,7 +7,14 @@ from typing import IO, Any, NamedTuple
 
 from legged_gym.envs import task_registry
 from legged_gym.utils.helpers import get_args, update_class_from_dict, user_errors
-from legged_gym.utils.run_record import hold, read_run_config, record_run, resume_command, with_recorded_flags
+from legged_gym.utils.run_record import (
+    describe_run,
+    hold,
+    read_run_config,
+    record_run,
+    resume_command,
+    with_recorded_flags,
+)
 from rsl_rl.runners.faults import TrainingDivergedError
 
 INTERRUPTED = 130  # exit status of a program that SIGINT ended
@@ -15,6 +22,7 @@ INTERRUPTED = 130  # exit status of a program that SIGINT ended
 FLAGS = [
     {"name": "--config", "type": str, "help": "config.json of a run: train as it did; other flags override it"},
     {"name": "--keep", "type": int, "help": "newest checkpoints that stay on the disk; default: all"},
+    {"name": "--figure_interval", "type": int, "help": "iterations between pictures for TensorBoard; default: none"},
 ]
 
 
@@ -36,6 +44,7 @@ def prepare(args: argparse.Namespace) -> Training:
         update_class_from_dict(train_cfg, config.train)
     env, env_cfg = task_registry.make_env(args.task, args, env_cfg, train_cfg)
     runner, train_cfg = task_registry.make_alg_runner(env, args.task, args, train_cfg)
+    runner.description = describe_run(args.task, env_cfg, train_cfg)
     folder = Path(runner.log_dir)
     try:
         claim = hold(folder)

@@ -70,7 +70,8 @@ def update_cfg_from_args(env_cfg: Any | None, cfg_train: Any | None, args: argpa
         _set_if_given(cfg_train, "seed", args.seed)
         for name in ("max_iterations", "experiment_name", "run_name", "load_run", "checkpoint"):
             _set_if_given(cfg_train.runner, name, getattr(args, name))
-        _set_if_given(cfg_train.runner, "keep", getattr(args, "keep", None))  # a flag of train.py's
+        for name in ("keep", "figure_interval"):  # flags of train.py's
+            _set_if_given(cfg_train.runner, name, getattr(args, name, None))
         cfg_train.runner.resume = cfg_train.runner.resume or args.resume
     return env_cfg, cfg_train
 

@@ -18,6 +18,7 @@ import torch
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.utils.helpers import class_to_dict
+from rsl_rl.runners.summaries import RunDescription
 from rsl_rl.utils.files import write_whole
 
 PACKAGES = ("torch", "numpy", "mujoco", "mujoco-warp", "warp-lang", "himloco")
@@ -60,6 +61,18 @@ def record_run(folder: Path, args: argparse.Namespace, env_cfg: Any, train_cfg: 
     if diff:
         write_whole(folder / f"uncommitted{suffix}.diff", diff.encode())
     _write_json(folder / f"run{suffix}.json", record)
+
+
+def describe_run(task: str, env_cfg: Any, train_cfg: Any) -> RunDescription:
+    """For TensorBoard: what one tunes as hyper-parameters, and both configs as text."""
+    env, learner = class_to_dict(env_cfg), class_to_dict(train_cfg)
+    hyper_parameters = {"task": task, "seed": env["seed"], "num_envs": env["env"]["num_envs"]}
+    hyper_parameters["num_steps_per_env"] = learner["runner"]["num_steps_per_env"]
+    hyper_parameters |= {f"reward.{name}": scale for name, scale in env["rewards"]["scales"].items() if scale}
+    for section in ("algorithm", "policy"):
+        hyper_parameters |= {f"{section}.{name}": _scalar(value) for name, value in learner[section].items()}
+    texts = {f"config/{name}": f"```\n{_json(values)}\n```" for name, values in (("env", env), ("train", learner))}
+    return RunDescription(hyper_parameters, texts)
 
 
 def read_run_config(path: str | Path) -> RunConfig:
@@ -134,8 +147,17 @@ def _text(value: Any) -> str:
 _KINDS = {"task": _text, "flags": _texts, "env": _mapping, "train": _mapping}
 
 
+def _scalar(value: Any) -> bool | float | str:
+    """A setting as TensorBoard's table of hyper-parameters takes it."""
+    return value if isinstance(value, bool | int | float | str) else str(value)
+
+
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    write_whole(path, (json.dumps(values, indent=2, default=_plain) + "\n").encode())
+    write_whole(path, f"{_json(values)}\n".encode())
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, indent=2, default=_plain)
 
 
 def _plain(value: Any) -> Any:

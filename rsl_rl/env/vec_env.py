@@ -16,7 +16,9 @@ class StepResult:
     privileged_obs: Tensor | None  # (N, num_privileged_obs), likewise
     rewards: Tensor  # (N,)
     dones: Tensor  # (N,), non-zero where an episode ended
-    extras: dict[str, Any]  # "time_outs": (N,) bool; "episode": {name: 0-d tensor or float, NaN or absent if unknown}
+    # "time_outs": (N,) bool, of the dones; "episode": {name: 0-d tensor or float, NaN or absent if unknown}, of the
+    # episodes that ended; "log": likewise, of this step. Both are averaged over an iteration's steps for the curves.
+    extras: dict[str, Any]
     termination_mask: Tensor  # (N,) bool, an episode ended
     last_privileged_obs: Tensor | None  # (N, num_privileged_obs), before the reset; of any value where none ended
 
@@ -62,6 +64,10 @@ class VecEnv(Protocol):
     fit; it must not draw random numbers.
 
     And `take_fault_record() -> dict | None`: what is known of an env that broke since the last call and was reset.
+
+    For the curves: `dt`, the duration of a policy step [s], by which falls are told per minute; `curve_layout`, how
+    TensorBoard's page of custom scalars groups the curves: {category: {chart: [regular expression of tags]}}; and
+    `figures() -> {tag: PNG image}`, pictures of the present state, called once in every `figure_interval` iterations.
     """
 
     num_envs: int

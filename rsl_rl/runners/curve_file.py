@@ -11,7 +11,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -29,7 +29,7 @@ _file_numbers = itertools.count()
 
 
 class CurveFile:
-    """Appends scalars to one event file, which is created with its folder when the first ones come."""
+    """Appends to one event file, which is created with its folder when the first curves come."""
 
     def __init__(self, folder: StrPath) -> None:
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_file_numbers)}"
@@ -37,11 +37,15 @@ class CurveFile:
 
     def write(self, scalars: Mapping[str, tuple[float, int]]) -> None:
         """Tag → (value, step). They are in the file when this returns; the disk may refuse (OSError)."""
-        wall_time = time.time()
-        events = [
-            Event(wall_time=wall_time, step=step, summary=Summary(value=[Summary.Value(tag=tag, simple_value=value)]))
+        self.append(
+            (step, Summary(value=[Summary.Value(tag=tag, simple_value=value)]))
             for tag, (value, step) in scalars.items()
-        ]
+        )
+
+    def append(self, summaries: Iterable[tuple[int, Summary]]) -> None:
+        """(step, anything that TensorBoard shows) in any number, likewise."""
+        wall_time = time.time()
+        events = [Event(wall_time=wall_time, step=step, summary=summary) for step, summary in summaries]
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             events.insert(0, Event(wall_time=wall_time, file_version=FILE_VERSION))

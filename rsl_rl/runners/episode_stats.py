@@ -15,39 +15,50 @@ WINDOW = 100  # finished episodes over which returns and lengths are averaged
 class EpisodeSummary(NamedTuple):
     mean_reward: float | None  # mean return of the last WINDOW finished episodes; None before the first
     mean_length: float | None  # [steps], likewise
+    falls_per_minute: float | None  # per env, of this iteration: ends other than by time; None: not known
     infos: dict[str, float]  # mean of each `extras["episode"]` entry over this iteration's steps in which it is not NaN
+    step_infos: dict[str, float]  # the same of `extras["log"]`
 
 
 class EpisodeStats:
-    """Returns and lengths of finished episodes, and the env's own `extras["episode"]` entries.
+    """Returns and lengths of finished episodes, falls, and the env's own `extras["episode"]` and `extras["log"]`.
 
     `begin_rollout`, then `add_step` for every step, which never waits for the device, then `summarize`, which reads it.
     """
 
-    def __init__(self, num_envs: int, num_steps: int, device: torch.device | str) -> None:
+    def __init__(self, num_envs: int, num_steps: int, device: torch.device | str, step_s: float | None = None) -> None:
+        """step_s: duration of a policy step [s], if it is known."""
         self.device = device
+        self.step_s = step_s
         self.returns = torch.zeros(num_envs, device=device)  # so far, of the running episodes
         self.lengths = torch.zeros(num_envs, device=device)  # so far [steps]
         self.rollout_returns = torch.zeros(num_steps, num_envs, device=device)  # `returns` after each step
         self.rollout_lengths = torch.zeros(num_steps, num_envs, device=device)
         self.rollout_dones = torch.zeros(num_steps, num_envs, dtype=torch.bool, device=device)
+        self.rollout_falls = torch.zeros_like(self.rollout_dones)
+        self.time_outs_known = True  # in every step of this rollout
         self.step = 0
-        self.infos: defaultdict[tuple[str, ...], list[Tensor]] = defaultdict(list)  # names: values of each step
+        self.infos, self.step_infos = _Means(device), _Means(device)
         self.finished_returns: deque[float] = deque(maxlen=WINDOW)
         self.finished_lengths: deque[float] = deque(maxlen=WINDOW)
 
     def begin_rollout(self) -> None:
         self.rollout_dones.zero_()
+        self.rollout_falls.zero_()
+        self.time_outs_known = True
         self.infos.clear()
+        self.step_infos.clear()
         self.step = 0
 
     def add_step(self, rewards: Tensor, dones: Tensor, extras: Mapping[str, Any]) -> None:
         """rewards, dones: (num_envs,)."""
-        episode = extras.get("episode", {})
-        if episode:  # a copy: these may be buffers of the env
-            values = torch.stack([self._scalar(value) for value in episode.values()])
-            self.infos[tuple(episode)].append(values)
+        self.infos.add(extras.get("episode", {}))
+        self.step_infos.add(extras.get("log", {}))
         done_mask = dones > 0
+        if "time_outs" in extras:
+            self.rollout_falls[self.step] = done_mask & ~extras["time_outs"].to(self.device).bool()
+        else:
+            self.time_outs_known = False
         self.returns += rewards
         self.lengths += 1
         self.rollout_returns[self.step] = self.returns
@@ -80,12 +91,37 @@ class EpisodeStats:
         return EpisodeSummary(
             mean_reward=statistics.fmean(self.finished_returns) if self.finished_returns else None,
             mean_length=statistics.fmean(self.finished_lengths) if self.finished_lengths else None,
-            infos=self._mean_infos(),
+            falls_per_minute=self._falls_per_minute(),
+            infos=self.infos.means(),
+            step_infos=self.step_infos.means(),
         )
 
-    def _mean_infos(self) -> dict[str, float]:
+    def _falls_per_minute(self) -> float | None:
+        if self.step_s is None or not self.time_outs_known or self.step == 0:
+            return None
+        minutes = self.step * len(self.returns) * self.step_s / 60.0  # of all envs together
+        return self.rollout_falls.sum().item() / minutes
+
+
+class _Means:
+    """Means of named numbers over steps; steps need not have the same names."""
+
+    def __init__(self, device: torch.device | str) -> None:
+        self.device = device
+        self.rows: defaultdict[tuple[str, ...], list[Tensor]] = defaultdict(list)  # names: values of each step
+
+    def clear(self) -> None:
+        self.rows.clear()
+
+    def add(self, values: Mapping[str, Any]) -> None:
+        """Name → 0-d tensor or number; copied, for these may be buffers of the env."""
+        if values:
+            self.rows[tuple(values)].append(torch.stack([self._scalar(value) for value in values.values()]))
+
+    def means(self) -> dict[str, float]:
+        """Means over the values that are not NaN; a name without any is left out."""
         by_name: defaultdict[str, list[float]] = defaultdict(list)
-        for names, rows in self.infos.items():
+        for names, rows in self.rows.items():
             for name, column in zip(names, torch.stack(rows).T.tolist(), strict=True):
                 by_name[name] += [value for value in column if not math.isnan(value)]
         return {name: statistics.fmean(values) for name, values in by_name.items() if values}

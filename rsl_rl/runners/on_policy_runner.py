@@ -24,6 +24,7 @@ from rsl_rl.runners.checkpoint import (
 from rsl_rl.runners.curve_file import cut_curves
 from rsl_rl.runners.episode_stats import EpisodeStats, EpisodeSummary
 from rsl_rl.runners.faults import MAX_SKIPPED_STEPS, TrainingDivergedError, dump_fault, dump_rollout
+from rsl_rl.runners.summaries import RunDescription
 from rsl_rl.runners.training_log import IterationReport, TrainingLog
 from rsl_rl.utils.config import config_keys, find_class, select_config
 from rsl_rl.utils.console import tell
@@ -62,6 +63,8 @@ class OnPolicyRunner:
         self.num_steps_per_env = self.cfg["num_steps_per_env"]
         self.save_interval = self.cfg["save_interval"]
         self.keep = self.cfg.get("keep")  # newest checkpoints that stay on the disk; None: all
+        self.figure_interval = self.cfg.get("figure_interval")  # [iterations] between figures; None: none
+        self.description = RunDescription()  # for TensorBoard; to be set before the first `learn`
 
         self.alg = self._make_algorithm(train_cfg["policy"], train_cfg["algorithm"])
         self.alg.init_storage(
@@ -72,7 +75,7 @@ class OnPolicyRunner:
         self.current_learning_iteration = 0  # completed iterations = number of the next one
         self.tot_timesteps = 0  # over all envs, resumed runs included
         self.tot_time = 0.0  # [s], likewise
-        self.stats = EpisodeStats(env.num_envs, self.num_steps_per_env, self.device)
+        self.stats = EpisodeStats(env.num_envs, self.num_steps_per_env, self.device, getattr(env, "dt", None))
         self.resumed_from: str | None = None  # path of the checkpoint that `load` read last
         self.newest_file: str | None = None  # path of the last checkpoint that `learn` saved
         self.saved_iterations = 0  # completed iterations in it
@@ -137,6 +140,8 @@ class OnPolicyRunner:
                         eta_s=seconds_per_iteration * (end_iteration - it - 1),
                     )
                     self.training_log.write(report)
+                    if self.figure_interval and it % self.figure_interval == 0 and hasattr(self.env, "figures"):
+                        self.training_log.write_figures(self.env.figures(), it)
                 self._handle_faults(it, skipped_before, first_skipped)
                 if it % self.save_interval == 0:
                     self._try_to_save(it)
@@ -264,7 +269,9 @@ class OnPolicyRunner:
             cut_curves(folder, self.current_learning_iteration)
         except OSError as error:
             tell(f"Cannot tidy up {folder}, curves may overlap: {error}")
-        return TrainingLog(folder, self.loss_tags)
+        log = TrainingLog(folder, self.loss_tags)
+        log.describe(self.description, getattr(self.env, "curve_layout", {}), self.current_learning_iteration)
+        return log
 
     def _run_state(self, env_state: dict[str, Any]) -> dict[str, Any]:
         """What an exact continuation needs beside the checkpoint."""

@@ -1,10 +1,11 @@
 """The console block and the TensorBoard curves of a run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from rsl_rl.runners.curve_file import TIME_SUFFIX, CurveFile
 from rsl_rl.runners.episode_stats import EpisodeSummary
+from rsl_rl.runners.summaries import CurveLayout, RunDescription, description_summaries, figure_summary
 from rsl_rl.utils.console import tell
 
 WIDTH = 80  # of the console block [characters]
@@ -45,8 +46,23 @@ class TrainingLog:
 
     def write(self, report: IterationReport) -> None:
         tell(console_block(report))
+        self._try_to_write(lambda: self.curve_file.write(_points(report, self.loss_tags)))
+
+    def describe(self, description: RunDescription, layout: CurveLayout, iteration: int) -> None:
+        """Tell TensorBoard what is trained, and how to arrange the curves; `iteration`: the first one to come."""
+        summaries = description_summaries(description, layout)
+        if summaries:
+            self._try_to_write(lambda: self.curve_file.append((iteration, summary) for summary in summaries))
+
+    def write_figures(self, figures: Mapping[str, bytes], iteration: int) -> None:
+        """Tag → PNG image, drawn after this iteration."""
+        summaries = [figure_summary(tag, png) for tag, png in figures.items()]
+        self._try_to_write(lambda: self.curve_file.append((iteration, summary) for summary in summaries))
+
+    def _try_to_write(self, write: Callable[[], None]) -> None:
+        """A disk that refuses costs curves, not the training."""
         try:
-            self.curve_file.write(_points(report, self.loss_tags))
+            write()
         except OSError as error:
             if self._writes_curves:
                 tell(f"Cannot write TensorBoard curves, training goes on without them: {error}")
@@ -67,8 +83,8 @@ def _points(report: IterationReport, loss_tags: Mapping[str, str]) -> dict[str, 
 
 def curves(report: IterationReport, loss_tags: Mapping[str, str]) -> dict[str, float]:
     """TensorBoard tag → value, for the curves over iterations. An info of the env may be named by a whole tag."""
-    infos = report.episodes.infos.items()
-    scalars = {name if "/" in name else f"Episode/{name}": value for name, value in infos}
+    infos = report.episodes.infos | report.episodes.step_infos
+    scalars = {name if "/" in name else f"Episode/{name}": value for name, value in infos.items()}
     scalars |= {f"Loss/{loss_tags.get(name, name)}": value for name, value in report.losses.items()}
     scalars |= {
         "Loss/learning_rate": report.learning_rate,
@@ -78,6 +94,8 @@ def curves(report: IterationReport, loss_tags: Mapping[str, str]) -> dict[str, f
         "Perf/learning_time": report.learning_time,
         "Faults/skipped_steps": report.skipped_steps,
     }
+    if report.episodes.falls_per_minute is not None:
+        scalars["Train/falls_per_minute"] = report.episodes.falls_per_minute
     if report.gpu_memory_gb is not None:
         scalars["Perf/gpu_memory_gb"] = report.gpu_memory_gb
     return scalars | _episode_curves(report.episodes)
@@ -109,6 +127,8 @@ def _progress_rows(report: IterationReport) -> Iterator[tuple[str, str]]:
     if report.episodes.mean_reward is not None:
         yield "Mean reward", f"{report.episodes.mean_reward:.2f}"
         yield "Mean episode length", f"{report.episodes.mean_length:.2f}"
+    if report.episodes.falls_per_minute is not None:
+        yield "Falls per robot and minute", f"{report.episodes.falls_per_minute:.2f}"
     for name, value in report.episodes.infos.items():
         yield name if "/" in name else f"Mean episode {name}", f"{value:.4f}"
 

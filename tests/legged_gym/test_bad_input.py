@@ -157,7 +157,18 @@ def test_meshes(vertices: list[float], triangles: list[int], announced: tuple[in
 
 flags = st.sampled_from(
     ["--task", "--num_envs", "--seed", "--max_iterations", "--run_name", "--experiment_name", "--checkpoint", "--keep"]
-    + ["--sim_device", "--rl_device", "--pipeline", "--engine", "--config", "--resume", "--num_threads", "--nonsense"]
+    + [
+        "--sim_device",
+        "--rl_device",
+        "--pipeline",
+        "--engine",
+        "--config",
+        "--resume",
+        "--export",
+        "--figure_interval",
+        "--num_threads",
+        "--nonsense",
+    ]
 )
 flag_values = st.sampled_from(
     [

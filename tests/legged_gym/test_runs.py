@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG, parse_session_start_info_plugin_data
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.envs import task_registry
@@ -59,11 +60,14 @@ def test_a_run_is_recorded_repeated_and_resumed(logs: Path, monkeypatch: pytest.
     assert record["command"].endswith("--max_iterations 2 --seed -1")
     assert config.flags["sim_device"] == "cpu" and config.env["env"]["num_envs"] == 4
 
-    # the same again, from its config alone; only the folder's name is another
-    run_train(monkeypatch, "--config", str(first / "config.json"), "--run_name", "again")
+    # the same again, from its config alone; figures change nothing
+    extras = ("--figure_interval", "1")
+    run_train(monkeypatch, "--config", str(first / "config.json"), "--run_name", "again", *extras)
     (again,) = logs.glob("*_again")
     expected = parameters(first, 2)
     assert [name for name, value in parameters(again, 2).items() if not torch.equal(value, expected[name])] == []
+    pictures = EventAccumulator(str(again), size_guidance={"images": 0}).Reload().Images("State/commands_and_levels")
+    assert [picture.step for picture in pictures] == [0, 1]
 
     # two iterations more in its folder, of which the newest checkpoint stays
     seed = str(record["seed"])
@@ -72,6 +76,13 @@ def test_a_run_is_recorded_repeated_and_resumed(logs: Path, monkeypatch: pytest.
     assert json.loads((first / "run_2.json").read_text())["resumed_from"].endswith("model_2.pt")
     events = EventAccumulator(str(first), size_guidance={"scalars": 0}).Reload()
     assert [event.step for event in events.Scalars("Loss/surrogate")] == [0, 1, 2, 3]
+    texts = [text.tensor_proto.string_val[0].decode() for text in events.Tensors("config/env/text_summary")]
+    assert [json.loads(text.removeprefix("```").removesuffix("```")) for text in texts] == [config.env] * 2
+    session = parse_session_start_info_plugin_data(events.SummaryMetadata(SESSION_START_INFO_TAG).plugin_data.content)
+    told = {name: getattr(value, value.WhichOneof("kind")) for name, value in session.hparams.items()}
+    assert (told["task"], told["num_envs"], told["seed"]) == ("aliengo_flat", 4, record["seed"])
+    assert (told["reward.lin_vel_z"], told["algorithm.gamma"]) == (-2.0, 0.99)
+    assert told["policy.actor_hidden_dims"] == "[512, 256, 128]" and "reward.torques" not in told
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from collections import deque
 
 import numpy as np
+import point_mass
 import pytest
 import torch
+from point_mass import DT, PointMassEnv
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rsl_rl.runners import HIMOnPolicyRunner, OnPolicyRunner, get_runner_class
@@ -23,6 +25,7 @@ HIM_TAGS = {
     "Faults/skipped_steps",
     "Train/mean_reward",
     "Train/mean_episode_length",
+    "Train/falls_per_minute",
     "Train/mean_reward/time",
     "Train/mean_episode_length/time",
     "Episode/failed",
@@ -101,6 +104,67 @@ def test_episode_infos_are_averaged_over_the_steps_that_have_them():
     stats.add_step(zero, zero, {"episode": {"a": torch.tensor(4.0)}})
     assert stats.summarize().infos == {"a": 3.0, "b": 7.0}
     assert stats.summarize().mean_reward is None  # no episode has ended
+
+
+def test_falls_are_ends_other_than_by_time():
+    """Three robots for two seconds, of which the second falls once, the third twice and the first never."""
+    stats = EpisodeStats(3, 4, "cpu", step_s=0.5)
+    schedule = [([0, 1, 1], [0, 0, 0]), ([1, 0, 0], [1, 0, 0]), ([0, 0, 1], [0, 0, 0]), ([1, 1, 0], [1, 1, 0])]
+    for _ in range(2):  # every iteration counts from zero
+        stats.begin_rollout()
+        for dones, time_outs in schedule:
+            stats.add_step(torch.zeros(3), torch.tensor(dones), {"time_outs": torch.tensor(time_outs)})
+        assert stats.summarize().falls_per_minute == pytest.approx(3 / (6 / 60))
+
+
+def test_falls_are_not_told_where_they_are_not_known():
+    zero = torch.zeros(1)
+    for step_s, extras in ((None, {"time_outs": zero}), (0.5, {})):
+        stats = EpisodeStats(1, 1, "cpu", step_s)
+        stats.begin_rollout()
+        stats.add_step(zero, zero, extras)
+        assert stats.summarize().falls_per_minute is None
+
+
+class CountingEnv(PointMassEnv):
+    """Counts the points that it resets for being too fast, from their velocities."""
+
+    too_fast = 0
+
+    def _reset_envs(self, ids):
+        self.too_fast += (self.velocity[ids].abs().amax(dim=1) > point_mass.MAX_SPEED).sum().item()
+        super()._reset_envs(ids)
+
+
+def test_the_curve_of_falls_is_what_the_env_counts(plain_cfg, tmp_path, monkeypatch):
+    monkeypatch.setattr(point_mass, "MAX_SPEED", 2.0)
+    env, counts = CountingEnv(32), [0]
+    runner = OnPolicyRunner(env, plain_cfg, tmp_path)
+    for _ in range(3):
+        runner.learn(1)
+        counts.append(env.too_fast)
+    minutes = 32 * 24 * DT / 60
+    expected = [(after - before) / minutes for before, after in zip(counts, counts[1:], strict=False)]
+    curve = EventAccumulator(str(tmp_path)).Reload().Scalars("Train/falls_per_minute")
+    assert min(expected) > 0
+    assert [event.value for event in curve] == pytest.approx(expected)
+
+
+def test_what_an_env_logs_of_steps_becomes_curves_and_no_console_lines(make_env, plain_cfg, tmp_path, capsys):
+    env = make_env(8)
+    step, values = env.step, iter([1.0, 2.0, 6.0, float("nan")])
+
+    def logging_step(actions):
+        result = step(actions)
+        result.extras["log"] = {"Reward/all/speed": torch.tensor(next(values))}
+        return result
+
+    env.step = logging_step
+    plain_cfg["runner"]["num_steps_per_env"] = 4
+    OnPolicyRunner(env, plain_cfg, tmp_path).learn(1)
+    (event,) = EventAccumulator(str(tmp_path)).Reload().Scalars("Reward/all/speed")
+    assert event.value == 3.0
+    assert "speed" not in capsys.readouterr().out
 
 
 def test_curves_bear_the_published_tags_and_the_console_tells_the_same(make_env, him_cfg, tmp_path, capsys):

@@ -20,6 +20,7 @@ from legged_gym.envs.base.domain_rand import Randomization
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 from legged_gym.envs.base.rewards import FOOT_CONTACT_FORCE, Rewards, track_foot_contacts
 from legged_gym.envs.base.scene import START_SPREAD, Scene, check_config
+from legged_gym.envs.base.telemetry import Telemetry
 from legged_gym.utils.env_state import env_state, restore_env
 from legged_gym.utils.fault_recorder import QUANTITIES, FaultRecorder
 from legged_gym.utils.helpers import class_to_dict
@@ -33,7 +34,7 @@ FAULT_CLIMB = 100.0  # [m] above or below the start: no terrain is so high, but 
 START_SPEED = 0.5  # [m/s], [rad/s] bound of the base's random velocity at reset
 
 
-class LeggedRobot(GraphSafety, Rewards, Curricula, Randomization, Buffers, Scene):
+class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buffers, Scene):
     """Many copies of one robot, each in its own environment, stepped together.
 
     On CUDA the parts of a step whose work never varies are recorded as graphs, which makes a step twice as fast. A
@@ -158,7 +159,7 @@ class LeggedRobot(GraphSafety, Rewards, Curricula, Randomization, Buffers, Scene
         self.common_step_counter += 1
         self._post_physics_step_callback()
         self.extras = {}
-        episode = self._finish()
+        episode, self.extras["log"] = self._finish()
         if self.cfg.env.send_timeouts:
             self.extras["time_outs"] = self.time_out_buf
         if episode is not None:
@@ -181,8 +182,8 @@ class LeggedRobot(GraphSafety, Rewards, Curricula, Randomization, Buffers, Scene
         self._update_base_state()
         self._update_feet()
 
-    def _finish_step(self) -> dict[str, Tensor] | None:
-        """Judge, start new episodes, and observe. Returns the report on the ended episodes, if there is one."""
+    def _finish_step(self) -> tuple[dict[str, Tensor] | None, dict[str, Tensor]]:
+        """Judge, start new episodes, and observe. Returns the reports on ended episodes, if any, and on the step."""
         self.check_termination()
         self.compute_reward()
         ended = self.reset_buf if self._resets_by_mask else self.reset_buf.nonzero().flatten()
@@ -190,7 +191,7 @@ class LeggedRobot(GraphSafety, Rewards, Curricula, Randomization, Buffers, Scene
             self._keep_termination_observations(ended)
             self.reset_idx(ended)
         self._observe()
-        return self.extras.get("episode")
+        return self.extras.get("episode"), self._report_step()
 
     def _observe(self) -> None:
         """Observe, and remember what the next step compares with."""
