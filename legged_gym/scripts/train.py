@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from legged_gym.envs import task_registry
+from legged_gym.utils.export import checkpoint_exporter
 from legged_gym.utils.helpers import get_args, update_class_from_dict, user_errors
 from legged_gym.utils.run_record import (
     describe_run,
@@ -22,6 +23,7 @@ INTERRUPTED = 130  # exit status of a program that SIGINT ended
 FLAGS = [
     {"name": "--config", "type": str, "help": "config.json of a run: train as it did; other flags override it"},
     {"name": "--keep", "type": int, "help": "newest checkpoints that stay on the disk; default: all"},
+    {"name": "--export", "action": "store_true", "help": "write policy_<iteration>.pt and .onnx with each checkpoint"},
     {"name": "--figure_interval", "type": int, "help": "iterations between pictures for TensorBoard; default: none"},
 ]
 
@@ -45,6 +47,8 @@ def prepare(args: argparse.Namespace) -> Training:
     env, env_cfg = task_registry.make_env(args.task, args, env_cfg, train_cfg)
     runner, train_cfg = task_registry.make_alg_runner(env, args.task, args, train_cfg)
     runner.description = describe_run(args.task, env_cfg, train_cfg)
+    if train_cfg.runner.export:
+        runner.after_save = checkpoint_exporter(runner.alg.actor_critic, env, env_cfg.commands)
     folder = Path(runner.log_dir)
     try:
         claim = hold(folder)

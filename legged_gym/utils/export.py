@@ -1,7 +1,8 @@
 """Everything a robot's computer must know to run a policy: written beside the weights, read by legged_gym/deploy."""
 
+import functools
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.envs.base.commands import MAX_HEADING_YAW_RATE
 from rsl_rl.export import HOW_TO_INSTALL_ONNX, export_policy_as_jit, export_policy_as_onnx, onnx_is_installed
 from rsl_rl.modules import ActorCritic
+from rsl_rl.runners.checkpoint import export_name
 
 FORMAT = 1  # of the metadata; a reader refuses what it does not know
 
@@ -80,11 +82,16 @@ def trained_commands(commands: Any, checkpoint: Mapping[str, Any]) -> dict[str, 
 
 
 def export_policy(
-    actor_critic: ActorCritic, env: Any, commands: Any, checkpoint: Mapping[str, Any], folder: str | Path
+    actor_critic: ActorCritic,
+    env: Any,
+    commands: Any,
+    checkpoint: Mapping[str, Any],
+    folder: str | Path,
+    name: str = "policy",
 ) -> list[Path]:
-    """Write policy.pt (TorchScript) and policy.onnx, both with metadata, and return their paths.
+    """Write <name>.pt (TorchScript) and <name>.onnx, both with metadata, and return their paths.
 
-    Without the package onnx only the first is written, and a line says so.
+    Without the package onnx only the first is written, and a line says so, once.
 
     Args:
         actor_critic: the networks with the checkpoint's parameters.
@@ -96,14 +103,36 @@ def export_policy(
     history_length = getattr(actor_critic, "temporal_steps", 1)
     commands_trained = trained_commands(commands, checkpoint)
     metadata = policy_metadata(env, history_length, int(checkpoint.get("iter", 0)), commands_trained)
-    paths = [Path(folder, "policy.pt")]
+    paths = [Path(folder, f"{name}.pt")]
     export_policy_as_jit(actor_critic, paths[0], metadata)
     if onnx_is_installed():
-        paths.append(Path(folder, "policy.onnx"))
+        paths.append(Path(folder, f"{name}.onnx"))
         export_policy_as_onnx(actor_critic, paths[1], metadata)
     else:
-        print(f"No policy.onnx: {HOW_TO_INSTALL_ONNX}")
+        _say_that_onnx_is_missing()
     return paths
+
+
+@functools.cache
+def _say_that_onnx_is_missing() -> None:
+    print(f"No policy.onnx: {HOW_TO_INSTALL_ONNX}")
+
+
+def checkpoint_exporter(actor_critic: ActorCritic, env: Any, commands: Any) -> Callable[[str, int], None]:
+    """A function of (folder, iteration) that exports the policy beside the checkpoint just saved.
+
+    It never raises; a policy that cannot be deployed at all is a ValueError here, before training.
+    """
+    policy_metadata(env, 1, 0, trained_commands(commands, {}))
+
+    def export(folder: str, iteration: int) -> None:
+        checkpoint = {"iter": iteration, "env_state": env.get_curriculum_state()}
+        try:
+            export_policy(actor_critic, env, commands, checkpoint, folder, export_name(iteration))
+        except Exception as error:  # exporters may fail in any way, and none is worth a training
+            print(f"Cannot export the policy of iteration {iteration}, training goes on: {error}")
+
+    return export
 
 
 def rounded(values: Any) -> list[float]:
@@ -111,6 +140,7 @@ def rounded(values: Any) -> list[float]:
     return [float(f"{value:.7g}") for value in values.tolist()]
 
 
+@functools.cache  # what runs is the code of the start, whatever is edited meanwhile
 def commit() -> str:
     """The commit of this repository, "-dirty" if files differ from it, "unknown" outside git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match="]

@@ -72,6 +72,8 @@ def update_cfg_from_args(env_cfg: Any | None, cfg_train: Any | None, args: argpa
             _set_if_given(cfg_train.runner, name, getattr(args, name))
         for name in ("keep", "figure_interval"):  # flags of train.py's
             _set_if_given(cfg_train.runner, name, getattr(args, name, None))
+        if getattr(args, "export", False):  # likewise
+            cfg_train.runner.export = True
         cfg_train.runner.resume = cfg_train.runner.resume or args.resume
     return env_cfg, cfg_train
 

@@ -1,7 +1,8 @@
 """Checkpoint files: written whole or not at all, read with errors that name what does not fit.
 
 A run's folder holds `model_<iteration>.pt` (networks, optimisers, curriculum) and, for the newest of them only,
-`state_<completed iterations>.pt`: what else an exact continuation needs.
+`state_<completed iterations>.pt`: what else an exact continuation needs. Whoever exports the policy of a checkpoint
+calls it `policy_<iteration>.<format>`.
 """
 
 import io
@@ -57,15 +58,23 @@ def state_file(folder: StrPath, completed_iterations: int) -> Path:
     return Path(folder, f"state_{completed_iterations}.pt")
 
 
+def export_name(iteration: int | str) -> str:
+    """Stem of the files to which the policy of a checkpoint is exported."""
+    return f"policy_{iteration}"
+
+
 def remove_old_files(folder: StrPath, completed_iterations: int, keep: int | None) -> None:
-    """Delete states of other checkpoints than the newest, and all but the newest `keep` checkpoints (None: keep all).
+    """Delete states of other checkpoints than the newest, and all but the newest `keep` checkpoints (None: keep all)
+    with their exports.
 
     completed_iterations: of the newest checkpoint, which is on the disk.
     """
     for path in _numbered(folder, "state"):
         if path != state_file(folder, completed_iterations):
             path.unlink(missing_ok=True)
-    for path in checkpoint_files(folder)[:-keep] if keep else []:
+    old = checkpoint_files(folder)[:-keep] if keep else []
+    old_exports = {export_name(path.stem.removeprefix("model_")) for path in old}
+    for path in [*old, *(path for path in Path(folder).glob("policy_*") if path.stem in old_exports)]:
         path.unlink(missing_ok=True)
 
 

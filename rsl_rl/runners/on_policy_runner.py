@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -65,6 +65,8 @@ class OnPolicyRunner:
         self.keep = self.cfg.get("keep")  # newest checkpoints that stay on the disk; None: all
         self.figure_interval = self.cfg.get("figure_interval")  # [iterations] between figures; None: none
         self.description = RunDescription()  # for TensorBoard; to be set before the first `learn`
+        # Called with (folder, iteration) after each checkpoint, whose companions are policy_<iteration>.*
+        self.after_save: Callable[[str, int], None] | None = None
 
         self.alg = self._make_algorithm(train_cfg["policy"], train_cfg["algorithm"])
         self.alg.init_storage(
@@ -256,6 +258,9 @@ class OnPolicyRunner:
             remove_old_files(self.log_dir, self.current_learning_iteration, self.keep)
         except OSError as error:
             tell(f"Cannot save {path}, training goes on: {error}")
+        else:
+            if self.after_save is not None:
+                self.after_save(self.log_dir, iteration)
 
     @property
     def is_saved(self) -> bool:

@@ -10,7 +10,12 @@ import pytest
 import torch
 
 from legged_gym.envs import task_registry
-from legged_gym.utils.export import export_policy, trained_commands
+from legged_gym.utils.export import (
+    _say_that_onnx_is_missing,
+    checkpoint_exporter,
+    export_policy,
+    trained_commands,
+)
 from rsl_rl.export import METADATA
 from rsl_rl.modules import ActorCritic, HIMActorCritic
 
@@ -95,6 +100,36 @@ def test_without_onnx_only_torchscript_is_written(
     flat_env: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.setattr("legged_gym.utils.export.onnx_is_installed", lambda: False)
-    paths = export_policy(make_policy(flat_env, 2), flat_env, flat_env.cfg.commands, {}, tmp_path)
-    assert [path.name for path in paths] == ["policy.pt"]
-    assert "pip install -e '.[export]'" in capsys.readouterr().out
+    _say_that_onnx_is_missing.cache_clear()
+    export = checkpoint_exporter(make_policy(flat_env, 2), flat_env, flat_env.cfg.commands)
+    for iteration in (0, 20, 40):
+        export(str(tmp_path), iteration)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["policy_0.pt", "policy_20.pt", "policy_40.pt"]
+    assert capsys.readouterr().out.count("pip install -e '.[export]'") == 1
+
+
+def test_the_export_of_a_checkpoint_tells_its_iteration_and_speeds(flat_env: Any, tmp_path: Path) -> None:
+    export = checkpoint_exporter(make_policy(flat_env, 2), flat_env, flat_env.cfg.commands)
+    speeds = flat_env.command_ranges["lin_vel_x"].clone()
+    flat_env.command_ranges["lin_vel_x"][:] = torch.tensor([-1.25, 1.75])
+    export(str(tmp_path), 60)
+    flat_env.command_ranges["lin_vel_x"][:] = speeds
+    extra = {METADATA: ""}
+    torch.jit.load(str(tmp_path / "policy_60.pt"), _extra_files=extra)
+    metadata = json.loads(extra[METADATA])
+    assert metadata["iteration"] == 60 and metadata["command_ranges"]["vx"] == [-1.25, 1.75]
+
+
+def test_an_export_that_fails_costs_no_training(flat_env: Any, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    export = checkpoint_exporter(make_policy(flat_env, 2), flat_env, flat_env.cfg.commands)
+    (tmp_path / "file").touch()
+    export(str(tmp_path / "file"), 20)
+    assert "Cannot export the policy of iteration 20, training goes on: " in capsys.readouterr().out
+
+
+def test_a_policy_that_cannot_be_deployed_is_refused_before_training(
+    flat_env: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flat_env.cfg.control, "control_type", "V")
+    with pytest.raises(ValueError, match="only joint position targets can be deployed"):
+        checkpoint_exporter(make_policy(flat_env, 2), flat_env, flat_env.cfg.commands)

@@ -22,6 +22,7 @@ from legged_gym.utils.run_record import hold, read_run_config, resume_command, w
 from rsl_rl.runners import on_policy_runner
 
 EXPERIMENT = f"test_runs_{os.getpid()}"
+ENDINGS = ("pt", "onnx")
 FLAGS = [
     *("--task", "aliengo_flat", "--headless", "--sim_device", "cpu", "--num_envs", "4"),
     *("--experiment_name", EXPERIMENT, "--max_iterations", "2"),
@@ -60,19 +61,30 @@ def test_a_run_is_recorded_repeated_and_resumed(logs: Path, monkeypatch: pytest.
     assert record["command"].endswith("--max_iterations 2 --seed -1")
     assert config.flags["sim_device"] == "cpu" and config.env["env"]["num_envs"] == 4
 
-    # the same again, from its config alone; figures change nothing
-    extras = ("--figure_interval", "1")
+    # the same again, from its config alone; exports and figures change nothing
+    extras = ("--export", "--figure_interval", "1")
     run_train(monkeypatch, "--config", str(first / "config.json"), "--run_name", "again", *extras)
     (again,) = logs.glob("*_again")
     expected = parameters(first, 2)
     assert [name for name, value in parameters(again, 2).items() if not torch.equal(value, expected[name])] == []
+    assert {path.name for path in again.glob("policy_*")} == {f"policy_{i}.{end}" for i in (0, 2) for end in ENDINGS}
+    assert not list(first.glob("policy_*"))
     pictures = EventAccumulator(str(again), size_guidance={"images": 0}).Reload().Images("State/commands_and_levels")
     assert [picture.step for picture in pictures] == [0, 1]
+    obs = torch.rand(3, 450)
+    weights = parameters(again, 2)
+    actor = [weights[f"actor.{layer}.{kind}"] for layer in (0, 2, 4, 6) for kind in ("weight", "bias")]
+    code = [weights[f"estimator.encoder.{layer}.{kind}"] for layer in (0, 2, 4) for kind in ("weight", "bias")]
+    velocity, latent = layers(obs, code).split((3, 16), dim=1)
+    latent = latent / latent.norm(dim=1, keepdim=True)
+    actions = layers(torch.cat((obs[:, :45], velocity, latent), dim=1), actor)
+    assert torch.allclose(torch.jit.load(again / "policy_2.pt")(obs), actions, atol=1e-5)
 
     # two iterations more in its folder, of which the newest checkpoint stays
     seed = str(record["seed"])
-    run_train(monkeypatch, *FLAGS, "--seed", seed, "--resume", "--load_run", first.name, "--keep", "1")
+    run_train(monkeypatch, *FLAGS, "--seed", seed, "--resume", "--load_run", first.name, "--keep", "1", "--export")
     assert [path.name for path in first.glob("model_*.pt")] == ["model_4.pt"]
+    assert {path.name for path in first.glob("policy_*")} == {f"policy_4.{end}" for end in ENDINGS}
     assert json.loads((first / "run_2.json").read_text())["resumed_from"].endswith("model_2.pt")
     events = EventAccumulator(str(first), size_guidance={"scalars": 0}).Reload()
     assert [event.step for event in events.Scalars("Loss/surrogate")] == [0, 1, 2, 3]
@@ -83,6 +95,14 @@ def test_a_run_is_recorded_repeated_and_resumed(logs: Path, monkeypatch: pytest.
     assert (told["task"], told["num_envs"], told["seed"]) == ("aliengo_flat", 4, record["seed"])
     assert (told["reward.lin_vel_z"], told["algorithm.gamma"]) == (-2.0, 0.99)
     assert told["policy.actor_hidden_dims"] == "[512, 256, 128]" and "reward.torques" not in told
+
+
+def layers(x: torch.Tensor, parameters: list[torch.Tensor]) -> torch.Tensor:
+    """An MLP with ELU between its layers. parameters: weight, bias, weight, …"""
+    for i in range(0, len(parameters), 2):
+        x = torch.nn.functional.elu(x) if i else x
+        x = x @ parameters[i].T + parameters[i + 1]
+    return x
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:

@@ -84,6 +84,22 @@ def test_keep_limits_the_checkpoints(him_cfg, tmp_path):
     assert [path.name for path in checkpoint_files(tmp_path)] == ["model_11.pt", "model_12.pt"]
 
 
+def test_exports_go_with_their_checkpoints(him_cfg, tmp_path):
+    him_cfg["runner"] |= {"save_interval": 1, "keep": 2}
+    runner = make_runner(him_cfg, tmp_path)
+
+    def export(folder: str, iteration: int) -> None:
+        assert Path(folder, f"model_{iteration}.pt").is_file()
+        for ending in ("pt", "onnx"):
+            Path(folder, f"policy_{iteration}.{ending}").touch()
+
+    runner.after_save = export
+    runner.learn(12)
+    assert sorted(path.name for path in tmp_path.glob("policy_*")) == [
+        *("policy_11.onnx", "policy_11.pt", "policy_12.onnx", "policy_12.pt")
+    ]
+
+
 @pytest.mark.parametrize(
     ("file", "num_envs", "reason"),
     [("model_2.pt", 8, "there is no state_3.pt beside"), ("model_5.pt", 4, "it was saved with 8 envs")],

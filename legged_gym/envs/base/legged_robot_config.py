@@ -234,6 +234,7 @@ class LeggedRobotCfgPPO(BaseConfig):
 
         save_interval = 20  # [iterations]
         keep = None  # newest checkpoints that stay on the disk; None: all
+        export = False  # write policy_<iteration>.pt and .onnx beside every checkpoint
         figure_interval = None  # iterations between pictures of the state for TensorBoard; None: none
         experiment_name = "test"
         run_name = ""
