@@ -28,7 +28,7 @@ X_LABELS = {"iteration": "iteration", "time": "training [h]"}
 PANEL_SIZE = (5.0, 3.4)  # [inch]
 MAX_COLUMNS = 3
 DPI = 120  # [pixels per inch]
-BAND_ALPHA = 0.25
+BAND_ALPHA, RUN_ALPHA = 0.25, 0.6
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -109,7 +109,7 @@ def _draw_group(axis: Any, group: Group, tag: str, x: str, color: str) -> None:
         return
     axis.fill_between(drawn.x, drawn.low, drawn.high, color=color, alpha=BAND_ALPHA, linewidth=0)
     for curve in curves:
-        axis.plot(curve.x, curve.values, color=color, alpha=BAND_ALPHA, linewidth=0.6)
+        axis.plot(curve.x, curve.values, color=color, alpha=RUN_ALPHA, linewidth=0.6)
 
 
 def main(args: argparse.Namespace) -> None:
