@@ -11,6 +11,7 @@ from legged_gym.envs.base.commands import MAX_HEADING_YAW_RATE
 from rsl_rl.export import HOW_TO_INSTALL_ONNX, export_policy_as_jit, export_policy_as_onnx, onnx_is_installed
 from rsl_rl.modules import ActorCritic
 from rsl_rl.runners.checkpoint import export_name
+from rsl_rl.utils.console import tell
 
 FORMAT = 1  # of the metadata; a reader refuses what it does not know
 
@@ -130,7 +131,7 @@ def checkpoint_exporter(actor_critic: ActorCritic, env: Any, commands: Any) -> C
         try:
             export_policy(actor_critic, env, commands, checkpoint, folder, export_name(iteration))
         except Exception as error:  # exporters may fail in any way, and none is worth a training
-            print(f"Cannot export the policy of iteration {iteration}, training goes on: {error}")
+            tell(f"Cannot export the policy of iteration {iteration}, training goes on: {error}")
 
     return export
 

@@ -53,7 +53,7 @@ def set_conditions(env_cfg: Any, args: argparse.Namespace) -> None:
         if terrain.mesh_type == "plane":
             raise ValueError(f"--terrain: task '{args.task}' walks on a plane; choose a task without _flat")
         terrain.curriculum, terrain.selected = True, False  # a row of tiles per level
-        terrain.terrain_proportions = [float(name == args.terrain) for name in TYPE_NAMES]
+        terrain.terrain_proportions = {args.terrain: 1.0}
     env_cfg.noise.add_noise = False
     rand = env_cfg.domain_rand
     rand.push_robots = rand.disturbance = rand.randomize_friction = rand.randomize_payload_mass = False
