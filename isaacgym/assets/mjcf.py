@@ -35,6 +35,7 @@ KINDS: dict[mujoco.mjtGeom, ShapeKind] = {
     mujoco.mjtGeom.mjGEOM_MESH: "mesh",
 }
 SAME_PLACE = 1e-9  # [m], [rad]
+MAX_NUMBER = 1e9  # SI units: beyond every robot
 
 
 def load_mjcf(path: str | Path, options: AssetOptions) -> RobotDescription:
@@ -56,6 +57,7 @@ def load_mjcf(path: str | Path, options: AssetOptions) -> RobotDescription:
     except ValueError as error:
         _fail(path, f"MuJoCo cannot compile it ({_one_line(error)})")
     _check_tendons(path, model)
+    _check_numbers(path, model)
     return RobotDescription(spec.modelname, [_body(path, model, index, options) for index in range(1, model.nbody)])
 
 
@@ -91,6 +93,29 @@ def _check_tendons(path: Path, model: mujoco.MjModel) -> None:
     forces = (model.tendon_stiffness, model.tendon_damping, model.tendon_frictionloss, model.tendon_armature)
     if model.tendon_limited.any() or any(values.any() for values in forces):
         _fail(path, "it has tendons with limits, stiffness, damping, friction or armature; remove these")
+
+
+def _check_numbers(path: Path, model: mujoco.MjModel) -> None:
+    """Refuse infinite and absurd numbers, which MuJoCo takes as they are."""
+    for what, owners, names in (
+        (
+            "body",
+            np.arange(model.nbody),
+            ("body_mass", "body_inertia", "body_ipos", "body_iquat", "body_pos", "body_quat"),
+        ),
+        ("body", model.geom_bodyid, ("geom_size", "geom_pos", "geom_quat")),
+        ("joint", np.arange(model.njnt), ("jnt_pos", "jnt_axis", "jnt_range", "jnt_stiffness")),
+        ("joint", model.dof_jntid, ("dof_damping", "dof_armature", "dof_frictionloss")),
+    ):
+        for name in names:
+            values = getattr(model, name).reshape(len(owners), -1)
+            absurd = ~(np.abs(values) < MAX_NUMBER).all(axis=1)
+            if absurd.any():
+                owner = int(owners[absurd.argmax()])
+                label = getattr(model, what)(owner).name or str(owner)
+                _fail(
+                    path, f"{name.split('_')[1]} of {what} '{label}' is not a number below {MAX_NUMBER:g}; correct it"
+                )
 
 
 def _body(path: Path, model: mujoco.MjModel, index: int, options: AssetOptions) -> Body:

@@ -1,6 +1,7 @@
 """Generated nonsense: robots, terrains, command lines and configs. Each is either usable or refused in one sentence."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from isaacgym import gymapi
+from isaacgym.assets.description import RobotDescription
+from isaacgym.assets.mjcf import load_mjcf
 from isaacgym.assets.urdf import load_urdf
 from legged_gym.envs import task_registry
 from legged_gym.scripts import train
@@ -46,11 +49,21 @@ URDF = """<?xml version="1.0"?>
   <joint name="sole" type="fixed"><parent link="leg"/><child link="foot"/></joint>
 </robot>
 """
-NUMBERS = [match.span() for match in re.finditer(r'(?<=["\s])-?\d[\d.e-]*(?=["\s])', URDF)]
-NAMES = [match.span() for match in re.finditer(r"\b(base|leg|foot|knee|sole|revolute|fixed)\b", URDF)]
-ELEMENTS = [
-    match.span() for match in re.finditer(r"<(mass|inertia|geometry|parent|child|axis|limit|origin) ?[^>]*/?>", URDF)
-]
+MJCF = """<mujoco model="r">
+  <compiler angle="degree"/>
+  <worldbody>
+    <body name="base" pos="0 0 1">
+      <geom type="box" size=".15 .1 .05" mass="7"/>
+      <body name="leg" pos="0 .1 0" euler="10 0 0">
+        <inertial pos="0 0 -.1" mass="1" diaginertia=".01 .01 .02"/>
+        <joint name="knee" type="hinge" axis="0 1 0" range="-60 60" damping="0.1" armature="0.01"/>
+        <joint name="foot" type="slide" axis="0 0 1" range="-.1 .1" pos="0 0 .02"/>
+        <geom type="sphere" size=".02" pos="0 0 -.1"/>
+      </body>
+    </body>
+  </worldbody>
+</mujoco>
+"""
 ENTITY_BOMB = '<!DOCTYPE r [<!ENTITY a "aa">' + "".join(
     f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefghi", "bcdefghij", strict=True)
 )
@@ -62,15 +75,30 @@ def replaced(text: str, span: tuple[int, int], value: str) -> str:
 
 
 bad_numbers = st.sampled_from(["nan", "inf", "-inf", "1e400", "", "x", "-1", "0", "1e30", "1e-30", "1 2 3 4", "0x10"])
-bad_urdfs = st.one_of(
-    st.integers(0, len(URDF) - 2).map(lambda end: URDF[:end]),
-    st.builds(replaced, st.just(URDF), st.sampled_from(NUMBERS), bad_numbers),
-    st.builds(
-        replaced, st.just(URDF), st.sampled_from(NAMES), st.sampled_from(["base", "leg", "foot", "knee", "", "<"])
-    ),
-    st.builds(replaced, st.just(URDF), st.sampled_from(ELEMENTS), st.just("")),
-    st.binary(max_size=200).map(lambda content: content.decode("latin-1")),
+
+
+def damaged(text: str, names: str, elements: str) -> st.SearchStrategy[str]:
+    """A robot's file cut off, with absurd numbers, with confused names, without an element, or any bytes at all.
+
+    names, elements: alternatives of a regular expression.
+    """
+    numbers = [match.span() for match in re.finditer(r'(?<=["\s])-?[\d.][\d.e-]*(?=["\s])', text)]
+    named = [match.span() for match in re.finditer(rf"\b({names})\b", text)]
+    removable = [match.span() for match in re.finditer(rf"<({elements}) ?[^>]*/?>", text)]
+    whole = st.just(text)
+    return st.one_of(
+        st.integers(0, len(text) - 2).map(lambda end: text[:end]),
+        st.builds(replaced, whole, st.sampled_from(numbers), bad_numbers),
+        st.builds(replaced, whole, st.sampled_from(named), st.sampled_from([*names.split("|"), "", "<"])),
+        st.builds(replaced, whole, st.sampled_from(removable), st.just("")),
+        st.binary(max_size=200).map(lambda content: content.decode("latin-1")),
+    )
+
+
+bad_urdfs = damaged(
+    URDF, "base|leg|foot|knee|sole|revolute|fixed", "mass|inertia|geometry|parent|child|axis|limit|origin"
 )
+bad_mjcfs = damaged(MJCF, "base|leg|foot|knee|hinge|slide|box|sphere", "joint|geom|inertial|body|compiler")
 
 
 def chain(num_links: int) -> str:
@@ -80,6 +108,28 @@ def chain(num_links: int) -> str:
         for i in range(num_links - 1)
     )
     return f'<robot name="c">{links}{joints}</robot>'
+
+
+def check_robot(path: Path, load: Callable[[Path, gymapi.AssetOptions], RobotDescription]) -> None:
+    try:
+        robot = load(path, gymapi.AssetOptions())
+    except (ValueError, FileNotFoundError) as error:
+        check_sentence(error)
+        assert str(path) in str(error)
+        return
+    for body in robot.bodies:
+        assert 0.0 <= body.mass < np.inf
+        assert np.isfinite([*body.com, *np.ravel(body.inertia), *body.pos, *body.quat]).all()
+
+
+@FUZZ
+@given(text=bad_mjcfs)
+@example(text=ENTITY_BOMB + "]><mujoco>&j;</mujoco>")
+@example(text=FILE_ENTITY + '<mujoco model="&e;"/>')
+def test_mjcf_robots(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "robot.xml"
+    path.write_text(text, encoding="latin-1")
+    check_robot(path, load_mjcf)
 
 
 @FUZZ
@@ -93,15 +143,7 @@ def chain(num_links: int) -> str:
 def test_robots(text: str, tmp_path: Path) -> None:
     path = tmp_path / "robot.urdf"
     path.write_text(text, encoding="latin-1")
-    try:
-        robot = load_urdf(path, gymapi.AssetOptions())
-    except (ValueError, FileNotFoundError) as error:
-        check_sentence(error)
-        assert str(path) in str(error)
-        return
-    for body in robot.bodies:
-        assert 0.0 <= body.mass < np.inf
-        assert np.isfinite([*body.com, *np.ravel(body.inertia), *body.pos, *body.quat]).all()
+    check_robot(path, load_urdf)
 
 
 # --- Terrains --------------------------------------------------------------------------------------------------------
