@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mujoco
 import numpy as np
 import pytest
 import torch
@@ -9,9 +10,10 @@ import torch
 from isaacgym import gymapi
 from isaacgym.assets.urdf import load_urdf
 from isaacgym.engine.engine import Engine, EngineOptions
+from isaacgym.engine.model import build_spec
 from isaacgym.engine.terrain import Grid, Plane
 from isaacgym.engine.tree_engine import TreeEngine, create_engine
-from tests.isaacgym.worlds import ALIENGO, KD, KP, STANCE
+from tests.isaacgym.worlds import ALIENGO, KD, KP, STANCE, World
 
 DT = 0.005
 NUM_WORLDS = 4
@@ -51,6 +53,29 @@ def walk(engine: Engine, steps: int) -> torch.Tensor:
         engine.step()
         poses.append(engine.qpos.clone())
     return torch.stack(poses)
+
+
+def test_a_second_of_swaying_on_a_plane_is_c_mujocos() -> None:
+    """To rounding for 0.8 s. Then a calf leaves the ground by less than float32 resolves, a step before C MuJoCo's."""
+    world = World(ALIENGO, engine="tree")
+    model = build_spec(world.asset.robot, DT, native_ground=True).compile()
+    model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP
+    model.opt.tolerance, model.opt.iterations, model.opt.ls_iterations = 1e-12, 100, 100
+    data = mujoco.MjData(model)
+    com_velocity, omega = np.array([0.1, 0.05, 0.0]), np.array([0.1, 0.2, 0.3])
+    world.set_root([0.0, 0.0, 0.36], linear=com_velocity.tolist(), angular=omega.tolist())
+    world.set_dofs(STANCE)
+    data.qpos[2], data.qpos[3], data.qpos[7:] = 0.36, 1.0, STANCE
+    data.qvel[:6] = [*(com_velocity - np.cross(omega, model.body_ipos[1])), *omega]
+    errors = []
+    for step in range(round(1.0 / DT)):
+        targets = np.array(STANCE) + 0.25 * np.sin(2 * np.pi * 1.5 * step * DT + np.arange(12))
+        world.step(1, targets=targets.tolist())
+        data.qfrc_applied[6:] = np.clip(KP * (targets - data.qpos[7:]) - KD * data.qvel[6:], -44.0, 44.0)
+        mujoco.mj_step(model, data)
+        errors.append(np.abs(world.sim.engine.qpos[0].numpy() - data.qpos).max())
+    assert max(errors[: round(0.8 / DT)]) < 1e-5  # [m], [rad]
+    assert max(errors) < 5e-3
 
 
 def test_both_engines_walk_into_the_stairs_alike():
