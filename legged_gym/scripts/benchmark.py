@@ -16,6 +16,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
+import legged_gym  # noqa: F401  # isort: skip -- before torch, whose threads it tells how to wait
 import torch
 
 from legged_gym.envs import task_registry

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import legged_gym  # noqa: F401  # isort: skip -- before torch, whose threads it tells how to wait
 import torch
 
 from legged_gym.deploy import courses

@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import legged_gym  # noqa: F401  # isort: skip -- before torch, whose threads it tells how to wait
 import torch
 from torch import Tensor
 

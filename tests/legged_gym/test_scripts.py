@@ -41,6 +41,28 @@ def short_iterations(tmp_path: Path) -> list[str]:
     return ["--config", str(file)]
 
 
+AT_TORCH = """
+import os, runpy, sys
+class AtTorch:
+    def find_spec(self, name, *_):
+        if name == "torch":
+            print(os.environ.get("GOMP_SPINCOUNT"), flush=True)
+            os._exit(0)
+sys.meta_path.insert(0, AtTorch())
+runpy.run_path(sys.argv[1], run_name="script")
+"""
+
+
+@pytest.mark.parametrize("name", ["train.py", "play.py", "evaluate.py", "benchmark.py"])
+@pytest.mark.parametrize(("given", "expected"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7")])
+def test_threads_are_told_how_to_wait_before_torch_loads(name: str, given: dict[str, str], expected: str) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "GOMP_SPINCOUNT"} | given
+    environment["PYTHONPATH"] = LEGGED_GYM_ROOT_DIR
+    command = [sys.executable, "-c", AT_TORCH, str(SCRIPTS / name)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert result.stdout.splitlines()[-1:] == [expected], result.stderr
+
+
 @pytest.mark.slow
 def test_train_resume_and_play(experiment: str, short_iterations: list[str], tmp_path: Path) -> None:
     logs = Path(LEGGED_GYM_ROOT_DIR) / "logs" / experiment
