@@ -113,10 +113,14 @@ def terrain_triangles(terrain: Grid | Mesh) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (n, 3) float32 in the world [m] and triangles (m, 3) int32."""
     if isinstance(terrain, Mesh):
         return terrain.vertices.astype(np.float32), terrain.triangles.astype(np.int32)
-    rows, cols = terrain.vertices.shape[:2]
+    return terrain.vertices.reshape(-1, 3), grid_triangles(*terrain.vertices.shape[:2])
+
+
+def grid_triangles(rows: int, cols: int) -> np.ndarray:
+    """Vertex indices of a grid's triangles, cell by cell, (2 * (rows - 1) * (cols - 1), 3) int32."""
     v00 = (np.arange(rows - 1)[:, None] * cols + np.arange(cols - 1)).reshape(-1, 1).astype(np.int32)
     cell = np.array([0, cols + 1, 1, 0, cols, cols + 1], dtype=np.int32)
-    return terrain.vertices.reshape(-1, 3), (v00 + cell).reshape(-1, 3)
+    return (v00 + cell).reshape(-1, 3)
 
 
 def highest_around(values: np.ndarray, margin: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from isaacgym.engine.terrain import Grid, Mesh
+from isaacgym.engine.terrain import Grid, Mesh, grid_triangles
 
 CHUNK = 64  # cells along the side of a chunk; a multiple of STRIDE
 STRIDE = 8  # cells between the vertices shown far from robots
@@ -92,9 +92,6 @@ def _strided(size: int) -> np.ndarray:
 
 
 def _sampled(grid: Grid, rows: np.ndarray, cols: np.ndarray) -> Surface:
-    """The grid's surface from these rows and columns of vertices, with the diagonals of `isaacgym.engine.terrain`."""
+    """The grid's surface from these rows and columns of vertices."""
     vertices = grid.vertices[np.ix_(rows, cols)].reshape(-1, 3)
-    v00 = (np.arange(len(rows) - 1)[:, None] * len(cols) + np.arange(len(cols) - 1)).ravel()
-    v01, v10, v11 = v00 + 1, v00 + len(cols), v00 + len(cols) + 1
-    faces = np.stack([v00, v11, v01, v00, v10, v11], axis=1).reshape(-1, 3)
-    return Surface(vertices.astype(np.float32), faces.astype(np.uint32))
+    return Surface(vertices.astype(np.float32), grid_triangles(len(rows), len(cols)).astype(np.uint32))
