@@ -205,6 +205,8 @@ class Simulation:
         self._add_force_sensors()
         poses = [(*actor.pose.p, *actor.pose.r) for actor in actors]
         self.root_states[:, :7] = torch.tensor(poses, dtype=torch.float, device=self.device)
+        origins = [env.origin for env in self.envs]
+        self._env_origins = torch.tensor(origins, dtype=torch.float, device=self.device)[:, None]
         self._origins = self._shifting_origins()
         self.set_root_states(self.root_states)
         self._send_body_properties()
@@ -218,7 +220,7 @@ class Simulation:
         """
         origins = np.array([env.origin for env in self.envs])
         shifts = origins @ self.terrain.normal if isinstance(self.terrain, Plane) else origins
-        return torch.tensor(origins, dtype=torch.float, device=self.device)[:, None] if shifts.any() else None
+        return self._env_origins if shifts.any() else None
 
     def set_root_states(self, states: torch.Tensor, world_ids: torch.Tensor | None = None) -> None:
         """states: (n, 13) in the frames of the envs; world_ids: int32, None for all."""
@@ -238,6 +240,12 @@ class Simulation:
         self.running.read_body_states(out)
         if self._origins is not None:
             out[..., :3] -= self._origins
+
+    def read_body_states_w(self, out: torch.Tensor) -> None:
+        """out: (n, num_bodies, 13) in the world."""
+        self.running.read_body_states(out)
+        if self._origins is None:  # simulated around the world's origin
+            out[..., :3] += self._env_origins
 
     def _send_body_properties(self) -> None:
         self.running.set_body_properties(*(self._of_actors(name) for name in ("mass", "com", "inertia")))

@@ -44,7 +44,6 @@ class Renderer:
         self.half_height = self.half_width * height / width
         self._device = wp.get_device(sim.device)
         self._poses = torch.zeros(len(sim.envs), len(sim.asset.robot.bodies), STATE_WIDTH, device=sim.device)
-        self._origins = torch.tensor([env.origin for env in sim.envs], device=sim.device)[:, None]
         surface = robot_surface(sim.asset.robot)
         with on_torch_stream(self._device), heartbeat("Preparing pictures"):
             wp.load_module(ray_kernels, device=self._device)  # compiled on the first use on a machine
@@ -72,12 +71,8 @@ class Renderer:
 
     def body_positions(self) -> torch.Tensor:
         """Where all bodies are after the last `simulate`, world [m], (num_envs, num_bodies, 3); a view."""
-        self._read_poses()
+        self.sim.read_body_states_w(self._poses)
         return self._poses[..., :3]
-
-    def _read_poses(self) -> None:
-        self.sim.read_body_states(self._poses)
-        self._poses[..., :3] += self._origins
 
     def render(self, camera: Transform, env_ids: Sequence[int]) -> Image:
         """The state after the last `simulate` seen by a camera, with the robots of these envs.
@@ -86,7 +81,7 @@ class Renderer:
         """
         if not set(env_ids) <= set(range(len(self.sim.envs))):
             raise ValueError(f"robots {list(env_ids)} cannot be drawn: there are envs 0 to {len(self.sim.envs) - 1}")
-        self._read_poses()
+        self.sim.read_body_states_w(self._poses)
         with on_torch_stream(self._device):
             self._place_robots(env_ids)
             view: list[Array] = [

@@ -177,10 +177,8 @@ class WebViewer(Viewer):
         """Of the shown robots, in the world: (num_shown, num_bodies, 7), position [m] and quaternion xyzw."""
         sim = self._sim
         states = torch.empty(len(sim.envs), len(sim.asset.robot.bodies), STATE_WIDTH, device=sim.device)
-        sim.read_body_states(states)
-        poses = states[self.shown, :, :7].cpu().numpy()
-        poses[..., :3] += np.array([sim.envs[index].origin for index in self.shown.tolist()])[:, None]
-        return poses
+        sim.read_body_states_w(states)
+        return states[self.shown, :, :7].cpu().numpy()
 
     def _scene(self) -> tuple[Robots, Ground]:
         """Made for the first frame: scripts may create the viewer before the robots."""
