@@ -12,6 +12,7 @@ Decisions where NVIDIA's behaviour is not documented:
 * A joint's stiffness, damping, friction loss and armature become those of its DofProperties, where stiffness acts in
   position mode only. Its effort is the joint's or its actuators' force limit; nothing else of actuators counts.
 * `collapse_fixed_joints` merges bodies without joints into their parents, as MuJoCo's `fusestatic` does.
+* Tendons that exert no force are left out; others, equality constraints and ball joints are refused.
 * Meshes become their convex hull, as with URDF; visual meshes are left out.
 """
 

@@ -82,6 +82,7 @@ SHOULDERED = """
   <tendon><fixed name="sum"><joint joint="yaw" coef="1"/><joint joint="pitch" coef="2"/></fixed></tendon>
 </mujoco>
 """
+SHOULDERED_AFLOAT = SHOULDERED.replace('<body name="torso">', '<body name="torso"><freejoint/>')
 
 
 def write(folder: Path, text: str) -> Path:
@@ -116,8 +117,7 @@ def test_a_body_may_have_several_joints_beside_its_origin(tmp_path):
     assert robot.body_names == ["torso", "arm", "hand", "finger"]
     assert robot.dof_names == ["yaw", "pitch", "reach", "curl", "spread"]
     assert [dof.body for dof in robot.dofs] == [1, 1, 1, 3, 3]
-    floating = SHOULDERED.replace('<body name="torso">', '<body name="torso"><freejoint/>')
-    theirs = mujoco.MjModel.from_xml_string(floating)
+    theirs = mujoco.MjModel.from_xml_string(SHOULDERED_AFLOAT)
     ours = build_spec(robot, 0.005).compile()
     qpos = [0.3, -0.2, 0.5, *np.roll(Rotation.from_rotvec([0.3, 0.5, -0.7]).as_quat(), 1), 0.4, -0.5, 0.07, 0.3, 0.9]
     np.testing.assert_allclose(mass_matrix(ours, qpos), mass_matrix(theirs, qpos), atol=TOL)
@@ -127,11 +127,8 @@ def test_a_body_may_have_several_joints_beside_its_origin(tmp_path):
 def test_several_joints_of_a_body_move_it_as_in_c_mujoco(tmp_path, engine):
     """A fall of 0.2 s from rest with torques, bodies and joints compared, in the air; single precision."""
     world = World(write(tmp_path, SHOULDERED), engine=engine)
-    theirs = mujoco.MjModel.from_xml_string(
-        SHOULDERED.replace('<body name="torso">', '<body name="torso"><freejoint/>').replace(
-            "<worldbody>", '<option timestep="0.005"/><worldbody>'
-        )
-    )
+    theirs = mujoco.MjModel.from_xml_string(SHOULDERED_AFLOAT)
+    theirs.opt.timestep = 0.005
     data = mujoco.MjData(theirs)
     torques = [0.5, -0.7, 0.3, 0.002, -0.001]
     data.qpos[2], data.qfrc_applied[6:] = 50.0, torques
