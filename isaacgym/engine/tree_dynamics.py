@@ -342,7 +342,7 @@ def _on_a_thread(f, num_links: int, kernel) -> tuple[wp.Kernel, wp.Kernel]:
                 for n in range(num_links):
                     sums += switched_contacts(first[world, n], next, rows, search.alpha)
                     sums += switched_joint(joint[n], search.alpha)
-                search = next_search(search, sums, decrement, settings.tolerance)
+                search = next_search(search, sums, decrement)
             for n in range(num_links):
                 acceleration[n] = acceleration[n] + search.alpha * direction[n]
                 joint[n].acceleration = joint[n].acceleration + search.alpha * joint[n].direction
@@ -631,7 +631,7 @@ def _on_lanes(f, lanes: int, kernel) -> tuple[wp.Kernel, wp.Kernel]:
                 searches += 1
                 sums = switched_contacts(contact, next, rows, search.alpha) + switched_joint(joint, search.alpha)
                 sums = vec3(over_lanes(sums[0], lane), over_lanes(sums[1], lane), over_lanes(sums[2], lane))
-                search = next_search(search, sums, decrement, settings.tolerance)
+                search = next_search(search, sums, decrement)
             acceleration += search.alpha * direction
             joint.acceleration = joint.acceleration + search.alpha * joint.direction
             advance_rows(contact, next, search.alpha, rows)

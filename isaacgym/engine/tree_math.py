@@ -18,6 +18,7 @@ import warp as wp
 WELD, HINGE, SLIDE, FREE = 0, 1, 2, 3  # how a link moves against its parent; a root is welded or free
 MIN_VALUE = 1e-15  # mjMINVAL
 MIN_IMPEDANCE, MAX_IMPEDANCE = 0.0001, 0.9999  # mjMINIMP, mjMAXIMP
+SLOPE = 0.01  # of the cost where a line search stops, relative to that where it starts; measured in tree.md
 ROUNDING = 1.0e-4  # of the improvement that is left when Newton's step was exact but for float32; measured in tree.md
 
 
@@ -93,7 +94,7 @@ def tree_records(scalar: type) -> SimpleNamespace:
 
     @wp.struct
     class Search:
-        """An exact line search: the root of the cost's slope along the direction, by Newton's method in brackets."""
+        """A line search: the root of the cost's slope along the direction, by Newton's method in brackets."""
 
         alpha: scalar
         low: scalar
@@ -567,7 +568,7 @@ def tree_functions(friction_loss: bool, scalar: type) -> SimpleNamespace:
         return search
 
     @wp.func
-    def next_search(search: Search, sums: vec3, decrement: scalar, tolerance: scalar):
+    def next_search(search: Search, sums: vec3, decrement: scalar):
         """One evaluation. The slope is -decrement (1 - alpha), and rows that switch add to it."""
         new = Search()
         new.alpha = search.alpha
@@ -575,7 +576,7 @@ def tree_functions(friction_loss: bool, scalar: type) -> SimpleNamespace:
         new.high = search.high
         new.same_rows = sums[2] == scalar(0.0)
         slope = sums[0] - decrement * (scalar(1.0) - search.alpha)
-        new.done = wp.abs(slope) <= scalar(0.01) * tolerance * decrement
+        new.done = wp.abs(slope) <= scalar(SLOPE) * decrement
         if not new.done:
             if slope < scalar(0.0):
                 new.low = search.alpha
