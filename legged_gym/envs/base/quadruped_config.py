@@ -23,6 +23,7 @@ class QuadrupedCfg(LeggedRobotCfg):
             foot_clearance = -0.01
             action_rate = -0.01
             smoothness = -0.01
+            dof_pos_limits = -10.0  # HIMLoco: 0; policies then crouch with a hip pressed against its stop
             # Terms that HIMLoco defines and leaves off.
             termination = 0.0
             feet_air_time = 0.0
@@ -31,7 +32,6 @@ class QuadrupedCfg(LeggedRobotCfg):
             stand_still = 0.0
             torques = 0.0
             dof_vel = 0.0
-            dof_pos_limits = 0.0
             dof_vel_limits = 0.0
             torque_limits = 0.0
             feet_contact_forces = 0.0
