@@ -20,9 +20,11 @@ from isaacgym.engine.contacts import ContactList, Material, Surfaces, add_contac
 from isaacgym.engine.terrain import Grid, Mesh, Plane, Terrain, TerrainData
 from isaacgym.engine.terrain_query import (
     FAR,
+    LEAVING_COSINE,
     cell_range,
     edge_end,
     edge_outward,
+    edge_pushes,
     sphere_on_grid,
     sphere_on_mesh,
     sphere_on_plane,
@@ -31,7 +33,6 @@ from isaacgym.engine.terrain_query import (
 DIRECTIONS = [np.array(d) / np.linalg.norm(d) for d in itertools.product((-1, 0, 1), repeat=3) if sum(map(abs, d)) % 2]
 NUM_SLOTS = len(DIRECTIONS) + 1  # a vertex for each direction, and the deepest
 MAX_EDGES = wp.constant(8)  # terrain edges that one hull may rest on
-LEAVING_COSINE = wp.constant(0.3)  # an edge pushes a hull only along face normals that lead out of the ground
 
 slots_float = wp.types.vector(length=NUM_SLOTS, dtype=float)
 slots_int = wp.types.vector(length=NUM_SLOTS, dtype=int)
@@ -165,15 +166,17 @@ def cut_hull(
         return 0
     middle = a + (b - a) * (0.5 * (t0 + t1))
     depth = float(FAR)
+    shortest = float(FAR)
     normal = wp.vec3(0.0)
     for k in range(hulls.plane_start[hull], hulls.plane_start[hull + 1]):
         plane = hulls.planes[k]
         face = wp.vec3(plane[0], plane[1], plane[2])
         face_depth = plane[3] - wp.dot(face, middle)
+        shortest = wp.min(shortest, face_depth)
         if wp.dot(face, outward) < -LEAVING_COSINE and face_depth < depth:
             depth = face_depth
             normal = -(rot * face)
-    if depth == FAR:
+    if not edge_pushes(depth, shortest):
         return 0
     add_contact(contacts, world, geom, depth, center + rot * middle - normal * (0.5 * depth), normal, material)
     return 1

@@ -50,11 +50,13 @@ from isaacgym.engine.terrain import (
 )
 from isaacgym.engine.terrain_query import (
     FAR,
+    LEAVING_COSINE,
     MIN_LENGTH,
     cell_range,
     closest_on_segments,
     edge_end,
     edge_outward,
+    edge_pushes,
     inside_interval,
     sphere_on_grid,
     sphere_on_mesh,
@@ -64,7 +66,6 @@ from isaacgym.engine.terrain_query import (
 PROBE_THREADS, EDGE_THREADS = 8, 64  # of a GPU, per world
 EDGE_LANES = 8  # threads of a GPU that share the cells under a box
 MAX_BOX_EDGES = wp.constant(8)  # terrain edges that one box may rest on
-LEAVING_COSINE = wp.constant(0.3)  # an edge pushes a box only along axes that lead out of the ground
 
 # ---- terrain edges against a capsule or a box --------------------------------------------------------------------
 
@@ -147,16 +148,18 @@ def box_edges(
                         if t[0] < t[1]:
                             middle = local_a + (local_b - local_a) * (0.5 * (t[0] + t[1]))
                             depth = float(FAR)
+                            shortest = float(FAR)
                             normal = wp.vec3(0.0)
                             outward = wp.transpose(rot) * edge_outward(terrain, i, j, edge)
                             for k in range(3):
                                 # leaving along +axis k, the edge comes out of the face at -half[k]
                                 sign = wp.where(outward[k] > 0.0, 1.0, -1.0)
                                 face_depth = half[k] + sign * middle[k]
+                                shortest = wp.min(shortest, half[k] - wp.abs(middle[k]))
                                 if wp.abs(outward[k]) > LEAVING_COSINE and face_depth < depth:
                                     depth = face_depth
                                     normal = wp.vec3(sign * rot[0, k], sign * rot[1, k], sign * rot[2, k])
-                            if depth < FAR and wp.atomic_add(found, row, 1) < MAX_BOX_EDGES:
+                            if edge_pushes(depth, shortest) and wp.atomic_add(found, row, 1) < MAX_BOX_EDGES:
                                 pos = center + rot * middle - normal * (0.5 * depth)
                                 add_contact(contacts, world, geom, depth, pos, normal, material)
 

@@ -1,7 +1,8 @@
 """Where shapes meet a terrain: points on triangles, spheres against each kind of ground, edges of a grid.
 
-A point is inside the ground if the surface lies above it; it is pushed towards the closest surface point, which for a
-foot that hit a riser is the riser and not the tread above.
+A point is inside the ground if the surface lies above it, unless it is in front of the face that it is closest to (walls
+at the corners of stairs hang over). It is pushed towards the closest surface point, which for a foot that hit a riser is
+the riser and not the tread above.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from isaacgym.engine.terrain import MOVED_NEAR, TerrainData
 FAR = wp.constant(1.0e6)  # [m], further than any surface
 SAME_DIRECTION = wp.constant(0.7)  # contacts whose normals are closer than 45 degrees are one contact
 FACE_COSINE = wp.constant(0.98)  # a contact belongs to the inside of a face if its normal is the face's
+LEAVING_COSINE = wp.constant(0.3)  # an edge pushes a box or hull only along face normals that lead out of the ground
+DETOUR = wp.constant(3.0)  # and no further than so many times the shortest way out of the shape, see `edge_pushes`
 SEARCH_CELLS = wp.constant(0.25)  # how far around a point inside the ground the surface is searched
 MIN_LENGTH = wp.constant(1.0e-7)
 
@@ -195,6 +198,7 @@ def sphere_on_grid(terrain: TerrainData, center: wp.vec3, radius: float) -> Touc
     j1 = wp.min(int(wp.floor(v + pad)) + reach, cols - 2)
     closest = float(FAR)
     closest_normal = wp.vec3(0.0, 0.0, 1.0)
+    facing = float(0.0)  # cosine between that normal and the closest face's own
     # up to two faces that the sphere meets head on, each from its own direction
     face_a = float(FAR)
     face_b = float(FAR)
@@ -218,6 +222,7 @@ def sphere_on_grid(terrain: TerrainData, center: wp.vec3, radius: float) -> Touc
                     if distance < closest:
                         closest = distance
                         closest_normal = normal
+                        facing = wp.dot(normal, face)
                     if distance < radius and wp.dot(normal, face) > FACE_COSINE:
                         if face_a == FAR or wp.dot(normal, normal_a) > SAME_DIRECTION:
                             if distance < face_a:
@@ -228,7 +233,7 @@ def sphere_on_grid(terrain: TerrainData, center: wp.vec3, radius: float) -> Touc
                             normal_b = normal
     if closest == FAR:
         return touch
-    if inside:
+    if inside and facing < FACE_COSINE:
         if closest > MIN_LENGTH:
             closest_normal = -closest_normal  # it pointed from the surface down to the center
         return touch_once(radius + closest, closest_normal)
@@ -306,3 +311,17 @@ def inside_interval(start: wp.vec3, end: wp.vec3, half: wp.vec3) -> wp.vec2:
             t0 = wp.max(t0, wp.min(ta, tb))
             t1 = wp.min(t1, wp.max(ta, tb))
     return wp.vec2(t0, t1)
+
+
+@wp.func
+def edge_pushes(depth: float, shortest: float) -> bool:
+    """Whether an edge inside a box or hull pushes it out of the ground.
+
+    Where the shape has just reached the edge past its end, or past a face that does not lead out of the ground, the
+    way out is as long as the shape, and another edge or face of the terrain is what it touches.
+
+    Args:
+        depth: way along the best axis that leads out of the ground [m]; FAR: none does.
+        shortest: way out of the shape, from the same point, along any of its axes [m].
+    """
+    return depth <= DETOUR * shortest

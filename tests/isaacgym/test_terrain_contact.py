@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -87,6 +89,65 @@ def test_a_trunk_dropped_half_over_a_stair_nose_stays_level(tmp_path):
     world.step(200)
     assert world.root[0, 2].item() == pytest.approx(STEP + 0.056, abs=3e-3)
     assert Rotation.from_quat(world.root[0, 3:7].numpy()).magnitude() < 0.02
+
+
+def pyramid_heights(size: int = 40) -> np.ndarray:
+    """Stairs of 10 cm up from all sides, with convex and hollow corners."""
+    rim = np.minimum(*np.meshgrid(*2 * [np.minimum(np.arange(size), size - 1 - np.arange(size))]))
+    return 0.1 * (rim // 4)
+
+
+TOUCHING = {"trunk": (0.647, 0.15, 0.112), "calf": (0.25, 0.0208, 0.016)}  # [m]
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("kind", ["box", "hull"])
+@pytest.mark.parametrize("name", TOUCHING)
+def test_contacts_begin_shallow(tmp_path, name, kind, inverted):
+    """Moved by 0.1 mm from where nothing touches, down onto stairs or sideways, no contact is deeper than a millimetre."""
+    size = np.array(TOUCHING[name])
+    geometry = f'<box size="{size[0]} {size[1]} {size[2]}"/>' if kind == "box" else '<mesh filename="box.obj"/>'
+    corners = [f"v {x} {y} {z}" for x, y, z in 0.5 * size * list(itertools.product((-1, 1), repeat=3))]
+    (tmp_path / "box.obj").write_text("\n".join([*corners, "f 1 2 4", "f 1 4 3", "f 5 8 6", "f 5 7 8", "f 1 7 5"]))
+    heights = pyramid_heights()
+    urdf = body_urdf(tmp_path, [f"<geometry>{geometry}</geometry>"])
+    bodies = 600
+    world = World(urdf, num_envs=bodies, heights=heights.max() - heights if inverted else heights, walls=True)
+    rng = np.random.default_rng(3)
+    turns = Rotation.from_rotvec(rng.uniform(-0.6, 0.6, (bodies, 3)) * [1, 1, 5])
+    world.root[:, 3:7] = torch.tensor(turns.as_quat())
+
+    def depths(places: np.ndarray) -> np.ndarray:
+        """Depth of the deepest contact of each body at these places, 0 where nothing touches."""
+        world.root[:, :3] = torch.tensor(places)
+        world.gym.set_actor_root_state_tensor(world.sim, gymtorch.unwrap_tensor(world.root))
+        deepest = np.zeros(bodies)
+        engine = world.sim.engine
+        engine._update_position()
+        for shard in engine._shards:
+            shard.detect()
+            found = shard.contacts
+            count = found.count.numpy()[0]
+            np.maximum.at(deepest, found.worldid.numpy()[:count] + shard._worlds.start, -found.dist.numpy()[:count])
+        return deepest
+
+    def approach(free: np.ndarray, touching: np.ndarray) -> np.ndarray:
+        """Places of the bodies between these, less than 0.1 mm beyond where they touch nothing."""
+        while np.abs(free - touching).max() > 1e-4:
+            middle = 0.5 * (touching + free)
+            touches = (depths(middle) > 0.0)[:, None]
+            touching, free = np.where(touches, middle, touching), np.where(touches, free, middle)
+        return touching
+
+    start = np.column_stack([rng.uniform(0.8, 3.1, (bodies, 2)), np.full(bodies, 3.0)])
+    lowered = approach(start, start * [1, 1, 0])
+    assert 0.0 < depths(lowered).min() <= depths(lowered).max() < 1e-3
+    lower = lowered - [0, 0, 0.02]
+    beside = lower + np.column_stack([rng.uniform(-0.15, 0.15, (bodies, 2)), np.zeros(bodies)])
+    leaves = (depths(beside) == 0.0) & (depths(lower) > 0.0)
+    assert leaves.sum() > 30
+    beside[~leaves] = lower[~leaves]
+    assert depths(approach(beside, lower))[leaves].max() < 1e-3
 
 
 def test_a_capsule_lying_across_a_ridge_is_held_between_its_ends(tmp_path):
