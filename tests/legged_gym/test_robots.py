@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+import mujoco
+import numpy as np
 import pytest
 import torch
 from small_envs import build, small_cfg
@@ -130,6 +132,25 @@ def test_only_go2_has_a_head_of_its_own(table_env: Any) -> None:
 def test_default_pose_lies_within_the_joint_limits(any_env: Any) -> None:
     lower, upper = any_env.dof_pos_limits.T
     assert ((lower < any_env.default_dof_pos) & (any_env.default_dof_pos < upper)).all()
+
+
+@pytest.mark.parametrize("with_rotors", [False, True])
+def test_damping_at_the_rate_of_the_simulation(any_env: Any, with_rotors: bool) -> None:
+    """Velocity of a free leg after a step: (1 - dt kd M⁻¹) times that before; beyond 2 it grows. M is C MuJoCo's."""
+    model, cfg = any_env.sim.engine.mj_model, any_env.cfg
+    data = mujoco.MjData(model)
+    model.dof_armature[6:] = 0.0
+    data.qpos[7:] = any_env.default_dof_pos[0].numpy()
+    mujoco.mj_forward(model, data)
+    inertia = np.zeros((model.nv, model.nv))
+    mujoco.mj_fullM(model, data, inertia)
+    inertia[6:, 6:] += cfg.asset.armature * with_rotors * np.eye(model.nv - 6)
+    damping = cfg.control.damping["joint"] * cfg.domain_rand.kd_range[1] * cfg.domain_rand.motor_strength_range[1]
+    rate = cfg.sim.dt * damping * np.linalg.eigvalsh(np.linalg.inv(inertia)[6:, 6:]).max()
+    if with_rotors:
+        assert rate < 1.5
+    elif cfg.asset.name == "aliengo":
+        assert rate > 2.0  # why there is an armature
 
 
 # --- Standing --------------------------------------------------------------------------------------------------------
