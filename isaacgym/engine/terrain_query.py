@@ -1,8 +1,8 @@
 """Where shapes meet a terrain: points on triangles, spheres against each kind of ground, edges of a grid.
 
-A point is inside the ground if the surface lies above it, unless it is in front of the face that it is closest to (walls
-at the corners of stairs hang over). It is pushed towards the closest surface point, which for a foot that hit a riser is
-the riser and not the tread above.
+A point is inside the ground if the surface lies above it, unless it is in front of the face that it is closest to
+(walls at the corners of stairs hang over). It is pushed towards the closest surface point, which for a foot that hit a
+riser is the riser and not the tread above.
 """
 
 from __future__ import annotations

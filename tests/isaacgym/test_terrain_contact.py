@@ -104,7 +104,7 @@ TOUCHING = {"trunk": (0.647, 0.15, 0.112), "calf": (0.25, 0.0208, 0.016)}  # [m]
 @pytest.mark.parametrize("kind", ["box", "hull"])
 @pytest.mark.parametrize("name", TOUCHING)
 def test_contacts_begin_shallow(tmp_path, name, kind, inverted):
-    """Moved by 0.1 mm from where nothing touches, down onto stairs or sideways, no contact is deeper than a millimetre."""
+    """Moved by 0.1 mm from where nothing touches, down onto stairs or sideways, no contact is deeper than 1 mm."""
     size = np.array(TOUCHING[name])
     geometry = f'<box size="{size[0]} {size[1]} {size[2]}"/>' if kind == "box" else '<mesh filename="box.obj"/>'
     corners = [f"v {x} {y} {z}" for x, y, z in 0.5 * size * list(itertools.product((-1, 1), repeat=3))]

@@ -9,8 +9,8 @@ class QuadrupedCfg(LeggedRobotCfg):
         penalize_contacts_on = ["thigh", "calf", "base"]
         terminate_after_contacts_on = ["base"]
         self_collisions = 1  # off
-        # Of the rotors behind the gears [kg·m²], as in MuJoCo Menagerie's Go1 and Go2. HIMLoco: 0, which puts a damping of
-        # 2 N·m·s/rad at 200 Hz on the verge of instability.
+        # Of the rotors behind the gears [kg·m²], as in MuJoCo Menagerie's Go1 and Go2. HIMLoco: 0, with which a damping
+        # of 2 N·m·s/rad at 200 Hz is on the verge of instability.
         armature = 0.01
 
     class rewards(LeggedRobotCfg.rewards):
