@@ -22,6 +22,7 @@ from legged_gym.utils.evaluation_report import Results, as_json, as_markdown, be
 from legged_gym.utils.export import commit
 from legged_gym.utils.helpers import class_to_dict, get_args, get_load_path, set_seed, update_cfg_from_args, user_errors
 from legged_gym.utils.protocols import NUM_LEVELS, PROTOCOLS, cases, prepare_config, prepare_courses, run_protocol
+from legged_gym.utils.run_record import tell_what_changed
 from legged_gym.utils.task_registry import experiment_root
 from legged_gym.utils.trials import SETTLE_S, EvaluationRobots, Policy
 from rsl_rl.modules import ActorCritic, HIMActorCritic
@@ -121,6 +122,8 @@ def prepare(args: argparse.Namespace) -> tuple[EvaluationRobots, dict[str, Actor
     update_cfg_from_args(env_cfg, train_cfg, args)
     paths, layout = checkpoint_paths(args, train_cfg), configured_layout(env_cfg)
     files = dict(zip(short_names(paths), paths, strict=True))
+    for path in paths:
+        tell_what_changed(path, task_registry.get_cfgs(args.task)[0])
     policy_cfg = class_to_dict(train_cfg.policy)
     policies = {name: load_policy(path, policy_cfg, layout, env_cfg.env.num_actions) for name, path in files.items()}
     longest = max(num_observations(policy, layout.num_actor) for policy in policies.values())

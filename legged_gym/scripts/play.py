@@ -32,6 +32,7 @@ from legged_gym.utils.helpers import (
 from legged_gym.utils.logger import Logger
 from legged_gym.utils.play_conditions import FLAGS as CONDITION_FLAGS
 from legged_gym.utils.play_conditions import check_conditions, place_robots, set_conditions
+from legged_gym.utils.run_record import tell_what_changed
 from legged_gym.utils.task_registry import experiment_root
 from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, infer_temporal_steps
 from rsl_rl.runners.checkpoint import read_checkpoint
@@ -117,6 +118,7 @@ def prepare(args: argparse.Namespace) -> Player:
     folder, path = experiment_root(train_cfg) / "exported", ""
     if args.agent == "policy":
         path = checkpoint_path(args, train_cfg)
+        tell_what_changed(path, task_registry.get_cfgs(args.task)[0])
         match_history(train_cfg, env_cfg, path)
     env, _ = task_registry.make_env(args.task, args, env_cfg, train_cfg)
     place_robots(env, args)

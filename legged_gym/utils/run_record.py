@@ -24,6 +24,7 @@ from rsl_rl.utils.files import write_whole
 PACKAGES = ("torch", "numpy", "mujoco", "mujoco-warp", "warp-lang", "himloco")
 RUN_FLAGS = ("sim_device", "rl_device", "pipeline", "engine", "fusion")  # flags that are not in the configs
 DEVICE_FLAGS = ("sim_device", "rl_device", "pipeline")
+ROBOT_SECTIONS = ("asset", "control", "init_state", "normalization", "sim")  # what a policy's body and senses depend on
 GIT_TIMEOUT_S = 20
 
 
@@ -84,6 +85,36 @@ def read_run_config(path: str | Path) -> RunConfig:
         raise ValueError(f"{path} is not the config.json of a run ({type(error).__name__}: {error})") from error
     except OSError as error:
         raise ValueError(f"cannot read the config {path}: {error.strerror}") from error
+
+
+def tell_what_changed(checkpoint: str | Path, env_cfg: Any) -> None:
+    """Say in a line where a config's robot is not the one that a checkpoint's run trained; nothing without a record."""
+    path = Path(checkpoint).parent / "config.json"
+    if not path.is_file():
+        return
+    trained, present = (
+        _leaves(values) for values in (read_run_config(path).env, json.loads(_json(class_to_dict(env_cfg))))
+    )
+    changes = [
+        f"{name} {trained[name]}, not {present[name]}"
+        for name in trained
+        if trained[name] != present.get(name, trained[name])
+    ]
+    if changes:
+        print(f"{Path(checkpoint).name} was trained with {'; '.join(changes)}: judge it with care.")
+
+
+def _leaves(env: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of ROBOT_SECTIONS, by dotted name."""
+    leaves: dict[str, Any] = {}
+    pending = [(name, env[name]) for name in ROBOT_SECTIONS if name in env]
+    while pending:
+        name, value = pending.pop(0)
+        if isinstance(value, Mapping):
+            pending += [(f"{name}.{key}", part) for key, part in value.items()]
+        else:
+            leaves[name] = value
+    return leaves
 
 
 def with_recorded_flags(argv: list[str]) -> list[str]:

@@ -18,7 +18,14 @@ from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.envs import task_registry
 from legged_gym.scripts import train
 from legged_gym.utils.helpers import get_args
-from legged_gym.utils.run_record import hold, read_run_config, resume_command, with_recorded_flags
+from legged_gym.utils.run_record import (
+    hold,
+    read_run_config,
+    record_run,
+    resume_command,
+    tell_what_changed,
+    with_recorded_flags,
+)
 from rsl_rl.runners import on_policy_runner
 
 EXPERIMENT = f"test_runs_{os.getpid()}"
@@ -140,6 +147,20 @@ def test_the_command_that_resumes_keeps_what_the_user_chose() -> None:
     assert resume_command(argv, Path("/logs/May 1"), seed=8, remaining_iterations=3) == (
         "python train.py --task go1 --headless --resume --load_run '/logs/May 1' --seed 8 --max_iterations 3"
     )
+
+
+def test_a_checkpoint_of_another_robot_is_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    env_cfg, train_cfg = task_registry.get_cfgs("aliengo")
+    record_run(tmp_path, get_args(["--task", "aliengo"]), env_cfg, train_cfg, None)
+    env_cfg.rewards.scales.torques = -1.0  # not the robot's
+    capsys.readouterr()
+    tell_what_changed(tmp_path / "model_20.pt", env_cfg)
+    tell_what_changed(tmp_path / "elsewhere" / "model_20.pt", env_cfg)
+    assert capsys.readouterr().out == ""
+    env_cfg.asset.armature, env_cfg.control.stiffness = 0.5, {"joint": 20.0}
+    tell_what_changed(tmp_path / "model_20.pt", env_cfg)
+    changes = "asset.armature 0.01, not 0.5; control.stiffness.joint 40.0, not 20.0"
+    assert capsys.readouterr().out.strip() == f"model_20.pt was trained with {changes}: judge it with care."
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"task": 1, "flags": {}, "env": {}, "train": {}}', "[" * 100_000])
