@@ -36,7 +36,7 @@ def test_a_term_of_a_subclass_is_not_lost(flat_env: Any) -> None:
 
 
 def test_the_layout_covers_the_groups_in_use(flat_env: Any, rough_env: Any) -> None:
-    groups = ["tracking", "motion", "joints", "gait"]  # aliengo's other weights are zero
+    groups = ["tracking", "motion", "joints", "gait", "limits"]  # of weights that are not zero
     assert flat_env.curve_layout == {"Reward per second": {group: [f"Reward/{group}/.*"] for group in groups}}
     assert list(rough_env.curve_layout) == ["Reward per second", "Terrain level"]
 
