@@ -7,6 +7,7 @@ sideways by at most one cell, which turns steep faces into vertical walls.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from scipy.ndimage import maximum_filter
 EDGE_X, EDGE_Y, EDGE_DIAGONAL = 1, 2, 4  # convex edges that cell (i, j) owns: v00-v10, v00-v01, v00-v11
 MOVED_NEAR = 8  # a vertex that can reach into this cell was moved sideways
 CONVEX_ANGLE = np.radians(5.0)  # flatter edges need no contacts of their own: the faces beside them support a shape
+AHEAD = 0.005  # [m] before an edge, where there has to be air
+OVER = 1.0e-3  # a point counts as over a triangle from so far beside it, relative to its sides
 MAX_SHIFT_CELLS = 1.0  # sideways movement of vertices that the grid search allows for
 
 
@@ -85,7 +88,7 @@ class Grid:
     def _from_vertices(
         vertices: np.ndarray, origin: tuple[float, float], scale: float, moved: np.ndarray | None, **material
     ) -> Grid:
-        flags = _convex_edges(vertices)
+        flags = _convex_edges(vertices, origin, scale)
         height = vertices[:, :, 2]
         point_top = highest_around(height, 0)
         if moved is not None:
@@ -152,17 +155,50 @@ def _grid_shape(vertices: np.ndarray, triangles: np.ndarray) -> tuple[int, int] 
     return (rows, cols) if (pairs == expected).all() else None
 
 
-def _convex_edges(vertices: np.ndarray) -> np.ndarray:
+def _convex_edges(vertices: np.ndarray, origin: tuple[float, float], scale: float) -> np.ndarray:
     """EDGE_* bits of the edges that stick out by more than CONVEX_ANGLE, (rows, cols) uint8."""
     v00, v01 = vertices[:-1, :-1], vertices[:-1, 1:]
     v10, v11 = vertices[1:, :-1], vertices[1:, 1:]
     normal_a, normal_b = _normals(v00, v11, v01), _normals(v00, v10, v11)
     flags = np.zeros(vertices.shape[:2], dtype=np.uint8)
-    flags[:-1, :-1] |= EDGE_DIAGONAL * _convex(normal_a, normal_b, v10 - v00)
     # the neighbours across v00-v10 and v00-v01 are triangle a of cell (i, j - 1) and triangle b of cell (i - 1, j)
-    flags[:-1, 1:-1] |= EDGE_X * _convex(normal_b[:, 1:], normal_a[:, :-1], v00[:, :-1] - v00[:, 1:])
-    flags[1:-1, :-1] |= EDGE_Y * _convex(normal_a[1:], normal_b[:-1], v00[:-1] - v00[1:])
+    for bit, cells, own, other, inwards, end in (
+        (EDGE_DIAGONAL, np.s_[:-1, :-1], normal_a, normal_b, v10 - v00, v11),
+        (EDGE_X, np.s_[:-1, 1:-1], normal_b[:, 1:], normal_a[:, :-1], v00[:, :-1] - v00[:, 1:], v10[:, 1:]),
+        (EDGE_Y, np.s_[1:-1, :-1], normal_a[1:], normal_b[:-1], v00[:-1] - v00[1:], v01[1:]),
+    ):
+        convex = _convex(own, other, inwards)
+        # at the corners of stairs some faces have no area, and walls beside them are folded inside out
+        odd = convex & ((own == 0).all(axis=-1) | (other == 0).all(axis=-1))
+        outward = own[odd] + other[odd]
+        ahead = 0.5 * (vertices[cells][odd] + end[odd]) + AHEAD * outward
+        convex[odd] = outward.any(axis=-1) & (ahead[:, 2] > _highest_surface(vertices, origin, scale, ahead))
+        flags[cells] |= bit * convex.astype(np.uint8)
     return flags
+
+
+def _highest_surface(vertices: np.ndarray, origin: tuple[float, float], scale: float, points: np.ndarray) -> np.ndarray:
+    """Height of the highest triangle over each point, -inf where there is none. points: (n, 3); returns (n,)."""
+    height = np.full(len(points), -np.inf)
+    cell = np.floor((points[:, :2] - origin) / scale).astype(int)
+    for di, dj, k in itertools.product((-1, 0, 1), (-1, 0, 1), (0, 1)):
+        i = np.clip(cell[:, 0] + di, 0, vertices.shape[0] - 2)
+        j = np.clip(cell[:, 1] + dj, 0, vertices.shape[1] - 2)
+        a, b, c = (v.astype(float) for v in (vertices[i, j], vertices[i + 1, j + 1 - k], vertices[i + k, j + 1]))
+        ab, ac, ap = (v[:, :2] for v in (b - a, c - a, points - a))
+        area = _twice_area(ab, ac)
+        flat = np.abs(area) > 1e-6
+        area = np.where(flat, area, 1.0)
+        u, v = _twice_area(ap, ac) / area, _twice_area(ab, ap) / area
+        over = flat & (u > -OVER) & (v > -OVER) & (u + v < 1.0 + OVER)
+        surface = a[:, 2] + u * (b - a)[:, 2] + v * (c - a)[:, 2]
+        height = np.where(over, np.maximum(height, surface), height)
+    return height
+
+
+def _twice_area(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Of triangles with these sides in the plane, signed; (n, 2) each."""
+    return p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]
 
 
 def _normals(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
@@ -177,7 +213,7 @@ def _convex(normal: np.ndarray, other: np.ndarray, towards_other: np.ndarray) ->
     bends = (normal * other).sum(axis=-1) < np.cos(CONVEX_ANGLE)
     flat = (normal == 0).all(axis=-1)  # a collapsed face says nothing: keep the edge if the other face is not flat
     down = (normal * towards_other).sum(axis=-1) < 0.0
-    return (bends & (down | flat)).astype(np.uint8)
+    return bends & (down | flat)
 
 
 def device_mesh(vertices: np.ndarray, triangles: np.ndarray, device: str) -> wp.Mesh:

@@ -1,8 +1,9 @@
 """Where shapes meet a terrain: points on triangles, spheres against each kind of ground, edges of a grid.
 
 A point is inside the ground if the surface lies above it, unless it is in front of the face that it is closest to
-(walls at the corners of stairs hang over). It is pushed towards the closest surface point, which for a foot that hit a
-riser is the riser and not the tread above.
+(walls at the corners of stairs hang over); of faces that share the closest point, the one counts that it is most in
+front of or behind. It is pushed towards the closest surface point, which for a foot that hit a riser is the riser and
+not the tread above.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ LEAVING_COSINE = wp.constant(0.3)  # an edge pushes a box or hull only along fac
 DETOUR = wp.constant(3.0)  # and no further than so many times the shortest way out of the shape, see `edge_pushes`
 SEARCH_CELLS = wp.constant(0.25)  # how far around a point inside the ground the surface is searched
 MIN_LENGTH = wp.constant(1.0e-7)
+SAME_DISTANCE = wp.constant(5.0e-5)  # [m]; in float32, coordinates of 200 m are exact to 1.5e-5 m
 
 
 @wp.struct
@@ -198,7 +200,7 @@ def sphere_on_grid(terrain: TerrainData, center: wp.vec3, radius: float) -> Touc
     j1 = wp.min(int(wp.floor(v + pad)) + reach, cols - 2)
     closest = float(FAR)
     closest_normal = wp.vec3(0.0, 0.0, 1.0)
-    facing = float(0.0)  # cosine between that normal and the closest face's own
+    facing = float(0.0)  # cosine between that normal and the closest face's own, largest of faces at the same distance
     # up to two faces that the sphere meets head on, each from its own direction
     face_a = float(FAR)
     face_b = float(FAR)
@@ -219,11 +221,15 @@ def sphere_on_grid(terrain: TerrainData, center: wp.vec3, radius: float) -> Touc
                     normal = face
                     if distance > MIN_LENGTH:
                         normal = delta / distance
+                    front = wp.dot(normal, face)
+                    if distance < closest - SAME_DISTANCE or (
+                        distance < closest + SAME_DISTANCE and wp.abs(front) > wp.abs(facing)
+                    ):
+                        facing = front
                     if distance < closest:
                         closest = distance
                         closest_normal = normal
-                        facing = wp.dot(normal, face)
-                    if distance < radius and wp.dot(normal, face) > FACE_COSINE:
+                    if distance < radius and front > FACE_COSINE:
                         if face_a == FAR or wp.dot(normal, normal_a) > SAME_DIRECTION:
                             if distance < face_a:
                                 face_a = distance
@@ -233,7 +239,7 @@ def sphere_on_grid(terrain: TerrainData, center: wp.vec3, radius: float) -> Touc
                             normal_b = normal
     if closest == FAR:
         return touch
-    if inside and facing < FACE_COSINE:
+    if inside and facing <= 0.0:
         if closest > MIN_LENGTH:
             closest_normal = -closest_normal  # it pointed from the surface down to the center
         return touch_once(radius + closest, closest_normal)
