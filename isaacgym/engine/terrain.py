@@ -170,7 +170,7 @@ def _convex_edges(vertices: np.ndarray, origin: tuple[float, float], scale: floa
         convex = _convex(own, other, inwards)
         # at the corners of stairs some faces have no area, and walls beside them are folded inside out
         odd = convex & ((own == 0).all(axis=-1) | (other == 0).all(axis=-1))
-        outward = own[odd] + other[odd]
+        outward = own[odd] + other[odd]  # the normal of the one that has an area, zero without any
         ahead = 0.5 * (vertices[cells][odd] + end[odd]) + AHEAD * outward
         convex[odd] = outward.any(axis=-1) & (ahead[:, 2] > _highest_surface(vertices, origin, scale, ahead))
         flags[cells] |= bit * convex.astype(np.uint8)
@@ -184,13 +184,14 @@ def _highest_surface(vertices: np.ndarray, origin: tuple[float, float], scale: f
     for di, dj, k in itertools.product((-1, 0, 1), (-1, 0, 1), (0, 1)):
         i = np.clip(cell[:, 0] + di, 0, vertices.shape[0] - 2)
         j = np.clip(cell[:, 1] + dj, 0, vertices.shape[1] - 2)
-        a, b, c = (v.astype(float) for v in (vertices[i, j], vertices[i + 1, j + 1 - k], vertices[i + k, j + 1]))
-        ab, ac, ap = (v[:, :2] for v in (b - a, c - a, points - a))
+        corners = vertices[i, j], vertices[i + 1, j + 1 - k], vertices[i + k, j + 1]
+        a, b, c = (corner.astype(float) for corner in corners)
+        ab, ac, ap = (side[:, :2] for side in (b - a, c - a, points - a))
         area = _twice_area(ab, ac)
-        flat = np.abs(area) > 1e-6
-        area = np.where(flat, area, 1.0)
+        has_top = np.abs(area) > 1e-6  # is not a wall
+        area = np.where(has_top, area, 1.0)
         u, v = _twice_area(ap, ac) / area, _twice_area(ab, ap) / area
-        over = flat & (u > -OVER) & (v > -OVER) & (u + v < 1.0 + OVER)
+        over = has_top & (u > -OVER) & (v > -OVER) & (u + v < 1.0 + OVER)
         surface = a[:, 2] + u * (b - a)[:, 2] + v * (c - a)[:, 2]
         height = np.where(over, np.maximum(height, surface), height)
     return height

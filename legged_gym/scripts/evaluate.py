@@ -122,8 +122,9 @@ def prepare(args: argparse.Namespace) -> tuple[EvaluationRobots, dict[str, Actor
     update_cfg_from_args(env_cfg, train_cfg, args)
     paths, layout = checkpoint_paths(args, train_cfg), configured_layout(env_cfg)
     files = dict(zip(short_names(paths), paths, strict=True))
+    registered_cfg, _ = task_registry.get_cfgs(args.task)  # env_cfg is the protocol's by now
     for path in paths:
-        tell_what_changed(path, task_registry.get_cfgs(args.task)[0])
+        tell_what_changed(path, registered_cfg)
     policy_cfg = class_to_dict(train_cfg.policy)
     policies = {name: load_policy(path, policy_cfg, layout, env_cfg.env.num_actions) for name, path in files.items()}
     longest = max(num_observations(policy, layout.num_actor) for policy in policies.values())
