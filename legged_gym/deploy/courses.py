@@ -21,7 +21,7 @@ GRID = 0.1  # [m] between samples of the ground where a simulator wants them
 STARTS_X = (0.0, PLATEAU + FLIGHT)  # [m] trials start in turn in the middle of a low and of a high plateau
 FOOT_HEIGHT = 0.05  # [m] of the lowest link's frame, a foot's centre, above the ground at the start
 
-TRIALS, TRIAL_S, SEED = 50, 10.0, 1  # number on each course, [s] of one, unless asked otherwise
+TRIALS, TRIAL_S, SEED = 100, 10.0, 1  # number on each course, [s] of one, unless asked otherwise
 SETTLE_S = 1.0  # [s] at the start of a trial that errors leave out: the robot lands and speeds up
 FRICTION = 0.8  # of a contact
 LATENCY_S = (0.0, 0.015)  # from readings to new joint targets; drawn anew in every control period

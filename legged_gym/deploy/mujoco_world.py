@@ -9,7 +9,8 @@ from legged_gym.deploy.courses import MAP_HALF_SIZE, STEP_WIDTH, Course
 
 SIM_DT = 0.002  # [s] of a simulation step and of the joints' PD controllers
 ROUGHNESS = 0.03  # [m] bumps of the terrain "rough"
-CONTACT = {"solref": [0.006, 1.0], "condim": 3}  # stiffer than MuJoCo's default, as rubber on stone
+CONTACT_TIME = 0.006  # [s] in which a contact takes up what is left of an impact; MuJoCo's own is 0.02
+IMPEDANCE = 0.999  # of contacts: rigid ground, as in the training; MuJoCo's own is 0.9 to 0.95
 GROUND = "ground"  # name of its texture and material
 GROUND_GROUP = 1  # of MuJoCo's geom groups; the robot is in group 0
 SKY = 20.0  # [m] above all ground
@@ -17,7 +18,7 @@ VIDEO_SIZE = 480, 640  # height, width [pixels] of the largest picture
 
 
 def add_plane(spec: mujoco.MjSpec) -> None:
-    spec.worldbody.add_geom(name="ground", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[MAP_HALF_SIZE] * 2 + [1], **CONTACT)
+    spec.worldbody.add_geom(name="ground", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[MAP_HALF_SIZE] * 2 + [1])
 
 
 def add_stairs(spec: mujoco.MjSpec, course: Course) -> None:
@@ -29,7 +30,6 @@ def add_stairs(spec: mujoco.MjSpec, course: Course) -> None:
             type=mujoco.mjtGeom.mjGEOM_BOX,
             pos=[x, 0.0, (top - 1.0) / 2],
             size=[STEP_WIDTH / 2, MAP_HALF_SIZE, (top + 1.0) / 2],
-            **CONTACT,
         )
 
 
@@ -42,7 +42,7 @@ def add_ramps(spec: mujoco.MjSpec, course: Course, roughness: float, rng: np.ran
     spec.add_hfield(
         name="ground", nrow=num, ncol=num, size=[MAP_HALF_SIZE, MAP_HALF_SIZE, top, 1.0], userdata=heights.ravel() / top
     )
-    spec.worldbody.add_geom(name="ground", type=mujoco.mjtGeom.mjGEOM_HFIELD, hfieldname="ground", **CONTACT)
+    spec.worldbody.add_geom(name="ground", type=mujoco.mjtGeom.mjGEOM_HFIELD, hfieldname="ground")
 
 
 def _add_look(spec: mujoco.MjSpec) -> None:
@@ -57,8 +57,17 @@ def _add_look(spec: mujoco.MjSpec) -> None:
     material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = GROUND
 
 
-def build_model(urdf: Path, course: Course, friction: float, seed: int = 0) -> mujoco.MjModel:
-    """The robot on its terrain. friction: of every contact between the two; seed: of bumps."""
+def build_model(
+    urdf: Path, course: Course, friction: float, seed: int = 0, *, armature: float = 0.0, impedance: float = IMPEDANCE
+) -> mujoco.MjModel:
+    """The robot on its terrain.
+
+    Args:
+        friction: of every contact between the two.
+        seed: of bumps.
+        armature: inertia of each joint's motor [kg m²], which URDF files cannot state.
+        impedance: of the contacts, MuJoCo's solimp: 0 to 1, from soft to rigid.
+    """
     if not urdf.is_file():
         raise FileNotFoundError(f"no robot description '{urdf}'; give one with --urdf FILE")
     spec = mujoco.MjSpec.from_file(str(urdf))
@@ -66,6 +75,8 @@ def build_model(urdf: Path, course: Course, friction: float, seed: int = 0) -> m
     spec.option.timestep = SIM_DT
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.impratio = 10.0  # holds standing feet against creeping
+    for joint in spec.joints:
+        joint.armature = armature
     spec.worldbody.first_body().add_freejoint()
     for geom in spec.geoms:
         geom.contype, geom.conaffinity = 0, 1  # with the ground only
@@ -85,7 +96,8 @@ def build_model(urdf: Path, course: Course, friction: float, seed: int = 0) -> m
     for geom in spec.geoms:
         if geom.name.startswith("ground"):
             geom.contype, geom.conaffinity, geom.group = 1, 0, GROUND_GROUP
-            geom.friction, geom.priority = [friction, 0.005, 0.0001], 1  # the ground's friction, not the larger one
+            geom.friction, geom.priority = [friction, 0.005, 0.0001], 1  # the ground's contacts, not a mixture
+            geom.solref, geom.solimp[:2] = [CONTACT_TIME, 1.0], [impedance, impedance]
             geom.material = GROUND
     spec.worldbody.add_light(pos=[0, 0, 20], dir=[0.2, 0.2, -1], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
     height, width = VIDEO_SIZE

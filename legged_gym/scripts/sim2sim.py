@@ -27,7 +27,7 @@ from legged_gym.deploy.controller import PolicyController
 from legged_gym.deploy.courses import SETTLE_S
 from legged_gym.deploy.mujoco_robot import Conditions, Robot, joint_names
 from legged_gym.deploy.mujoco_watch import OnStep, WindowClosedError, video, viewer
-from legged_gym.deploy.mujoco_world import build_model
+from legged_gym.deploy.mujoco_world import IMPEDANCE, build_model
 from legged_gym.progress import Progress
 
 TRACKING_TOLERANCE = 0.2  # of evaluate.py's error: the goal for a policy that walks in both simulators
@@ -207,6 +207,9 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--noise", type=float, default=1.0, help="factor on the training's sensor noise")
     parser.add_argument("--friction", type=float, default=courses.FRICTION, help="of contacts")
+    parser.add_argument(
+        "--impedance", type=float, default=IMPEDANCE, help="of contacts, 0 to 1: soft to rigid ground; MuJoCo's is 0.95"
+    )
     parser.add_argument("--seed", type=int, default=courses.SEED)
     parser.add_argument("--headless", action="store_true", help="as fast as it goes, without MuJoCo's window")
     parser.add_argument("--video", help="film the robot to this file instead; needs imageio[ffmpeg] and OpenGL")
@@ -232,6 +235,8 @@ def check_args(args: argparse.Namespace) -> None:
             f"--trials must be at least 1, --seconds above {SETTLE_S:g}, --latency two rising numbers from 0 on, "
             "--noise not negative and --friction positive"
         )
+    if not 0 < args.impedance < 1:
+        raise ValueError(f"--impedance must be between 0 and 1, got {args.impedance:g}")
     if not (args.video or args.headless or has_display()):
         raise ValueError("MuJoCo's window needs a display; without one, use --headless or --video FILE")
 
@@ -246,7 +251,9 @@ def prepare(args: argparse.Namespace) -> dict[str, tuple[courses.Course, Robot]]
     robots = {}
     for name in args.terrain:
         course = courses.Course(name, args.step_height, args.slope)
-        model = build_model(urdf, course, args.friction, args.seed)
+        model = build_model(
+            urdf, course, args.friction, args.seed, armature=metadata.get("armature", 0.0), impedance=args.impedance
+        )
         controller = PolicyController(path, joint_order=joint_names(model))
         robots[name] = course, Robot(model, controller, Conditions(tuple(args.latency), args.noise))
     print(f"{path} (iteration {metadata['iteration']}) in C MuJoCo {mujoco.__version__}")

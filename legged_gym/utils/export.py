@@ -40,6 +40,7 @@ def policy_metadata(
         "kp": rounded(env.p_gains),
         "kd": rounded(env.d_gains),
         "torque_limits": rounded(env.torque_limits),
+        "armature": cfg.asset.armature,
         "action_scale": rounded(env.action_scales),
         "clip_actions": cfg.normalization.clip_actions,
         "clip_observations": cfg.normalization.clip_observations,
