@@ -474,6 +474,7 @@ class SimParams(Record):
     physx: PhysXParams = PhysXParams()
     flex: FlexParams = FlexParams()
     # not in Isaac Gym:
+    deterministic: bool = False  # the same bits in every run on a GPU too, with the tree engine
     engine: str = "auto"  # "tree", "mujoco", or "auto" for the faster one that can do it
     viewer: str = "auto"  # what create_viewer opens: "web", "none", or "auto" for a page if the package viser is there
     viewer_host: str = "127.0.0.1"  # the page's address; others than this machine see it with "0.0.0.0"

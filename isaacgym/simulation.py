@@ -182,6 +182,7 @@ class Simulation:
             fixed_base=self.asset.options.fix_base_link,
             disable_gravity=self.asset.options.disable_gravity,
             self_collision=robot.collides_with_itself,
+            deterministic=self.params.deterministic,
             max_depenetration_velocity=self.params.physx.max_depenetration_velocity,
         )
         dofs = self._dof_parameters(actors)

@@ -50,6 +50,7 @@ class EngineOptions:
         fixed_base: the robot's root stays where it is put.
         disable_gravity: gravity does not act on the robots.
         self_collision: bodies of a robot touch each other, except parent and child.
+        deterministic: no thread of a GPU decides which contacts there are by being first.
         contacts_per_world: average capacity of the shared contact list.
         max_contacts: contacts of one world that still get constraint rows.
         iterations, ls_iterations: bounds of the Newton solver and of its line search; None: the engine's own.
@@ -60,6 +61,7 @@ class EngineOptions:
     fixed_base: bool = False
     disable_gravity: bool = False
     self_collision: bool = False
+    deterministic: bool = False
     contacts_per_world: int = 24
     max_contacts: int = 36
     iterations: int | None = None
@@ -130,6 +132,7 @@ class Engine:
                 self._friction,
                 self._restitution,
                 options.max_depenetration_velocity,
+                options.deterministic,
             )
         self._step_graph: wp.Graph | None = None
         self._position_graph: wp.Graph | None = None

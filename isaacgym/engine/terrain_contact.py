@@ -242,12 +242,15 @@ class TerrainContacts:
         friction: wp.array,
         restitution: wp.array,
         max_depenetration_velocity: float,
+        deterministic: bool = False,
     ) -> None:
         """friction, restitution: live arrays (num_worlds, num_geoms - 1); the terrain's are averaged in.
 
-        Depths are clipped to what a critically damped contact resolves at `max_depenetration_velocity` [m/s].
+        Depths are clipped to what a critically damped contact resolves at `max_depenetration_velocity` [m/s]. A box on
+        more than MAX_BOX_EDGES edges keeps those that are found first; with `deterministic` one thread looks for them.
         """
         device = wp.get_device()
+        self._threads_of_box = EDGE_LANES if device.is_cuda and not deterministic else 1
         self._terrain, self._terrain_owner = upload(terrain, str(device))
         hidden = hidden_geoms(model)
         geoms = [geom for geom in range(1, model.ngeom) if geom not in hidden]
@@ -297,7 +300,7 @@ class TerrainContacts:
         num_probes = num_worlds * self._probes[0].size
         candidates.probe, candidates.probe_of = (wp.empty(num_probes, dtype=int) for _ in range(2))
         on_gpu = wp.get_device().is_cuda
-        self._lanes, self._edge_lanes = (self._shapes.size, EDGE_LANES) if on_gpu else (1, 1)
+        self._lanes = self._shapes.size if on_gpu else 1
         self._probe_threads = num_worlds * PROBE_THREADS if on_gpu else 1
         self._edge_threads = num_worlds * EDGE_THREADS if on_gpu else 1
 
@@ -326,7 +329,7 @@ class TerrainContacts:
         for kernel in self._hull_kernels:
             launches.append(record(kernel, edging, edging, terrain, self._hulls, shapes, found, *out))
         if self._has_edges:
-            launches.append(record(edge_contacts, edging, edging, self._edge_lanes, terrain, shapes, found, *out))
+            launches.append(record(edge_contacts, edging, edging, self._threads_of_box, terrain, shapes, found, *out))
         return launches
 
     @property

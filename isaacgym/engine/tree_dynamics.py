@@ -372,7 +372,7 @@ def _on_lanes(f, lanes: int, kernel) -> tuple[wp.Kernel, wp.Kernel]:
     apply_symmetric, solve_symmetric = f.apply_symmetric, f.solve_symmetric
     move_link, base_turn, base_motion, report_bodies = f.move_link, f.base_turn, f.base_motion, f.report_bodies
     root_drift, inertia_at_origin, newton_euler = f.root_drift, f.inertia_at_origin, f.newton_euler
-    applied_wrench, make_joint, make_rows = f.applied_wrench, f.make_joint, f.make_rows
+    applied_wrench, make_joint, sort_chain, make_rows = f.applied_wrench, f.make_joint, f.sort_chain, f.make_rows
     stiffen, joint_effort, change_rows, advance_rows = f.stiffen, f.joint_effort, f.change_rows, f.advance_rows
     switched_contacts, switched_joint = f.switched_contacts, f.switched_joint
     start_search, next_search, converged = f.start_search, f.next_search, f.converged
@@ -564,7 +564,7 @@ def _on_lanes(f, lanes: int, kernel) -> tuple[wp.Kernel, wp.Kernel]:
             own = inertia_at_origin(inertia[world % inertia.shape[0], lane], place, turn)
             bias += newton_euler(own, drift, velocity)
             bias -= applied_wrench(world, link.first_body, bodies, body_ipos, xfrc_applied, place, turn)
-            contact = first[world, lane]
+            contact = sort_chain(first[world, lane], next, dist, pos, frame)
             make_rows(
                 world, contact, settings.dt, origin, velocity, acceleration, body_invweight0, next, body, dist, pos,
                 frame, friction, solref, solimp, rows,

@@ -404,6 +404,45 @@ def tree_functions(friction_loss: bool, scalar: type) -> SimpleNamespace:
         return joint
 
     @wp.func
+    def comes_before(
+        i: int, k: int, dist: wp.array(dtype=scalar), pos: wp.array(dtype=vec3), frame: wp.array(dtype=mat33)
+    ):
+        """An order of contacts that depends on nothing but what they are."""
+        if dist[i] != dist[k]:
+            return dist[i] < dist[k]
+        for axis in range(3):
+            if pos[i][axis] != pos[k][axis]:
+                return pos[i][axis] < pos[k][axis]
+            if frame[i][0, axis] != frame[k][0, axis]:
+                return frame[i][0, axis] < frame[k][0, axis]
+        return False
+
+    @wp.func
+    def sort_chain(
+        contact: int,
+        next: wp.array(dtype=int),
+        dist: wp.array(dtype=scalar),
+        pos: wp.array(dtype=vec3),
+        frame: wp.array(dtype=mat33),
+    ):
+        """Order a link's contacts, by insertion. Sums over them then have the same bits, whichever was found first."""
+        first = int(-1)
+        i = contact
+        while i >= 0:
+            rest = next[i]
+            if first < 0 or comes_before(i, first, dist, pos, frame):
+                next[i] = first
+                first = i
+            else:
+                k = first
+                while next[k] >= 0 and comes_before(next[k], i, dist, pos, frame):
+                    k = next[k]
+                next[i] = next[k]
+                next[k] = i
+            i = rest
+        return first
+
+    @wp.func
     def make_rows(
         world: int,
         contact: int,

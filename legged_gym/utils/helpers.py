@@ -35,6 +35,12 @@ ARGUMENTS = [
     {"name": "--seed", "type": int, "help": "random seed; -1: a random one"},
     {"name": "--max_iterations", "type": int, "help": "learning iterations"},
     {"name": "--fusion", "type": str, "default": "off", "help": "on: torch.compile fuses kernels; CUDA only"},
+    {
+        "name": "--deterministic",
+        "type": str,
+        "default": "off",
+        "help": "on: the same numbers in every run, on CUDA too; not with --engine mujoco there",
+    },
     {"name": "--engine", "type": str, "default": "auto", "help": "physics engine: auto, tree or mujoco"},
 ]
 
@@ -88,6 +94,7 @@ def parse_sim_params(args: argparse.Namespace, cfg: Mapping[str, Any]) -> gymapi
     sim_params = gymapi.SimParams()
     gymutil.parse_sim_config(cfg.get("sim", {}), sim_params)
     sim_params.engine = args.engine
+    sim_params.deterministic = args.deterministic == "on"
     sim_params.viewer = args.viewer or "auto"
     sim_params.viewer_host, sim_params.viewer_port = args.viewer_host, args.viewer_port
     sim_params.use_gpu_pipeline = args.use_gpu_pipeline
@@ -108,6 +115,13 @@ def set_seed(seed: int) -> int:
     torch.manual_seed(seed)
     torch.cuda.manual_seed_all(seed)
     return seed
+
+
+def set_deterministic(deterministic: bool) -> None:
+    """Have torch choose, or no longer insist on, kernels that give the same bits in every run."""
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch asks for it; cuBLAS reads it at its start
+    torch.use_deterministic_algorithms(deterministic)
 
 
 # --- Checkpoints -----------------------------------------------------------------------------------------------------

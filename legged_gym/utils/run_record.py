@@ -22,8 +22,8 @@ from rsl_rl.runners.summaries import RunDescription
 from rsl_rl.utils.files import write_whole
 
 PACKAGES = ("torch", "numpy", "mujoco", "mujoco-warp", "warp-lang", "himloco")
-RUN_FLAGS = ("sim_device", "rl_device", "pipeline", "engine", "fusion")  # flags that are not in the configs
 DEVICE_FLAGS = ("sim_device", "rl_device", "pipeline")
+RUN_FLAGS = (*DEVICE_FLAGS, "engine", "fusion", "deterministic")  # flags that are not in the configs
 ROBOT_SECTIONS = ("asset", "control", "init_state", "normalization", "sim")  # what a policy's body and senses depend on
 GIT_TIMEOUT_S = 20
 

@@ -14,6 +14,7 @@ from legged_gym.utils.helpers import (
     get_args,
     get_load_path,
     parse_sim_params,
+    set_deterministic,
     set_seed,
     update_cfg_from_args,
 )
@@ -80,9 +81,11 @@ class TaskRegistry:
         for config in (env_cfg, wished_train_cfg):
             check_config(config, strict=_is_ours(task_class))
         env_cfg.seed = set_seed(env_cfg.seed)
-        if args.fusion not in ("on", "off"):
-            raise ValueError(f"--fusion is 'on' or 'off', not '{args.fusion}'")
+        for flag in ("fusion", "deterministic"):
+            if getattr(args, flag) not in ("on", "off"):
+                raise ValueError(f"--{flag} is 'on' or 'off', not '{getattr(args, flag)}'")
         Recorded.fuses = args.fusion == "on"
+        set_deterministic(args.deterministic == "on")
         env = task_class(
             cfg=env_cfg,
             sim_params=parse_sim_params(args, {"sim": class_to_dict(env_cfg.sim)}),

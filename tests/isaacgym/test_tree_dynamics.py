@@ -15,6 +15,7 @@ from isaacgym.assets.urdf import load_urdf
 from isaacgym.engine.model import CONTACT_SOLIMP, build_spec
 from isaacgym.engine.tree_dynamics import Contacts, State
 from isaacgym.engine.tree_engine import BODY_FIELDS, TREE_FIELDS, Solver, find_links, kernels_for, make_tree
+from isaacgym.engine.tree_math import tree_functions
 from tests.isaacgym.worlds import ALIENGO
 
 DT = 0.005
@@ -308,6 +309,45 @@ def test_a_fixed_base_does_not_move():
     case = solve_with_mujoco(aliengo(native_ground=False, fixed_base=True), 20, 4, 0.0)
     found = step_tree(case, wp.float64)
     assert relative(found["qacc"], case.qacc).max() < ACCELERATION[wp.float64]
+
+
+def test_chains_are_sorted_by_what_their_contacts_are():
+    """Two orders of the same contacts, many of them alike in all but one number, give one order."""
+    sort_chain = tree_functions(False, wp.float32).sort_chain
+
+    @wp.kernel(module="unique", enable_backward=False)
+    def sort(
+        first: wp.array(dtype=int),
+        next: wp.array(dtype=int),
+        dist: wp.array(dtype=float),
+        pos: wp.array(dtype=wp.vec3),
+        frame: wp.array(dtype=wp.mat33),
+    ):
+        first[0] = sort_chain(first[0], next, dist, pos, frame)
+
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 3, 40):
+        kinds = np.unique(rng.integers(0, 2, (count, 7)), axis=0).astype(np.float32)
+        orders = []
+        for _ in range(2):
+            own = rng.permutation(kinds)
+            frame = np.zeros((len(own), 3, 3), np.float32)
+            frame[:, 0] = own[:, 4:]
+            # the chain runs through the contacts in the order of their numbers
+            first, next = wp.zeros(1, dtype=int), wp.array([*range(1, len(own)), -1], dtype=int)
+            fields = [
+                wp.array(own[:, 0], dtype=float),
+                wp.array(own[:, 1:4], dtype=wp.vec3),
+                wp.array(frame, dtype=wp.mat33),
+            ]
+            wp.launch(sort, dim=1, inputs=[first, next, *fields], device="cpu")
+            chain, links = [int(first.numpy()[0])], next.numpy()
+            while links[chain[-1]] >= 0:
+                chain.append(int(links[chain[-1]]))
+            orders.append(own[chain])
+        assert len(orders[0]) == len(kinds)
+        assert np.array_equal(*orders)
+        assert (np.diff(orders[0][:, 0]) >= 0).all()  # the deepest first
 
 
 @pytest.mark.gpu

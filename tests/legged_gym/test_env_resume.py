@@ -12,6 +12,7 @@ from legged_gym.envs import task_registry
 from legged_gym.utils.helpers import get_args
 
 FLAGS = ["--headless", "--sim_device", "cpu", "--num_envs", "4", "--seed", "7"]
+GPU_FLAGS = ["--headless", "--sim_device", "cuda:0", "--num_envs", "64", "--seed", "7", "--deterministic", "on"]
 
 
 @pytest.fixture(autouse=True)
@@ -19,9 +20,9 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def make_runner(task: str, engine: str, folder: Path | None) -> Any:
+def make_runner(task: str, engine: str, folder: Path | None, flags: list[str] = FLAGS) -> Any:
     """A runner of 5 steps per iteration whose robots are reset, pushed and disturbed all the time."""
-    args = get_args([*FLAGS, "--engine", engine])
+    args = get_args([*flags, "--engine", engine])
     env_cfg, (_, train_cfg) = small_cfg(task), task_registry.get_cfgs(task)
     env_cfg.env.episode_length_s = 0.2  # ten steps
     env_cfg.domain_rand.push_interval_s = 0.06
@@ -35,12 +36,16 @@ def make_runner(task: str, engine: str, folder: Path | None) -> Any:
     return runner
 
 
+def random_numbers(device: str) -> Tensor:
+    return torch.cuda.get_rng_state() if torch.device(device).type == "cuda" else torch.get_rng_state()
+
+
 def everything(runner: Any) -> dict[str, Tensor]:
     """All numbers that the next step depends on."""
     env, gym = runner.env, runner.env.gym
     tensors = {f"env {name}": value for name, value in vars(env).items() if isinstance(value, Tensor)}
     tensors |= {f"simulation {name}": value for name, value in gym.get_sim_snapshot(env.sim).items()}
-    tensors |= {"random": torch.get_rng_state(), "speeds": env.command_ranges["lin_vel_x"], "lr": runner.alg.lr}
+    tensors |= {"random": random_numbers(env.device), "speeds": env.command_ranges["lin_vel_x"], "lr": runner.alg.lr}
     return {name: value.clone() for name, value in (tensors | runner.alg.actor_critic.state_dict()).items()}
 
 
@@ -48,12 +53,26 @@ def everything(runner: Any) -> dict[str, Tensor]:
     ("task", "engine"), [("aliengo", "tree"), ("aliengo_flat", "tree"), ("aliengo_flat", "mujoco")]
 )
 def test_three_and_three_iterations_equal_six(task: str, engine: str, tmp_path: Path) -> None:
-    whole = make_runner(task, engine, None)
+    check_three_and_three_equal_six(task, engine, tmp_path, FLAGS)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("task", ["aliengo", "aliengo_flat"])
+def test_three_and_three_deterministic_iterations_equal_six_on_a_gpu(task: str, tmp_path: Path) -> None:
+    try:
+        check_three_and_three_equal_six(task, "tree", tmp_path, GPU_FLAGS)
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+def check_three_and_three_equal_six(task: str, engine: str, tmp_path: Path, flags: list[str]) -> None:
+    whole = make_runner(task, engine, None, flags)
     whole.learn(6, init_at_random_ep_len=True)
     expected = everything(whole)
 
-    make_runner(task, engine, tmp_path).learn(3, init_at_random_ep_len=True)
-    resumed = make_runner(task, engine, tmp_path)
+    make_runner(task, engine, tmp_path, flags).learn(3, init_at_random_ep_len=True)
+    resumed = make_runner(task, engine, tmp_path, flags)
     torch.manual_seed(99)
     resumed.env.reset()  # the new process need not be in the same state
     resumed.load(tmp_path / "model_3.pt")
