@@ -15,6 +15,8 @@ from legged_gym.utils.trials import Condition, EvaluationRobots, Policy, TrialRe
 NUM_LEVELS = 10
 PAPER_LEVELS = (1, 2, 3, 4)  # stairs of 7 to 12 cm
 GRAVITY = 9.81  # [m/s^2]
+# What a friction pyramid |f1| + |f2| <= mu fn holds on average over all directions, in parts of the cone |f| <= mu fn.
+PYRAMID_SHARE = 2 / math.pi * math.sqrt(2) * math.log(1 + math.sqrt(2))
 # Terrain types of the map (legged_gym/utils/terrain.py) and the paper's name for them.
 PAPER_TERRAINS = {
     "smooth_slope": "slopes",
@@ -258,8 +260,9 @@ def cases(protocol: str) -> Iterator[tuple[str, CommandTest | CourseTest, Condit
         return
     for noise in (False, True):
         if protocol == "sim2sim":
-            # the simulator averages the robot's friction with the ground's 1.0
-            yield COURSE_TEST.name, COURSE_TEST, Condition(friction=2 * courses.FRICTION - 1.0), noise
+            # our contacts have pyramids, sim2sim.py's have cones; and the robot's friction is averaged with the ground's 1.0
+            friction = 2 * courses.FRICTION / PYRAMID_SHARE - 1.0
+            yield COURSE_TEST.name, COURSE_TEST, Condition(friction=friction), noise
             continue
         for test in PAPER_TESTS if protocol == "paper" else (TERRAIN_TEST,):
             yield test.name, test, Condition(), noise
