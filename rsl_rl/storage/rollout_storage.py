@@ -122,7 +122,7 @@ class RolloutStorage:
     def mini_batch(self, ids: Tensor) -> MiniBatch:
         """Copies of some samples. ids: (B,)."""
         rollout = self._flat_rollout()
-        return type(rollout)(*(samples[ids] for samples in rollout))
+        return type(rollout)(*(samples.index_select(0, ids) for samples in rollout))
 
     def mini_batch_generator(self, num_mini_batches: int, num_epochs: int) -> Iterator[MiniBatch]:
         """Mini-batches of equal size, the same ones in each epoch."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+MAX_COMPILED_VERSIONS = 64  # of one Python function; torch leaves it unfused after 8, for as many shapes and strides
 WARM_UP_CALLS = 3  # ordinary calls before the recording, in which libraries allocate what they need
 
 
@@ -45,7 +46,10 @@ class Recorded:
             before_replay: called ahead of each replay, for what the function does on the host.
             fusible: torch.compile understands the function, and makes it faster.
         """
-        self._function = torch.compile(function) if enabled and fusible and self.fuses else function
+        self._function = function
+        if enabled and fusible and self.fuses:
+            torch._dynamo.config.recompile_limit = MAX_COMPILED_VERSIONS
+            self._function = torch.compile(function)
         self._before_replay = before_replay
         self._enabled = enabled
         self._calls = 0

@@ -6,7 +6,7 @@ import torch
 from rsl_rl.export import export_policy_as_jit
 from rsl_rl.modules import ActorCritic, HIMActorCritic
 from rsl_rl.modules.him_actor_critic import infer_temporal_steps
-from rsl_rl.modules.mlp import make_mlp
+from rsl_rl.modules.mlp import LinearProduct, make_mlp
 
 SMALL = {"actor_hidden_dims": [16], "critic_hidden_dims": [16]}
 
@@ -107,3 +107,24 @@ def test_exported_policy_gives_the_mean_actions(family, him, tmp_path):
     for num_envs in (1, 7):
         history = torch.randn(num_envs, 30)
         assert torch.allclose(policy(history), network.act_inference(history), atol=1e-6)
+
+
+def test_a_linear_product_has_the_gradient_of_its_differences():
+    shapes = [(7, 3), (5, 3), (5,)]
+    x, weight, bias = (torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes)
+    assert torch.equal(LinearProduct.apply(x, weight, bias), torch.nn.functional.linear(x, weight, bias))
+    assert torch.autograd.gradcheck(LinearProduct.apply, (x, weight, bias))
+    assert torch.autograd.gradcheck(LinearProduct.apply, (x.detach(), weight, bias))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_networks_on_a_gpu_have_the_gradients_of_plain_layers():
+    ours = make_mlp([45, 64, 12], "elu").cuda()
+    plain = torch.nn.Sequential(torch.nn.Linear(45, 64), torch.nn.ELU(), torch.nn.Linear(64, 12)).cuda()
+    plain.load_state_dict(ours.state_dict())
+    x = torch.randn(10_000, 45, device="cuda")
+    for network in (ours, plain):
+        network(x).square().mean().backward()
+    for own, other in zip(ours.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(own.grad, other.grad, rtol=1e-4, atol=1e-7)
