@@ -260,7 +260,7 @@ def cases(protocol: str) -> Iterator[tuple[str, CommandTest | CourseTest, Condit
         return
     for noise in (False, True):
         if protocol == "sim2sim":
-            # our contacts have pyramids, sim2sim.py's have cones; and the robot's friction is averaged with the ground's 1.0
+            # Ours are pyramids, sim2sim.py's cones. The simulator averages the robot's friction with the ground's 1.0.
             friction = 2 * courses.FRICTION / PYRAMID_SHARE - 1.0
             yield COURSE_TEST.name, COURSE_TEST, Condition(friction=friction), noise
             continue
