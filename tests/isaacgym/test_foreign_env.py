@@ -13,6 +13,7 @@ from isaacgym import gymapi, gymtorch, gymutil
 from isaacgym.terrain_utils import *
 from isaacgym.torch_utils import *
 from rsl_rl.runners import OnPolicyRunner
+from tests.isaacgym.worlds import DEVICES
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 A1 = Path(__file__).resolve().parents[2] / "resources" / "robots" / "a1" / "urdf" / "a1.urdf"
@@ -202,8 +203,8 @@ class WalkingDog(BaseTask):
         self.obs_buf = torch.cat((self.commands, 0.25 * base_ang_vel, gravity, *joints), dim=-1)
 
 
-@pytest.fixture(scope="module")
-def dog(tmp_path_factory):
+@pytest.fixture(scope="module", params=DEVICES)
+def dog(request, tmp_path_factory):
     torch.manual_seed(1)
     actuator = torch.nn.Linear(2, 1)
     actuator.weight.data[:], actuator.bias.data[:] = torch.tensor([[30.0, -0.8]]), 0.0
@@ -213,11 +214,11 @@ def dog(tmp_path_factory):
     sim = {"dt": 0.005, "substeps": 1, "up_axis": 1, "gravity": [0.0, 0.0, -9.81], "physx": {"contact_collection": 2}}
     paths = {"urdf": A1, "actuator_net_file": net_file}
     cfg = {"num_envs": NUM_ENVS, "episode_length_s": 0.4, "camera": [3, 3, 3], "stance": joints, "sim": sim, **paths}
-    return WalkingDog(cfg, "cpu")
+    return WalkingDog(cfg, request.param)
 
 
 def test_it_trains_with_our_runner(dog):
-    runner = OnPolicyRunner(dog, TRAIN_CFG, log_dir=None, device="cpu")
+    runner = OnPolicyRunner(dog, TRAIN_CFG, log_dir=None, device=dog.device)
     before = [p.clone() for p in runner.alg.actor_critic.parameters()]
     runner.learn(2, init_at_random_ep_len=True)
     after = list(runner.alg.actor_critic.parameters())
@@ -228,12 +229,12 @@ def test_it_trains_with_our_runner(dog):
 def test_it_stands_with_feet_on_the_ground_under_the_scripted_actuators(dog):
     dog.reset()
     for _ in range(15):
-        dog.step(torch.zeros(NUM_ENVS, 12))
+        dog.step(torch.zeros(NUM_ENVS, 12, device=dog.device))
     height = dog.root_states[:, 2] - dog.env_origins[:, 2]
     assert ((height > 0.2) & (height < 0.4)).all()
     assert (dog.body_states[:, dog.feet_indices, 2] - dog.env_origins[:, None, 2]).abs().max() < 0.1
     weight = dog.contact_forces[:, dog.feet_indices, 2].sum(dim=1)
-    assert weight.mean() == pytest.approx(12.0 * 9.81, rel=0.3)  # A1 weighs 12 kg, ± 1 kg on the base
+    assert weight.mean().item() == pytest.approx(12.0 * 9.81, rel=0.3)  # A1 weighs 12 kg, ± 1 kg on the base
 
 
 def test_friction_set_in_a_loop_differs_between_robots(dog):
@@ -251,7 +252,9 @@ def test_gravity_changed_through_sim_params_acts_on_falling_robots(dog):
     dog.dof_vel[:] = 0.0
     dog.gym.set_dof_state_tensor(dog.sim, gymtorch.unwrap_tensor(dog.dof_state))
     dog.gym.set_actor_root_state_tensor(dog.sim, gymtorch.unwrap_tensor(dog.root_states))
-    dog.gym.set_dof_actuation_force_tensor(dog.sim, gymtorch.unwrap_tensor(torch.zeros(NUM_ENVS, 12)))
+    dog.gym.set_dof_actuation_force_tensor(
+        dog.sim, gymtorch.unwrap_tensor(torch.zeros(NUM_ENVS, 12, device=dog.device))
+    )
     dog.gym.simulate(dog.sim)
     dog.gym.refresh_actor_root_state_tensor(dog.sim)
     dog.gym.set_sim_params(dog.sim, original)

@@ -17,7 +17,7 @@ from isaacgym.engine.model import build_spec
 from isaacgym.gym_types import AssetOptions
 from tests.isaacgym.test_bases_and_gravity import gym_with
 from tests.isaacgym.test_terrain_contact import STEP, STEP_X, push, ridge_heights, step_heights, step_mesh
-from tests.isaacgym.worlds import World, body_urdf
+from tests.isaacgym.worlds import DEVICES, World, body_urdf
 
 FLOAT32 = 1e-6  # [m] coordinates of order one, rounded to float32 by STL files
 SINK = 3e-3  # [m] a body sinks less than this, as in the tests of the other shapes
@@ -182,19 +182,22 @@ def test_a_mesh_box_lands_as_a_box_does(tmp_path, walls):
     assert states[0][2] < STEP + 0.1 - 0.02  # it fell
 
 
-def test_a_mesh_trunk_dropped_on_a_ridge_is_held_by_its_edges(tmp_path):
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_mesh_trunk_dropped_on_a_ridge_is_held_by_its_edges(tmp_path, device):
     """No vertex of the hull comes near the ground: only the two stair noses under it carry the weight."""
     trunk = CORNERS * [0.3235 / 0.1, 0.5, 0.056 / 0.05]
-    world = World(mesh_body(tmp_path, trunk), heights=ridge_heights(), walls=True)
+    world = World(mesh_body(tmp_path, trunk), heights=ridge_heights(), walls=True, device=device)
     world.set_root([1.5, 1.23, STEP + 0.056 + 0.02])
     world.step(200)
     assert world.root[0, 2].item() == pytest.approx(STEP + 0.056, abs=SINK)
     assert world.contact[0, 0, 2].item() == pytest.approx(2.0 * 9.81, rel=0.05)
 
 
-def test_a_hull_is_stopped_by_the_wall_of_a_stair(tmp_path):
-    points = CORNERS * 0.3
-    world = World(mesh_body(tmp_path, points), heights=step_heights(), walls=True, friction=0.0, ground_friction=0.0)
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_hull_is_stopped_by_the_wall_of_a_stair(tmp_path, device):
+    smooth = {"friction": 0.0, "ground_friction": 0.0}
+    body = mesh_body(tmp_path, CORNERS * 0.3)
+    world = World(body, heights=step_heights(), walls=True, device=device, **smooth)
     world.set_root([0.8, 1.23, 0.015])
     push(world, (10.0, 0.0, 0.0), 200)
     assert world.root[0, 0].item() == pytest.approx(STEP_X - 0.03, abs=SINK)

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
-from worlds import ALIENGO, World
 
 from isaacgym import gymapi, gymtorch
 from isaacgym.assets.description import Body, RobotDescription, Shape
@@ -24,6 +23,7 @@ from isaacgym.viewer.robot_parts import ROUND_SECTIONS
 from isaacgym.viewer.surface import robot_surface
 from isaacgym.viewer.video import FPS, Film, VideoWriter, check_video
 from isaacgym.viewer.viewer import looking_at
+from tests.isaacgym.worlds import ALIENGO, World
 
 RADIUS = 0.1  # [m] of the red ball
 WIDTH, HEIGHT, FOV = 320, 240, 60.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from isaacgym import gymapi, gymtorch
@@ -14,6 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ALIENGO = ROOT / "resources" / "robots" / "aliengo" / "urdf" / "aliengo.urdf"
 STANCE = [0.0, 0.8, -1.5] * 4  # default joint angles of Aliengo [rad]
 KP, KD = 40.0, 2.0
+
+NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+DEVICES = ["cpu", pytest.param("cuda:0", marks=[pytest.mark.gpu, NO_GPU])]
 
 SHAPES = {
     "box": ('<box size="0.2 0.3 0.1"/>', 0.05),
@@ -53,10 +57,12 @@ class World:
         normal: tuple[float, float, float] = (0.0, 0.0, 1.0),
         gravity: tuple[float, float, float] = (0.0, 0.0, -9.81),
         engine: str = "auto",
+        device: str = "cpu",
     ) -> None:
         self.gym = gym = gymapi.acquire_gym()
         params = gymapi.SimParams(dt=dt, substeps=1, up_axis=1, gravity=gravity)
         params.engine = engine
+        params.use_gpu_pipeline = device != "cpu"
         self.sim = sim = gym.create_sim(0, -1, gymapi.SIM_PHYSX, params)
         material = {"dynamic_friction": ground_friction, "restitution": ground_restitution}
         if mesh is not None:
