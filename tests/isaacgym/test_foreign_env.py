@@ -219,7 +219,7 @@ def dog(request, tmp_path_factory):
 
 def test_it_trains_with_our_runner(dog):
     runner = OnPolicyRunner(dog, TRAIN_CFG, log_dir=None, device=dog.device)
-    before = [p.clone() for p in runner.alg.actor_critic.parameters()]
+    before = [p.detach().clone() for p in runner.alg.actor_critic.parameters()]
     runner.learn(2, init_at_random_ep_len=True)
     after = list(runner.alg.actor_critic.parameters())
     assert all(p.isfinite().all() for p in after)

@@ -30,10 +30,10 @@ def push(world: World, force: tuple[float, float, float], steps: int) -> np.ndar
     """A constant force at the centre of mass, and no rotation: the body is kept level. Returns all contact forces."""
     contact_forces = []
     for _ in range(steps):
-        forces = torch.tensor([[list(force)]])
+        forces = torch.tensor([[list(force)]], device=world.root.device)
         world.gym.apply_rigid_body_force_tensors(world.sim, gymtorch.unwrap_tensor(forces), None, 0)
         world.step()
-        contact_forces.append(world.contact[0, 0].numpy().copy())
+        contact_forces.append(world.contact[0, 0].cpu().numpy().copy())
         world.root[0, 3:7] = torch.tensor([0.0, 0.0, 0.0, 1.0])
         world.root[0, 10:13] = 0.0
         world.gym.set_actor_root_state_tensor(world.sim, gymtorch.unwrap_tensor(world.root))
