@@ -11,6 +11,8 @@ from isaacgym import gymtorch
 from legged_gym.deploy.courses import SETTLE_S
 
 PUSH_INTERVAL_S = 3.0  # [s]
+# [m] before a tile's edge. A trunk's nose is 0.32 m ahead, and 0.3 m beyond the edge begin the stairs of the next tile.
+FINISH = 0.1
 CHECK_STEPS = 25  # how often the host asks whether anyone is still running
 
 Policy = Callable[[Tensor], Tensor]
@@ -180,10 +182,10 @@ class EvaluationRobots:
         position[:] = torch.where(running[:, None], now, position)
 
     def _off_tile(self, position: Tensor) -> Tensor:
-        """Whether robots are beyond the edges of their tiles, (N,) bool."""
+        """Whether robots are all but beyond the edges of their tiles, (N,) bool."""
         terrain = self.env.cfg.terrain
         half = torch.tensor([terrain.terrain_length / 2, terrain.terrain_width / 2], device=self.env.device)
-        return ((position - self.env.env_origins[:, :2]).abs() > half).any(dim=1)
+        return ((position - self.env.env_origins[:, :2]).abs() > half - FINISH).any(dim=1)
 
     def _push(self, speed: float) -> None:
         env = self.env
