@@ -117,11 +117,10 @@ def set_seed(seed: int) -> int:
     return seed
 
 
-def set_deterministic(deterministic: bool) -> None:
-    """Have torch choose, or no longer insist on, kernels that give the same bits in every run."""
-    if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch asks for it; cuBLAS reads it at its start
-    torch.use_deterministic_algorithms(deterministic)
+def set_deterministic() -> None:
+    """Have torch use kernels only that give the same bits in every run."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch asks for it; cuBLAS reads it at its start
+    torch.use_deterministic_algorithms(True)
 
 
 # --- Checkpoints -----------------------------------------------------------------------------------------------------

@@ -85,7 +85,8 @@ class TaskRegistry:
             if getattr(args, flag) not in ("on", "off"):
                 raise ValueError(f"--{flag} is 'on' or 'off', not '{getattr(args, flag)}'")
         Recorded.fuses = args.fusion == "on"
-        set_deterministic(args.deterministic == "on")
+        if args.deterministic == "on":
+            set_deterministic()
         env = task_class(
             cfg=env_cfg,
             sim_params=parse_sim_params(args, {"sim": class_to_dict(env_cfg.sim)}),

@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from isaacgym import gymapi, gymtorch
 from isaacgym.assets.urdf import load_urdf
 from isaacgym.engine.model import build_spec
+from legged_gym.utils.protocols import PYRAMID_SHARE
 from tests.isaacgym.worlds import ALIENGO, KD, KP, SHAPES, STANCE, World, body_urdf
 
 DT = 0.005
@@ -255,3 +256,21 @@ def test_mass_and_com_of_an_env_are_what_c_mujoco_computes_from_them():
     world.step(40, STANCE)
     assert np.abs(world.root[0, :3].numpy() - data.qpos[:3]).max() < 1e-3
     assert np.abs(world.dof[0, :, 0].numpy() - data.qpos[7:]).max() < 2e-3
+
+
+def test_friction_holds_a_box_against_what_a_pyramid_holds(tmp_path):
+    """|f1| + |f2| <= mu fn: mu along the axes, mu / sqrt(2) between them, and PYRAMID_SHARE of mu on average."""
+    angles = torch.arange(64) * (2.0 * torch.pi / 64)
+    holds = 0.5 / (angles.cos().abs() + angles.sin().abs())  # in parts of the weight
+    assert holds.mean().item() == pytest.approx(0.5 * PYRAMID_SHARE, rel=2e-3)  # of 64 directions
+    box = body_urdf(tmp_path, ['<geometry><box size="0.4 0.4 0.04"/></geometry>'])
+    world = World(box, num_envs=len(angles), friction=0.6, ground_friction=0.4)
+    for share, moves in ((0.97, False), (1.03, True)):
+        world.set_root([0.0, 0.0, 0.02])
+        force = share * holds * 2.0 * 9.81
+        forces = torch.stack((force * angles.cos(), force * angles.sin(), torch.zeros_like(force)), dim=1)[:, None]
+        for _ in range(200):
+            world.gym.apply_rigid_body_force_tensors(world.sim, gymtorch.unwrap_tensor(forces), None, 0)
+            world.step()
+        # 3 % of half the weight would move a body without friction by 0.05 m or more in this second
+        assert ((world.root[:, :2].norm(dim=1) > 0.02) == moves).all()

@@ -96,6 +96,7 @@ def test_both_simulators_start_alike(env: Any, standing: Path) -> None:
     theirs = prepare_sim2sim(sim2sim_args(["--policy", str(standing / "policy.onnx"), "--headless"]))
     for group, (course, robot) in zip(groups, theirs.values(), strict=True):
         assert group.terrain == course.name and int(group.mask.sum()) == TRIALS
+        assert robot.model.dof_armature[6:] == pytest.approx(env.cfg.asset.armature)
         for trial, index in enumerate(group.mask.nonzero().flatten().tolist()):
             robot.reset(start_x(trial))
             middle = torch.tensor(env.terrain.env_origins[0, COURSES.index(group.terrain), :2])

@@ -84,6 +84,7 @@ def test_metadata_of_aliengo_are_those_of_its_specification(flat_env: Any, tmp_p
     assert sorted(set(legs)) == ["FL", "FR", "RL", "RR"] and len(legs) == 12
     pose = {"hip": 0.0, "thigh": 0.8, "calf": -1.5}
     assert metadata["default_joint_pos"] == [pose[name.split("_")[1]] for name in metadata["joint_names"]]
+    assert metadata["armature"] == 0.01
     assert metadata["kp"] == [40.0] * 12 and metadata["kd"] == [2.0] * 12 and metadata["action_scale"] == [0.5] * 12
     scales = [scale for group in metadata["observation"] for scale in group["scale"]]
     assert scales == [2, 2, 0.25] + [0.25] * 3 + [1] * 3 + [1] * 12 + [0.05] * 12 + [1] * 12
