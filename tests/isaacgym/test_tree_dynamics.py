@@ -351,7 +351,6 @@ def test_chains_are_sorted_by_what_their_contacts_are():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not wp.is_cuda_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("scalar", [wp.float64, wp.float32], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", ROBOTS)
 def test_lanes_of_a_gpu_compute_what_mujoco_does(name, scalar):

@@ -16,8 +16,7 @@ ALIENGO = ROOT / "resources" / "robots" / "aliengo" / "urdf" / "aliengo.urdf"
 STANCE = [0.0, 0.8, -1.5] * 4  # default joint angles of Aliengo [rad]
 KP, KD = 40.0, 2.0
 
-NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-DEVICES = ["cpu", pytest.param("cuda:0", marks=[pytest.mark.gpu, NO_GPU])]
+DEVICES = ["cpu", pytest.param("cuda:0", marks=pytest.mark.gpu)]
 
 SHAPES = {
     "box": ('<box size="0.2 0.3 0.1"/>', 0.05),

@@ -57,7 +57,6 @@ def test_three_and_three_iterations_equal_six(task: str, engine: str, tmp_path: 
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("task", ["aliengo", "aliengo_flat"])
 def test_three_and_three_deterministic_iterations_equal_six_on_a_gpu(task: str, tmp_path: Path) -> None:
     try:

@@ -45,8 +45,6 @@ def deterministic_cfg() -> Any:
 
 @pytest.mark.gpu
 def test_a_recorded_step_gives_what_the_plain_step_gives() -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("needs a CUDA device")
     args = get_args(["--headless", "--sim_device", "cuda:0", "--seed", "3"])
     results = []
     for recorded in (False, True):

@@ -118,7 +118,6 @@ def test_a_linear_product_has_the_gradient_of_its_differences():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_networks_on_a_gpu_have_the_gradients_of_plain_layers():
     ours = make_mlp([45, 64, 12], "elu").cuda()
     plain = torch.nn.Sequential(torch.nn.Linear(45, 64), torch.nn.ELU(), torch.nn.Linear(64, 12)).cuda()
