@@ -70,6 +70,14 @@ def closest_point_on_triangle(p: wp.vec3, a: wp.vec3, b: wp.vec3, c: wp.vec3) ->
 
 
 @wp.func
+def distance_of_bounds_sq(p: wp.vec3, a: wp.vec3, b: wp.vec3, c: wp.vec3) -> float:
+    """Squared distance of a point from the triangle's bounding box, at most that from the triangle [m²]."""
+    low = wp.min(wp.min(a, b), c)
+    high = wp.max(wp.max(a, b), c)
+    return wp.length_sq(wp.max(wp.max(low - p, p - high), wp.vec3(0.0)))
+
+
+@wp.func
 def height_in_triangle(x: float, y: float, a: wp.vec3, b: wp.vec3, c: wp.vec3) -> float:
     """Height of the triangle above (x, y), or -FAR beside it and for vertical triangles."""
     det = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
@@ -212,31 +220,33 @@ def sphere_on_grid(terrain: TerrainData, center: wp.vec3, radius: float) -> Touc
                 a = triangle_corner(terrain, i, j, k, 0)
                 b = triangle_corner(terrain, i, j, k, 1)
                 c = triangle_corner(terrain, i, j, k, 2)
-                face = wp.cross(b - a, c - a)
-                area = wp.length(face)
-                if area > MIN_LENGTH:
-                    face = face / area
-                    delta = center - closest_point_on_triangle(center, a, b, c)
-                    distance = wp.length(delta)
-                    normal = face
-                    if distance > MIN_LENGTH:
-                        normal = delta / distance
-                    front = wp.dot(normal, face)
-                    if distance < closest - SAME_DISTANCE or (
-                        distance < closest + SAME_DISTANCE and wp.abs(front) > wp.abs(facing)
-                    ):
-                        facing = front
-                    if distance < closest:
-                        closest = distance
-                        closest_normal = normal
-                    if distance < radius and front > FACE_COSINE:
-                        if face_a == FAR or wp.dot(normal, normal_a) > SAME_DIRECTION:
-                            if distance < face_a:
-                                face_a = distance
-                                normal_a = normal
-                        elif distance < face_b:
-                            face_b = distance
-                            normal_b = normal
+                bound = wp.max(closest + SAME_DISTANCE, radius)  # triangles further away change nothing
+                if distance_of_bounds_sq(center, a, b, c) <= bound * bound:
+                    face = wp.cross(b - a, c - a)
+                    area = wp.length(face)
+                    if area > MIN_LENGTH:
+                        face = face / area
+                        delta = center - closest_point_on_triangle(center, a, b, c)
+                        distance = wp.length(delta)
+                        normal = face
+                        if distance > MIN_LENGTH:
+                            normal = delta / distance
+                        front = wp.dot(normal, face)
+                        if distance < closest - SAME_DISTANCE or (
+                            distance < closest + SAME_DISTANCE and wp.abs(front) > wp.abs(facing)
+                        ):
+                            facing = front
+                        if distance < closest:
+                            closest = distance
+                            closest_normal = normal
+                        if distance < radius and front > FACE_COSINE:
+                            if face_a == FAR or wp.dot(normal, normal_a) > SAME_DIRECTION:
+                                if distance < face_a:
+                                    face_a = distance
+                                    normal_a = normal
+                            elif distance < face_b:
+                                face_b = distance
+                                normal_b = normal
     if closest == FAR:
         return touch
     if inside and facing <= 0.0:
