@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rsl_rl.algorithms.losses import adapted_learning_rate, gaussian_kl, surrogate_loss, value_loss
 from rsl_rl.modules.actor_critic import ActorCritic
+from rsl_rl.modules.mlp import mixed_precision
 from rsl_rl.storage.rollout_storage import MiniBatch, RolloutStorage, Transition
 from rsl_rl.utils.adam import adam_state, load_adam_state, make_adam, step_if_finite
 from rsl_rl.utils.recorded import GraphSafety, Recorded
@@ -28,6 +29,9 @@ class PPO(GraphSafety):
 
     On CUDA, acting and a gradient step are replayed as graphs. A subclass may change any method, so it runs without
     unless it declares `graph_safe = True`: then its methods may branch on nothing but settings.
+
+    Args:
+        mixed_precision: on CUDA, learn with hidden layers in float16, see `MLP`.
     """
 
     graph_safe = True
@@ -52,6 +56,7 @@ class PPO(GraphSafety):
         use_clipped_value_loss: bool = True,
         schedule: str = "adaptive",
         desired_kl: float | None = 0.01,
+        mixed_precision: bool = True,
     ) -> None:
         if schedule not in SCHEDULES:
             raise ValueError(f"unknown algorithm.schedule '{schedule}'; known: {', '.join(SCHEDULES)}")
@@ -66,6 +71,8 @@ class PPO(GraphSafety):
         self.max_grad_norm = max_grad_norm
         self.use_clipped_value_loss = use_clipped_value_loss
         self.desired_kl = desired_kl if schedule == "adaptive" else None  # None: the learning rate stays
+
+        self.mixed_precision = mixed_precision and torch.device(device).type == "cuda"
 
         self.actor_critic = actor_critic.to(device)
         self.lr = torch.tensor(float(learning_rate), device=device)  # 0-d; the optimisers hold this very tensor
@@ -106,9 +113,6 @@ class PPO(GraphSafety):
     def _record_steps(self) -> None:
         """Name what CUDA replays as graphs: acting, and a gradient step."""
         enabled = self.is_graph_safe and self._on_cuda
-        if enabled and Recorded.fuses:
-            for mlp in self.actor_critic.mlps():
-                mlp.compile()
         self._decide = Recorded(self._decide_on_actions, enabled)
         self._improve = Recorded(self._improve_on_batch, enabled)
 
@@ -191,7 +195,7 @@ class PPO(GraphSafety):
         for total in (self._skipped, self._loss_sums, self._loss_counts):
             total.zero_()
         batch_ids = self.rollout.mini_batch_ids(self.num_mini_batches)
-        with self._precision():
+        with self._precision(), mixed_precision(self.mixed_precision):
             for _ in range(self.num_learning_epochs):
                 for ids in batch_ids:
                     self._batch_ids.copy_(ids)

@@ -34,10 +34,6 @@ class ActorCritic(GraphSafety, nn.Module):
         self.actor = make_mlp([num_actor_obs, *actor_hidden_dims, num_actions], activation)
         self.critic = make_mlp([num_critic_obs, *critic_hidden_dims, 1], activation)
 
-    def mlps(self) -> list[nn.Module]:
-        """The networks inside, for those who compile them."""
-        return [self.actor, self.critic]
-
     def reset(self, dones: Tensor | None = None) -> None:
         """Forget what belongs to ended episodes: nothing, for networks without memory."""
 

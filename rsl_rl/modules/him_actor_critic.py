@@ -66,9 +66,6 @@ class HIMActorCritic(ActorCritic):
         del self.actor, self.critic
         self.estimator, self.actor, self.critic = estimator, actor, critic
 
-    def mlps(self) -> list[nn.Module]:
-        return [*super().mlps(), *self.estimator.mlps()]
-
     def actor_input(self, obs: Tensor) -> Tensor:
         """[newest frame | velocity | latent] of a history (N, num_actor_obs), without gradient to the estimator."""
         with torch.no_grad():

@@ -108,10 +108,6 @@ class HIMEstimator(GraphSafety, nn.Module):
         """Velocity (N, 3) and latent (N, latent) of a history (N, temporal_steps · num_one_step_obs)."""
         return split_code(self.encoder(obs_history))
 
-    def mlps(self) -> list[nn.Module]:
-        """The networks inside, for those who compile them."""
-        return [self.encoder, self.target]
-
     def inference_module(self) -> nn.Module:
         """A copy that does what `forward` does, without what only training needs."""
         twin = copy.deepcopy(self)
