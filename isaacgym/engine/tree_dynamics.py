@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import warp as wp
 
+from isaacgym.engine.lanes import lane_exchange
 from isaacgym.engine.tree_math import FREE, tree_functions
 
 MAX_REGISTERS = 168  # 12 warps on a processor; 0.31 ms for 4096 robots on an H100, 0.33 with 128 or all 254
@@ -378,48 +379,14 @@ def _on_lanes(f, lanes: int, kernel) -> tuple[wp.Kernel, wp.Kernel]:
     start_search, next_search, converged = f.start_search, f.next_search, f.converged
     report_forces, integrate_base = f.report_forces, f.integrate_base
 
-    # the value of another lane of the robot, whose lanes alone need to arrive here; on a CPU never called
-    shuffle_snippet = f"""
-#if defined(__CUDA_ARCH__)
-    unsigned mask = {(1 << lanes) - 1}u << (threadIdx.x & {32 - lanes}u);
-    return __shfl_sync(mask, value, source, {lanes});
-#else
-    return value;
-#endif
-"""
-
-    @wp.func_native(shuffle_snippet)
-    def shuffle(value: scalar, source: int) -> scalar: ...
-
-    @wp.func
-    def of_lane(own: vec3, lane: int):
-        return vec3(shuffle(own[0], lane), shuffle(own[1], lane), shuffle(own[2], lane))
-
-    @wp.func
-    def of_lane(own: quat, lane: int):  # noqa: F811 (an overload)
-        return quat(shuffle(own[0], lane), shuffle(own[1], lane), shuffle(own[2], lane), shuffle(own[3], lane))
-
-    @wp.func
-    def of_lane(own: vec6, lane: int):  # noqa: F811 (an overload)
-        return vec6(
-            shuffle(own[0], lane), shuffle(own[1], lane), shuffle(own[2], lane),
-            shuffle(own[3], lane), shuffle(own[4], lane), shuffle(own[5], lane),
-        )  # fmt: skip
-
-    @wp.func
-    def of_lane(own: mat33, lane: int):  # noqa: F811 (an overload)
-        return mat33(
-            shuffle(own[0, 0], lane), shuffle(own[0, 1], lane), shuffle(own[0, 2], lane),
-            shuffle(own[1, 0], lane), shuffle(own[1, 1], lane), shuffle(own[1, 2], lane),
-            shuffle(own[2, 0], lane), shuffle(own[2, 1], lane), shuffle(own[2, 2], lane),
-        )  # fmt: skip
+    of_lane = lane_exchange(lanes, scalar)
 
     @wp.func
     def over_lanes(value: scalar, lane: int):
         """Sum over the lanes of a robot, the same bits in all of them."""
         total = value
         for k in range(wp.static(lanes.bit_length() - 1)):
-            total += shuffle(total, lane ^ (1 << k))
+            total += of_lane(total, lane ^ (1 << k))
         return total
 
     @wp.func

@@ -19,6 +19,7 @@ from isaacgym.engine.contact_forces import BodyPoses, Contacts, ForceSensors
 from isaacgym.engine.contacts import CONTACT_ARRAYS, ContactList
 from isaacgym.engine.drives import DofParameters
 from isaacgym.engine.engine import Engine, EngineOptions
+from isaacgym.engine.lanes import WARP_SIZE
 from isaacgym.engine.state import rotation_xyzw, store_state
 from isaacgym.engine.terrain_contact import rows_of
 from isaacgym.engine.tree_dynamics import State, Tree, TreeKernels, tree_kernels
@@ -31,7 +32,6 @@ JOINT_KINDS = {
 }
 ENGINE_KINDS = ("auto", "tree", "mujoco")
 BLOCK = 64  # threads
-WARP_SIZE = 32  # threads of a GPU that exchange values by shuffles
 NO_LIMIT = 1.0e10  # [rad] or [m]
 TREE_FIELDS = (
     "body_pos",
