@@ -77,7 +77,7 @@ def find_hulls(model: mujoco.MjModel, geoms: list[int]) -> Hulls:
 @functools.cache
 def hull_vertex_kernel(kind: type[Terrain]) -> wp.Kernel:
     """Kernel of all hulls' vertices, any number of threads, specialised for one kind of terrain."""
-    sphere_on_terrain = {Plane: sphere_on_plane, Grid: sphere_on_grid, Mesh: sphere_on_mesh}[kind]
+    sphere_on_terrain = {Plane: sphere_on_plane, Grid: sphere_on_grid(1), Mesh: sphere_on_mesh}[kind]
 
     @wp.kernel(module="unique", enable_backward=False)
     def hull_vertices(
@@ -106,7 +106,7 @@ def hull_vertex_kernel(kind: type[Terrain]) -> wp.Kernel:
                     chosen[k] = -1
                 for vertex in range(hulls.vertex_start[hull], hulls.vertex_start[hull + 1]):
                     local = hulls.vertices[vertex]
-                    touch = sphere_on_terrain(terrain, center + rot * local, 0.0)
+                    touch = sphere_on_terrain(terrain, center + rot * local, 0.0, 0)
                     if touch.count > 0:
                         for k in range(num_slots):
                             outwards = touch.depth[0]

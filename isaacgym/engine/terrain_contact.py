@@ -63,8 +63,9 @@ from isaacgym.engine.terrain_query import (
     sphere_on_plane,
 )
 
-PROBE_THREADS, EDGE_THREADS = 8, 64  # of a GPU, per world
-EDGE_LANES = 8  # threads of a GPU that share the cells under a box
+PROBE_THREADS, EDGE_THREADS = 32, 64  # of a GPU, per world
+PROBE_LANES = 8  # threads of a GPU that share the triangles around a probe
+EDGE_LANES = 32  # threads of a GPU that share the cells under a box
 MAX_BOX_EDGES = wp.constant(8)  # terrain edges that one box may rest on
 
 # ---- terrain edges against a capsule or a box --------------------------------------------------------------------
@@ -127,50 +128,56 @@ def box_edges(
 ):
     """Terrain edges inside the box push it out of the ground, along the axis of the box that needs the least way.
 
-    Looks at every one of `lanes` rows of cells. found[row]: contacts that all lanes have made.
+    Looks at every one of `lanes` cells. found[row]: contacts that all lanes have made.
     """
     extent = wp.vec3(0.0)
     for k in range(3):
         extent[k] = wp.abs(rot[k, 0]) * half[0] + wp.abs(rot[k, 1]) * half[1] + wp.abs(rot[k, 2]) * half[2]
     range_i = cell_range(terrain, center[0] - extent[0], center[0] + extent[0], 0)
     range_j = cell_range(terrain, center[1] - extent[1], center[1] + extent[1], 1)
-    for i in range(range_i[0] + lane, range_i[1] + 1, lanes):
-        for j in range(range_j[0], range_j[1] + 1):
-            flags = int(terrain.flags[i, j])
-            for edge in range(3):
-                if (flags >> edge) & 1:
-                    a = terrain.vertices[i, j]
-                    b = edge_end(terrain, i, j, edge)
-                    if wp.max(a[2], b[2]) > center[2] - extent[2]:
-                        local_a = wp.transpose(rot) * (a - center)
-                        local_b = wp.transpose(rot) * (b - center)
-                        t = inside_interval(local_a, local_b, half)
-                        if t[0] < t[1]:
-                            middle = local_a + (local_b - local_a) * (0.5 * (t[0] + t[1]))
-                            depth = float(FAR)
-                            shortest = float(FAR)
-                            normal = wp.vec3(0.0)
-                            outward = wp.transpose(rot) * edge_outward(terrain, i, j, edge)
-                            for k in range(3):
-                                # leaving along +axis k, the edge comes out of the face at -half[k]
-                                sign = wp.where(outward[k] > 0.0, 1.0, -1.0)
-                                face_depth = half[k] + sign * middle[k]
-                                shortest = wp.min(shortest, half[k] - wp.abs(middle[k]))
-                                if wp.abs(outward[k]) > LEAVING_COSINE and face_depth < depth:
-                                    depth = face_depth
-                                    normal = wp.vec3(sign * rot[0, k], sign * rot[1, k], sign * rot[2, k])
-                            if edge_pushes(depth, shortest) and wp.atomic_add(found, row, 1) < MAX_BOX_EDGES:
-                                pos = center + rot * middle - normal * (0.5 * depth)
-                                add_contact(contacts, world, geom, depth, pos, normal, material)
+    rows = wp.max(range_i[1] - range_i[0] + 1, 0)
+    cols = wp.max(range_j[1] - range_j[0] + 1, 0)
+    for cell in range(lane, rows * cols, lanes):
+        i = range_i[0] + cell // cols
+        j = range_j[0] + cell % cols
+        flags = int(terrain.flags[i, j])
+        for edge in range(3):
+            if (flags >> edge) & 1:
+                a = terrain.vertices[i, j]
+                b = edge_end(terrain, i, j, edge)
+                if wp.max(a[2], b[2]) > center[2] - extent[2]:
+                    local_a = wp.transpose(rot) * (a - center)
+                    local_b = wp.transpose(rot) * (b - center)
+                    t = inside_interval(local_a, local_b, half)
+                    if t[0] < t[1]:
+                        middle = local_a + (local_b - local_a) * (0.5 * (t[0] + t[1]))
+                        depth = float(FAR)
+                        shortest = float(FAR)
+                        normal = wp.vec3(0.0)
+                        outward = wp.transpose(rot) * edge_outward(terrain, i, j, edge)
+                        for k in range(3):
+                            # leaving along +axis k, the edge comes out of the face at -half[k]
+                            sign = wp.where(outward[k] > 0.0, 1.0, -1.0)
+                            face_depth = half[k] + sign * middle[k]
+                            shortest = wp.min(shortest, half[k] - wp.abs(middle[k]))
+                            if wp.abs(outward[k]) > LEAVING_COSINE and face_depth < depth:
+                                depth = face_depth
+                                normal = wp.vec3(sign * rot[0, k], sign * rot[1, k], sign * rot[2, k])
+                        if edge_pushes(depth, shortest) and wp.atomic_add(found, row, 1) < MAX_BOX_EDGES:
+                            pos = center + rot * middle - normal * (0.5 * depth)
+                            add_contact(contacts, world, geom, depth, pos, normal, material)
 
 
 # ---- kernels, with any number of threads ------------------------------------------------------------------------
 
 
 @functools.cache
-def probe_kernel(kind: type[Terrain]) -> wp.Kernel:
-    """Kernel of the candidates' probes, any number of threads, specialised for one kind of terrain."""
-    sphere_on_terrain = {Plane: sphere_on_plane, Grid: sphere_on_grid, Mesh: sphere_on_mesh}[kind]
+def probe_kernel(kind: type[Terrain], lanes: int) -> wp.Kernel:
+    """Kernel of the candidates' probes, specialised for one kind of terrain; any multiple of `lanes` threads.
+
+    lanes: threads that share a probe.
+    """
+    sphere_on_terrain = {Plane: sphere_on_plane, Grid: sphere_on_grid(lanes), Mesh: sphere_on_mesh}[kind]
 
     @wp.kernel(module="unique", enable_backward=False)
     def probe_contacts(
@@ -183,13 +190,14 @@ def probe_kernel(kind: type[Terrain]) -> wp.Kernel:
         surfaces: Surfaces,
         contacts: ContactList,
     ):
-        for item in range(wp.tid(), candidates.count[1], num_threads):
+        lane = wp.tid() % lanes
+        for item in range(wp.tid() // lanes, candidates.count[1], num_threads // lanes):
             probe = candidates.probe[item]
             c = candidates.probe_of[item]
             radius = probe_radius[probe]
             center = candidates.center[c] + candidates.rot[c] * probe_offset[probe]
-            touch = sphere_on_terrain(terrain, center, radius)
-            if touch.count > 0:
+            touch = sphere_on_terrain(terrain, center, radius, lane)
+            if lane == 0 and touch.count > 0:
                 world = candidates.world[c]
                 geom = shapes[candidates.shape[c]].geom
                 material = material_of(surfaces, terrain, world, geom)
@@ -251,6 +259,7 @@ class TerrainContacts:
         """
         device = wp.get_device()
         self._threads_of_box = EDGE_LANES if device.is_cuda and not deterministic else 1
+        probe_lanes = PROBE_LANES if device.is_cuda and isinstance(terrain, Grid) else 1
         self._terrain, self._terrain_owner = upload(terrain, str(device))
         hidden = hidden_geoms(model)
         geoms = [geom for geom in range(1, model.ngeom) if geom not in hidden]
@@ -269,7 +278,7 @@ class TerrainContacts:
         self._hull_kernels = [hull_vertex_kernel(type(terrain))] if hulls else []
         self._hull_kernels += [hull_edges] if hulls and isinstance(terrain, Grid) else []
         self._set_worlds(num_worlds)
-        self._kernels = candidates_kernel(type(terrain)), probe_kernel(type(terrain))
+        self._kernels = candidates_kernel(type(terrain)), probe_kernel(type(terrain), probe_lanes)
         self._surfaces = Surfaces()
         self._friction, self._restitution = friction, restitution
         self._surfaces.friction, self._surfaces.restitution = friction, restitution

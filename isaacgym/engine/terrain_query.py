@@ -8,8 +8,12 @@ not the tread above.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import warp as wp
 
+from isaacgym.engine.lanes import lane_exchange
 from isaacgym.engine.terrain import MOVED_NEAR, TerrainData
 
 FAR = wp.constant(1.0e6)  # [m], further than any surface
@@ -110,7 +114,7 @@ def closest_on_segments(p: wp.vec3, q: wp.vec3, a: wp.vec3, b: wp.vec3) -> wp.ve
     return wp.vec2(s, t)
 
 
-# ---- a sphere against each kind of terrain -----------------------------------------------------------------------
+# ---- a sphere against each kind of terrain; lane: 0 unless threads share the work ------------------------------------
 
 
 @wp.func
@@ -124,12 +128,12 @@ def touch_once(depth: float, normal: wp.vec3) -> Touch:
 
 
 @wp.func
-def sphere_on_plane(terrain: TerrainData, center: wp.vec3, radius: float) -> Touch:
+def sphere_on_plane(terrain: TerrainData, center: wp.vec3, radius: float, lane: int) -> Touch:
     return touch_once(radius - (wp.dot(terrain.normal, center) - terrain.offset), terrain.normal)
 
 
 @wp.func
-def sphere_on_mesh(terrain: TerrainData, center: wp.vec3, radius: float) -> Touch:
+def sphere_on_mesh(terrain: TerrainData, center: wp.vec3, radius: float, lane: int) -> Touch:
     """The closest point of the mesh only; on which side the sphere is follows from the face seen from above."""
     reach = radius + 0.1
     query = wp.mesh_query_point_sign_normal(terrain.mesh, center, reach)
@@ -155,16 +159,12 @@ def triangle_corner(terrain: TerrainData, i: int, j: int, k: int, corner: int) -
 
 
 @wp.func
-def surface_height(terrain: TerrainData, x: float, y: float, ci: int, cj: int, reach: int) -> float:
-    """Highest surface over (x, y), looking `reach` cells around cell (ci, cj)."""
-    height = float(-FAR)
-    for i in range(wp.max(ci - reach, 0), wp.min(ci + reach, terrain.vertices.shape[0] - 2) + 1):
-        for j in range(wp.max(cj - reach, 0), wp.min(cj + reach, terrain.vertices.shape[1] - 2) + 1):
-            v00 = terrain.vertices[i, j]
-            v11 = terrain.vertices[i + 1, j + 1]
-            height = wp.max(height, height_in_triangle(x, y, v00, v11, terrain.vertices[i, j + 1]))
-            height = wp.max(height, height_in_triangle(x, y, v00, terrain.vertices[i + 1, j], v11))
-    return height
+def highest_of(terrain: TerrainData, x: float, y: float, i: int, j: int) -> float:
+    """Height over (x, y) of the triangles of cell (i, j), or -FAR beside them."""
+    v00 = terrain.vertices[i, j]
+    v11 = terrain.vertices[i + 1, j + 1]
+    height = height_in_triangle(x, y, v00, v11, terrain.vertices[i, j + 1])
+    return wp.max(height, height_in_triangle(x, y, v00, terrain.vertices[i + 1, j], v11))
 
 
 @wp.func
@@ -184,86 +184,163 @@ def may_touch_grid(terrain: TerrainData, center: wp.vec3, radius: float) -> bool
     return wp.max(radius / terrain.scale, SEARCH_CELLS) > 0.5 or center[2] - radius <= terrain.top[i, j]
 
 
-@wp.func
-def sphere_on_grid(terrain: TerrainData, center: wp.vec3, radius: float) -> Touch:
-    touch = Touch()
-    if not may_touch_grid(terrain, center, radius):
-        return touch
-    u = (center[0] - terrain.origin[0]) / terrain.scale
-    v = (center[1] - terrain.origin[1]) / terrain.scale
-    ci = int(wp.floor(u))
-    cj = int(wp.floor(v))
-    rows = terrain.vertices.shape[0]
-    cols = terrain.vertices.shape[1]
-    pad = wp.max(radius / terrain.scale, SEARCH_CELLS)
-    moved_near = (int(terrain.flags[ci, cj]) & wp.static(MOVED_NEAR)) != 0
-    reach = wp.where(moved_near or pad > 0.5, 1, 0)
-    inside = center[2] < surface_height(terrain, center[0], center[1], ci, cj, reach)
-    if not inside and radius == 0.0:
-        return touch
+@wp.struct
+class Nearest:
+    """What is closest to a sphere of some triangles; distances [m] are FAR where there is nothing."""
 
-    i0 = wp.max(int(wp.floor(u - pad)) - reach, 0)
-    i1 = wp.min(int(wp.floor(u + pad)) + reach, rows - 2)
-    j0 = wp.max(int(wp.floor(v - pad)) - reach, 0)
-    j1 = wp.min(int(wp.floor(v + pad)) + reach, cols - 2)
-    closest = float(FAR)
-    closest_normal = wp.vec3(0.0, 0.0, 1.0)
-    facing = float(0.0)  # cosine between that normal and the closest face's own, largest of faces at the same distance
+    distance: float
+    normal: wp.vec3
+    facing: float  # cosine between that normal and the closest face's own, largest of faces at the same distance
     # up to two faces that the sphere meets head on, each from its own direction
-    face_a = float(FAR)
-    face_b = float(FAR)
-    normal_a = wp.vec3(0.0)
-    normal_b = wp.vec3(0.0)
-    for i in range(i0, i1 + 1):
-        for j in range(j0, j1 + 1):
-            for k in range(2):
-                a = triangle_corner(terrain, i, j, k, 0)
-                b = triangle_corner(terrain, i, j, k, 1)
-                c = triangle_corner(terrain, i, j, k, 2)
-                bound = wp.max(closest + SAME_DISTANCE, radius)  # triangles further away change nothing
-                if distance_of_bounds_sq(center, a, b, c) <= bound * bound:
-                    face = wp.cross(b - a, c - a)
-                    area = wp.length(face)
-                    if area > MIN_LENGTH:
-                        face = face / area
-                        delta = center - closest_point_on_triangle(center, a, b, c)
-                        distance = wp.length(delta)
-                        normal = face
-                        if distance > MIN_LENGTH:
-                            normal = delta / distance
-                        front = wp.dot(normal, face)
-                        if distance < closest - SAME_DISTANCE or (
-                            distance < closest + SAME_DISTANCE and wp.abs(front) > wp.abs(facing)
-                        ):
-                            facing = front
-                        if distance < closest:
-                            closest = distance
-                            closest_normal = normal
-                        if distance < radius and front > FACE_COSINE:
-                            if face_a == FAR or wp.dot(normal, normal_a) > SAME_DIRECTION:
-                                if distance < face_a:
-                                    face_a = distance
-                                    normal_a = normal
-                            elif distance < face_b:
-                                face_b = distance
-                                normal_b = normal
-    if closest == FAR:
-        return touch
-    if inside and facing <= 0.0:
-        if closest > MIN_LENGTH:
-            closest_normal = -closest_normal  # it pointed from the surface down to the center
-        return touch_once(radius + closest, closest_normal)
+    face_a: float
+    face_b: float
+    normal_a: wp.vec3
+    normal_b: wp.vec3
 
-    touch = touch_once(radius - closest, closest_normal)
-    if face_a < radius and wp.dot(normal_a, closest_normal) < SAME_DIRECTION:
-        touch.depth[touch.count] = radius - face_a
-        touch.normals[touch.count] = normal_a
-        touch.count += 1
-    if face_b < radius and wp.dot(normal_b, closest_normal) < SAME_DIRECTION:
-        touch.depth[touch.count] = radius - face_b
-        touch.normals[touch.count] = normal_b
-        touch.count += 1
-    return touch
+
+@wp.func
+def nearest_of_none() -> Nearest:
+    none = Nearest()
+    none.distance = FAR
+    none.normal = wp.vec3(0.0, 0.0, 1.0)
+    none.face_a = FAR
+    none.face_b = FAR
+    return none
+
+
+@wp.func
+def nearest_of_one(face: wp.vec3, delta: wp.vec3, radius: float) -> Nearest:
+    """face: the triangle's unit normal; delta: from its closest point to the sphere's centre."""
+    one = nearest_of_none()
+    one.distance = wp.length(delta)
+    one.normal = face
+    if one.distance > MIN_LENGTH:
+        one.normal = delta / one.distance
+    one.facing = wp.dot(one.normal, face)
+    if one.distance < radius and one.facing > FACE_COSINE:
+        one.face_a = one.distance
+        one.normal_a = one.normal
+    return one
+
+
+@wp.func
+def with_face(nearest: Nearest, distance: float, normal: wp.vec3) -> Nearest:
+    if nearest.face_a == FAR or wp.dot(normal, nearest.normal_a) > SAME_DIRECTION:
+        if distance < nearest.face_a:
+            nearest.face_a = distance
+            nearest.normal_a = normal
+    elif distance < nearest.face_b:
+        nearest.face_b = distance
+        nearest.normal_b = normal
+    return nearest
+
+
+@wp.func
+def nearest_of_both(own: Nearest, other: Nearest) -> Nearest:
+    if other.distance < own.distance - SAME_DISTANCE or (
+        other.distance < own.distance + SAME_DISTANCE and wp.abs(other.facing) > wp.abs(own.facing)
+    ):
+        own.facing = other.facing
+    if other.distance < own.distance:
+        own.distance = other.distance
+        own.normal = other.normal
+    if other.face_a < FAR:
+        own = with_face(own, other.face_a, other.normal_a)
+    if other.face_b < FAR:
+        own = with_face(own, other.face_b, other.normal_b)
+    return own
+
+
+@functools.cache
+def sphere_on_grid(lanes: int) -> Callable:
+    """The Warp function of a sphere against a grid that so many neighbouring threads of a GPU share.
+
+    All of them call it with the same sphere; the first one's result counts.
+    """
+    of_lane = lane_exchange(lanes)
+    rounds = lanes.bit_length() - 1
+
+    @wp.func
+    def nearest_of_lane(own: Nearest, lane: int):
+        other = Nearest()
+        other.distance = of_lane(own.distance, lane)
+        other.normal = of_lane(own.normal, lane)
+        other.facing = of_lane(own.facing, lane)
+        other.face_a = of_lane(own.face_a, lane)
+        other.face_b = of_lane(own.face_b, lane)
+        other.normal_a = of_lane(own.normal_a, lane)
+        other.normal_b = of_lane(own.normal_b, lane)
+        return other
+
+    @wp.func
+    def surface_height(terrain: TerrainData, x: float, y: float, ci: int, cj: int, reach: int, lane: int):
+        """Highest surface over (x, y), looking `reach` cells around cell (ci, cj)."""
+        i0 = wp.max(ci - reach, 0)
+        j0 = wp.max(cj - reach, 0)
+        cols = wp.min(cj + reach, terrain.vertices.shape[1] - 2) - j0 + 1
+        cells = (wp.min(ci + reach, terrain.vertices.shape[0] - 2) - i0 + 1) * cols
+        height = float(-FAR)
+        for cell in range(lane, cells, lanes):
+            height = wp.max(height, highest_of(terrain, x, y, i0 + cell // cols, j0 + cell % cols))
+        for k in range(wp.static(rounds)):
+            height = wp.max(height, of_lane(height, lane ^ (1 << k)))
+        return height
+
+    @wp.func
+    def touch_sphere(terrain: TerrainData, center: wp.vec3, radius: float, lane: int) -> Touch:
+        touch = Touch()
+        if not may_touch_grid(terrain, center, radius):
+            return touch
+        u = (center[0] - terrain.origin[0]) / terrain.scale
+        v = (center[1] - terrain.origin[1]) / terrain.scale
+        ci = int(wp.floor(u))
+        cj = int(wp.floor(v))
+        pad = wp.max(radius / terrain.scale, SEARCH_CELLS)
+        moved_near = (int(terrain.flags[ci, cj]) & wp.static(MOVED_NEAR)) != 0
+        reach = wp.where(moved_near or pad > 0.5, 1, 0)
+        inside = center[2] < surface_height(terrain, center[0], center[1], ci, cj, reach, lane)
+        if not inside and radius == 0.0:
+            return touch
+
+        i0 = wp.max(int(wp.floor(u - pad)) - reach, 0)
+        j0 = wp.max(int(wp.floor(v - pad)) - reach, 0)
+        cols = wp.min(int(wp.floor(v + pad)) + reach, terrain.vertices.shape[1] - 2) - j0 + 1
+        triangles = 2 * (wp.min(int(wp.floor(u + pad)) + reach, terrain.vertices.shape[0] - 2) - i0 + 1) * cols
+        nearest = nearest_of_none()
+        for triangle in range(lane, triangles, lanes):
+            i = i0 + triangle // 2 // cols
+            j = j0 + triangle // 2 % cols
+            a = triangle_corner(terrain, i, j, triangle % 2, 0)
+            b = triangle_corner(terrain, i, j, triangle % 2, 1)
+            c = triangle_corner(terrain, i, j, triangle % 2, 2)
+            bound = wp.max(nearest.distance + SAME_DISTANCE, radius)  # triangles further away change nothing
+            if distance_of_bounds_sq(center, a, b, c) <= bound * bound:
+                face = wp.cross(b - a, c - a)
+                area = wp.length(face)
+                if area > MIN_LENGTH:
+                    delta = center - closest_point_on_triangle(center, a, b, c)
+                    nearest = nearest_of_both(nearest, nearest_of_one(face / area, delta, radius))
+        for k in range(wp.static(rounds)):
+            nearest = nearest_of_both(nearest, nearest_of_lane(nearest, lane ^ (1 << k)))
+        if nearest.distance == FAR:
+            return touch
+        if inside and nearest.facing <= 0.0:
+            if nearest.distance > MIN_LENGTH:  # the normal pointed from the surface down to the center
+                nearest.normal = -nearest.normal
+            return touch_once(radius + nearest.distance, nearest.normal)
+
+        touch = touch_once(radius - nearest.distance, nearest.normal)
+        if nearest.face_a < radius and wp.dot(nearest.normal_a, nearest.normal) < SAME_DIRECTION:
+            touch.depth[touch.count] = radius - nearest.face_a
+            touch.normals[touch.count] = nearest.normal_a
+            touch.count += 1
+        if nearest.face_b < radius and wp.dot(nearest.normal_b, nearest.normal) < SAME_DIRECTION:
+            touch.depth[touch.count] = radius - nearest.face_b
+            touch.normals[touch.count] = nearest.normal_b
+            touch.count += 1
+        return touch
+
+    return touch_sphere
 
 
 # ---- edges of a grid ----------------------------------------------------------------------------------------------

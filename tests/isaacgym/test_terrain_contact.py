@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from isaacgym import gymtorch
@@ -14,6 +15,8 @@ from isaacgym.engine.terrain import EDGE_DIAGONAL, EDGE_X, EDGE_Y, Grid
 from isaacgym.terrain_utils import convert_heightfield_to_trimesh
 from tests.isaacgym.worlds import ALIENGO, SHAPES, STANCE, World, body_urdf
 
+# contacts are the same whose robot and shape agree, and whose numbers differ by less than the inverse: 0.1 mm, 0.01
+MATCH_SCALES = np.array([1e3, 1e3, *4 * [1e4], *3 * [1e2]])
 STEP_X = 1.0  # [m] the step rises here; the wall of the converted mesh stands at exactly this x
 STEP = 0.15  # [m]
 FOOT = '<geometry><sphere radius="0.0265"/></geometry>'
@@ -222,6 +225,42 @@ def test_a_point_far_inside_leaves_by_the_nearest_surface(tmp_path):
     force = world.contact[0, 0].numpy()
     assert force[0] < 0.0
     assert abs(force[1]) + abs(force[2]) < 0.05 * abs(force[0])
+
+
+def found_contacts(device: str, poses: np.ndarray) -> np.ndarray:
+    """Rows (robot, shape, depth, position, normal) of the contacts of Aliengos on stairs. poses: (n, 7).
+
+    Without those of boxes on more edges than they can have contacts: it is open which ones they have.
+    """
+    world = World(ALIENGO, num_envs=len(poses), heights=pyramid_heights(), walls=True, device=device)
+    world.root[:, :7] = torch.tensor(poses)
+    world.gym.set_actor_root_state_tensor(world.sim, gymtorch.unwrap_tensor(world.root))
+    world.sim.engine._update_position()
+    rows = []
+    for shard in world.sim.engine._shards:
+        shard.detect()
+        found = shard.contacts
+        numbers = found.worldid.numpy() + shard._worlds.start, found.geom.numpy()[:, 1], found.dist.numpy()
+        columns = (*numbers, found.pos.numpy(), found.frame.numpy()[:, 0])
+        rows.append(np.column_stack(columns)[: found.count.numpy()[0]])
+    contacts = np.concatenate(rows)
+    _, shape, count = np.unique(contacts[:, :2], axis=0, return_inverse=True, return_counts=True)
+    return contacts[count[shape] < 8]
+
+
+@pytest.mark.gpu
+def test_threads_of_a_gpu_that_share_a_shape_find_what_one_thread_finds():
+    rng = np.random.default_rng(5)
+    n = 1000
+    places = rng.uniform(0.5, 3.4, (n, 2))
+    height = pyramid_heights()[tuple((places / 0.1).astype(int).T)] + rng.uniform(0.3, 0.6, n)
+    poses = np.column_stack([places, height, Rotation.from_rotvec(rng.uniform(-1, 1, (n, 3))).as_quat()])
+    on_cpu, on_gpu = found_contacts("cpu", poses), found_contacts("cuda:0", poses)
+    assert 5 * n < len(on_cpu) < 15 * n  # there is room for 24
+    for some, others in ((on_cpu, on_gpu), (on_gpu, on_cpu)):
+        near = cKDTree(others * MATCH_SCALES).query(some * MATCH_SCALES)[0] < 1.0
+        # the rest lies in corners where rounding decides which face is closest, or touches by less than it
+        assert near.mean() > 0.998
 
 
 def step_mesh() -> tuple[np.ndarray, np.ndarray]:
