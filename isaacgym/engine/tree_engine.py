@@ -239,7 +239,9 @@ class Shard:
         chaining = [workers, found.count, found.geom, found.worldid, self._model.geom_bodyid, self._link]
         poses = [state.qpos, state.qvel, *self._poses, *self._motion]
         self._kinematics = record(kernels.kinematics, threads, [*moving, *poses])
+        clearing = [found.count, self._terrain_contacts.candidates_count, chains.first]
         self._find_contacts = [
+            record(clear_contacts, chains.first.shape, clearing),
             *self._terrain_contacts.launches(*self._poses, found),
             record(chain_contacts, workers, [*chaining, *chains[:3], self._overflow]),
         ]
@@ -265,9 +267,6 @@ class Shard:
 
     def detect(self) -> None:
         """The contacts, chained by link."""
-        self.contacts.count.zero_()
-        self._terrain_contacts.candidates_count.zero_()
-        self._chains.first.fill_(-1)
         for launch in self._find_contacts:
             launch.launch()
 
@@ -376,6 +375,17 @@ def new_contact_list(capacity: int) -> ContactList:
         shape = (capacity, 0) if kind.ndim == 2 else capacity
         setattr(contacts, name, wp.zeros(shape, dtype=kind.dtype))
     return contacts
+
+
+@wp.kernel(enable_backward=False)
+def clear_contacts(count: wp.array(dtype=int), candidates_count: wp.array(dtype=int), first: wp.array2d(dtype=int)):
+    """Forget the contacts of the last step, (worlds, links) threads."""
+    world, link = wp.tid()
+    first[world, link] = -1
+    if world == 0 and link == 0:
+        count[0] = 0
+        for k in range(candidates_count.shape[0]):
+            candidates_count[k] = 0
 
 
 @wp.kernel(enable_backward=False)

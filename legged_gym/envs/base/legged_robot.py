@@ -89,7 +89,9 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
         gym, sim, sub_steps = self.gym, self.sim, range(self.cfg.control.decimation)
         enabled = self.graph_safe and self.device != "cpu" and hasattr(gym, "begin_replay")  # ours only
         self._resets_by_mask = enabled  # a graph cannot branch on whether an episode ended
-        self._apply_torques = [Recorded(partial(self._set_torques, sub_step), enabled) for sub_step in sub_steps]
+        self._apply_torques = [
+            Recorded(partial(self._set_torques, sub_step), enabled, fusible=True) for sub_step in sub_steps
+        ]
         self._simulate = Recorded(
             self._simulate_step,
             enabled and gym.is_simulate_recordable(sim),
