@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from isaacgym import gymtorch
+from isaacgym.engine import terrain_contact
 from isaacgym.engine.terrain import EDGE_DIAGONAL, EDGE_X, EDGE_Y, Grid
 from isaacgym.terrain_utils import convert_heightfield_to_trimesh
 from tests.isaacgym.worlds import ALIENGO, SHAPES, STANCE, World, body_urdf
@@ -227,7 +228,7 @@ def test_a_point_far_inside_leaves_by_the_nearest_surface(tmp_path):
     assert abs(force[1]) + abs(force[2]) < 0.05 * abs(force[0])
 
 
-def found_contacts(device: str, poses: np.ndarray) -> np.ndarray:
+def found_contacts(poses: np.ndarray, device: str) -> np.ndarray:
     """Rows (robot, shape, depth, position, normal) of the contacts of Aliengos on stairs. poses: (n, 7).
 
     Without those of boxes on more edges than they can have contacts: it is open which ones they have.
@@ -249,17 +250,20 @@ def found_contacts(device: str, poses: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.gpu
-def test_threads_of_a_gpu_that_share_a_shape_find_what_one_thread_finds():
+def test_threads_of_a_gpu_that_share_a_shape_find_what_one_thread_finds(monkeypatch):
     rng = np.random.default_rng(5)
     n = 1000
     places = rng.uniform(0.5, 3.4, (n, 2))
     height = pyramid_heights()[tuple((places / 0.1).astype(int).T)] + rng.uniform(0.3, 0.6, n)
     poses = np.column_stack([places, height, Rotation.from_rotvec(rng.uniform(-1, 1, (n, 3))).as_quat()])
-    on_cpu, on_gpu = found_contacts("cpu", poses), found_contacts("cuda:0", poses)
-    assert 5 * n < len(on_cpu) < 15 * n  # there is room for 24
-    for some, others in ((on_cpu, on_gpu), (on_gpu, on_cpu)):
+    shared = found_contacts(poses, "cuda:0")
+    for lanes in ("PROBE_LANES", "EDGE_LANES"):
+        monkeypatch.setattr(terrain_contact, lanes, 1)
+    alone = found_contacts(poses, "cuda:0")
+    assert 5 * n < len(alone) < 15 * n  # there is room for 24
+    for some, others in ((shared, alone), (alone, shared)):
         near = cKDTree(others * MATCH_SCALES).query(some * MATCH_SCALES)[0] < 1.0
-        # the rest lies in corners where rounding decides which face is closest, or touches by less than it
+        # the rest lies in corners where rounding decides which face is closest
         assert near.mean() > 0.998
 
 
