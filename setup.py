@@ -23,7 +23,7 @@ setup(
         f"mujoco=={MUJOCO}",
         f"mujoco-warp=={MUJOCO}",
         "warp-lang>=1.19,<1.20",
-        "torch>=2.7,<2.14",
+        "torch>=2.8,<2.14",
         "numpy>=2",
         "scipy",
         "tensorboard",
