@@ -97,6 +97,8 @@ class BaseTask:
             return
         for event in self.gym.query_viewer_action_events(self.viewer):
             if event.action == "QUIT" and event.value > 0:
+                if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as shells start programs in the background
+                    raise KeyboardInterrupt
                 signal.raise_signal(signal.SIGINT)
             elif event.action == "toggle_viewer_sync" and event.value > 0:
                 self.enable_viewer_sync = not self.enable_viewer_sync
