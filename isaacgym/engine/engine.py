@@ -306,8 +306,7 @@ class Engine:
 
     def read_dof_states(self, out: Tensor) -> None:
         """out: (n, num_dofs, 2)."""
-        inputs = [self._data.qpos, self._data.qvel, self._first_qpos, self._first_qvel]
-        self._launch(state.read_dof_states, out.shape[:2], inputs, [wp.from_torch(out)])
+        torch.stack((self.qpos[:, self._first_qpos :], self.qvel[:, self._first_qvel :]), dim=2, out=out)
 
     def read_body_states(self, out: Tensor) -> None:
         """States after the last step; a reset shows after the next one. out: (n, num_bodies, 13)."""

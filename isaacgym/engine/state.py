@@ -76,20 +76,6 @@ def write_root_states(
 
 
 @wp.kernel(enable_backward=False)
-def read_dof_states(
-    qpos: wp.array2d(dtype=float),
-    qvel: wp.array2d(dtype=float),
-    first_qpos: int,
-    first_qvel: int,
-    out: wp.array3d(dtype=float),
-):
-    """out: (num_worlds, num_dofs, 2), position and velocity."""
-    world, dof = wp.tid()
-    out[world, dof, 0] = qpos[world, first_qpos + dof]
-    out[world, dof, 1] = qvel[world, first_qvel + dof]
-
-
-@wp.kernel(enable_backward=False)
 def write_dof_states(
     states: wp.array3d(dtype=float),
     world_ids: wp.array(dtype=int),
