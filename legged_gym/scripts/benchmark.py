@@ -237,6 +237,8 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
         "num_envs": env.num_envs,
         "steps_per_iteration": runner.num_steps_per_env,
         "repeats": args.repeats,
+        "fusion": args.fusion,
+        "mixed_precision": runner.alg.mixed_precision,
         "overflows": int(env.sim.engine.overflow_count()),
         "faults": int(env.fault_count),
         **{package: version(package) for package in PACKAGES},
