@@ -123,6 +123,8 @@ class Engine:
         self.mj_model.opt.tolerance = options.tolerance
         wp.config.log_level = wp.LOG_WARNING  # one line of ours instead of one per module
         self._wp_device = wp.get_device(device)
+        if self._wp_device.is_cuda:  # torch.compile would look into Warp's launches
+            self._launch = torch.compiler.disable(self._launch)
         with wp.ScopedDevice(self._wp_device):
             self._allocate(options, dofs)
             self._terrain_contacts = TerrainContacts(
@@ -263,22 +265,22 @@ class Engine:
             self._warmstart[rows] = 0.0
             self._stale = True
             return
-        ids = self._world_ids(world_ids)
+        ids = self._all_worlds if world_ids is None else world_ids
         self._launch(
             state.write_root_states,
             len(ids),
-            [wp.from_torch(states), ids, self._model.body_ipos],
+            [states, ids, self._model.body_ipos],
             [self._data.qpos, self._data.qvel, self._data.qacc_warmstart],
         )
         self._stale = True
 
     def set_dof_states(self, states: Tensor, world_ids: Tensor | None = None) -> None:
         """Joint positions and velocities. states: (n, num_dofs, 2); world_ids: int32, None for all, below 0 skipped."""
-        ids = self._world_ids(world_ids)
+        ids = self._all_worlds if world_ids is None else world_ids
         self._launch(
             state.write_dof_states,
             (len(ids), states.shape[1]),
-            [wp.from_torch(states), ids, self._first_qpos, self._first_qvel],
+            [states, ids, self._first_qpos, self._first_qvel],
             [self._data.qpos, self._data.qvel, self._data.qacc_warmstart],
         )
         self._stale = True
@@ -302,7 +304,7 @@ class Engine:
             return
         data = self._data
         inputs = [data.qpos, data.qvel, self._model.body_ipos]
-        self._launch(state.read_root_states, self.num_worlds, inputs, [wp.from_torch(out.view(-1, 1, 13))])
+        self._launch(state.read_root_states, self.num_worlds, inputs, [out.view(-1, 1, 13)])
 
     def read_dof_states(self, out: Tensor) -> None:
         """out: (n, num_dofs, 2)."""
@@ -312,7 +314,7 @@ class Engine:
         """States after the last step; a reset shows after the next one. out: (n, num_bodies, 13)."""
         d = self._data
         inputs = [self._model.body_rootid, d.xpos, d.xquat, d.xipos, d.cvel, d.subtree_com]
-        self._launch(state.read_body_states, out.shape[:2], inputs, [wp.from_torch(out)])
+        self._launch(state.read_body_states, out.shape[:2], inputs, [out])
 
     def read_dof_forces(self, out: Tensor) -> None:
         """Actuation and drive forces of the last step. out: (n, num_dofs)."""
@@ -457,7 +459,7 @@ class Engine:
 
     def _stage_forces(self) -> None:
         staged = (self._staged_forces, self._staged_torques, self._staged_local)
-        inputs = [*(wp.from_torch(tensor) for tensor in staged), self._data.xquat]
+        inputs = [*staged, self._data.xquat]
         self._launch(state.stage_body_forces, self._staged_forces.shape[:2], inputs, [self._data.xfrc_applied])
 
     def _capture(self) -> None:
@@ -487,11 +489,10 @@ class Engine:
                 wp.capture_launch(graph)
 
     def _launch(self, kernel: wp.Kernel, dim: int | tuple[int, ...], inputs: list, outputs: list) -> None:
+        """inputs, outputs: arguments of the kernel, tensors among them."""
+        arguments = [wp.from_torch(value) if isinstance(value, Tensor) else value for value in (*inputs, *outputs)]
         with self._on_torch_stream():
-            wp.launch(kernel, dim=dim, inputs=inputs, outputs=outputs)
-
-    def _world_ids(self, world_ids: Tensor | None) -> wp.array:
-        return self._all_worlds if world_ids is None else wp.from_torch(world_ids)
+            wp.launch(kernel, dim=dim, inputs=arguments)
 
     def _on_torch_stream(self) -> AbstractContextManager[None]:
         return on_torch_stream(self._wp_device)

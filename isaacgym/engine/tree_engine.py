@@ -340,7 +340,7 @@ class TreeEngine(Engine):
     def read_body_states(self, out: Tensor) -> None:
         """States after the last step; a reset shows after the next one. out: (n, num_bodies, 13)."""
         inputs = [self._data.xpos, self._data.xquat, self._body_velocity]
-        self._launch(_read_body_states, out.shape[:2], inputs, [wp.from_torch(out)])
+        self._launch(_read_body_states, out.shape[:2], inputs, [out])
 
     def _update_inertia(self) -> None:
         """Run MuJoCo Warp's kinematics and inertia for the current state, which the step does not need."""

@@ -7,10 +7,12 @@ from torch import Tensor
 def write_where(buffer: Tensor, mask: Tensor, values: Tensor | float) -> None:
     """Write values into the buffer where the mask is set. The mask is broadcast from its first dimensions."""
     mask = mask.view(*mask.shape, *[1] * (buffer.dim() - mask.dim()))
-    if isinstance(values, Tensor):
-        torch.where(mask, values, buffer, out=buffer)
-    else:
+    if not isinstance(values, Tensor):
         buffer.masked_fill_(mask, values)
+    elif buffer.is_contiguous():
+        torch.where(mask, values, buffer, out=buffer)
+    else:  # torch.compile knows no such `out`
+        buffer.copy_(torch.where(mask, values, buffer))
 
 
 def as_mask(env_ids: Tensor, num_envs: int) -> Tensor:

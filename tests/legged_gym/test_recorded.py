@@ -1,5 +1,8 @@
 """Recorded parts of a step against the same parts run kernel by kernel."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,3 +67,10 @@ def test_a_recorded_step_gives_what_the_plain_step_gives() -> None:
     assert torch.equal(plain[:AIRBORNE_STEPS], replayed[:AIRBORNE_STEPS])
     difference = (plain - replayed).abs().amax(dim=2)  # (steps, envs)
     assert difference.median(dim=1).values.max() < SAME_BUT_FOR_ROUNDING
+
+
+def test_what_torch_compile_makes_of_a_step_is_the_step() -> None:
+    # in a process of its own, since torch.compile cannot read functions that a coverage tool has changed
+    program = [sys.executable, str(Path(__file__).with_name("traced_step.py"))]
+    result = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
