@@ -17,9 +17,12 @@ def points_under_robots(points_yaw: Tensor, base_quat: Tensor, base_pos: Tensor)
 
     points_yaw: (K, 3); base_quat: (N, 4) xyzw; base_pos: (N, 3) [m]. Result: (N, K, 2) [m].
     """
-    cos, sin = yaw_cos_sin(base_quat)
-    turn = torch.stack((cos, sin, -sin, cos), dim=1).view(-1, 2, 2)  # of row vectors
-    return points_yaw[:, :2] @ turn + base_pos[:, None, :2]
+    cos, sin = (part[:, None] for part in yaw_cos_sin(base_quat))
+    x, y = points_yaw[:, 0], points_yaw[:, 1]
+    # half the time of a product with N matrices of 2 × 2
+    x_w = torch.addcmul(torch.addcmul(base_pos[:, 0:1], x, cos), y, sin, value=-1)
+    y_w = torch.addcmul(torch.addcmul(base_pos[:, 1:2], x, sin), y, cos)
+    return torch.stack((x_w, y_w), dim=-1)
 
 
 def lowest_heights(height_samples: Tensor, vertical_scale: float) -> Tensor:
