@@ -71,8 +71,7 @@ class PPO(GraphSafety):
         self.max_grad_norm = max_grad_norm
         self.use_clipped_value_loss = use_clipped_value_loss
         self.desired_kl = desired_kl if schedule == "adaptive" else None  # None: the learning rate stays
-
-        self.mixed_precision = mixed_precision and torch.device(device).type == "cuda"
+        self.mixed_precision = mixed_precision and self._on_cuda
 
         self.actor_critic = actor_critic.to(device)
         self.lr = torch.tensor(float(learning_rate), device=device)  # 0-d; the optimisers hold this very tensor

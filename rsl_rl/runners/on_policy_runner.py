@@ -159,7 +159,8 @@ class OnPolicyRunner:
         if self.alg.skipped_steps > skipped_before:
             number = self.alg.skipped_steps - skipped_before
             hint = " (float16 ends at 65504: algorithm.mixed_precision = False)" if self.alg.mixed_precision else ""
-            tell(f"{number} gradient steps of iteration {iteration} were left out: not finite{hint}.")
+            reason = f"a loss or gradient is not finite{hint}"
+            tell(f"{number} gradient steps of iteration {iteration} were left out: {reason}.")
         if self.alg.skipped_steps - first_skipped < MAX_SKIPPED_STEPS:
             return
         self._try_to_save(self.current_learning_iteration)  # the networks are as they were before the first such step

@@ -72,5 +72,5 @@ def test_a_recorded_step_gives_what_the_plain_step_gives() -> None:
 def test_what_torch_compile_makes_of_a_step_is_the_step() -> None:
     # in a process of its own, since torch.compile cannot read functions that a coverage tool has changed
     program = [sys.executable, str(Path(__file__).with_name("traced_step.py"))]
-    result = subprocess.run(program, capture_output=True, text=True, check=False)
+    result = subprocess.run(program, capture_output=True, text=True, check=False, timeout=300)
     assert result.returncode == 0, result.stderr
