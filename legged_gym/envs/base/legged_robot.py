@@ -212,12 +212,12 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
 
         Nothing of the broken state reaches rewards, observations or the learner.
         """
-        # NaN compares false, so a bound finds it as well
+        # NaN is the largest number and compares false, so a bound finds it as well
         speeds = torch.cat((self.root_states[:, 7:13], self.dof_vel), dim=1)
         climb = self.root_states[:, 2] - self.env_origins[:, 2]
         parts = (self.root_states, self.dof_pos, self.body_states.flatten(1), self.contact_forces.flatten(1))
-        healthy = (speeds.abs() < FAULT_SPEED).all(dim=1) & (climb.abs() < FAULT_CLIMB)
-        healthy &= torch.cat(parts, dim=1).isfinite().all(dim=1)
+        healthy = (speeds.abs().amax(dim=1) < FAULT_SPEED) & (climb.abs() < FAULT_CLIMB)
+        healthy &= torch.cat(parts, dim=1).sum(dim=1).isfinite()  # as is a sum of nothing but finite numbers
         self.fault_mask[:] = ~healthy
         self._fault_recorder.add(self._recorded_quantities(), self.fault_mask)
         self.fault_count += self.fault_mask.sum()
@@ -309,14 +309,17 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
             write_where(memory, mask, 0)
         self._reward_sums.masked_fill_(mask, 0.0)
         self.refill_mask |= mask
-        self._observe_start(mask)
+        self._observe_start(env_ids)
 
-    def _observe_start(self, mask: Tensor) -> None:
+    def _observe_start(self, env_ids: Tensor) -> None:
         """Bring what observations derive from the state up to the new start; the simulator has not stepped since."""
+        mask = as_mask(env_ids, self.num_envs)
         self._update_base_state(mask)
         self._update_heading_commands()
-        if self.cfg.terrain.measure_heights:
+        if self.cfg.terrain.measure_heights and env_ids is mask:
             write_where(self.measured_heights, mask, self._get_heights())
+        elif self.cfg.terrain.measure_heights:
+            self.measured_heights[env_ids] = self._get_heights(env_ids)
 
     def _report_episodes(self, mask: Tensor) -> None:
         """Average reward rates [1/s] of the ended episodes, NaN if there are none, and the curricula's state; 0-d."""
@@ -458,16 +461,16 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
         frame = self.compute_termination_observations(env_ids)
         self.termination_privileged_obs_buf[rows] = frame.clip(-clip_obs, clip_obs)
 
-    def _get_heights(self) -> Tensor:
-        """Terrain heights [m] at the robots' scan points, (num_envs, num_height_points); 0 on a plane."""
-        return self._scan(self.height_points)
+    def _get_heights(self, env_ids: Tensor | None = None) -> Tensor:
+        """Terrain heights [m] at the scan points of all robots or some, (robots, num_height_points); 0 on a plane."""
+        return self._scan(self.height_points, self.root_states if env_ids is None else self.root_states[env_ids])
 
     def _get_base_heights(self) -> Tensor:
         """Mean height [m] of the bases above the ground under them, (num_envs,)."""
-        return self.root_states[:, 2] - self._scan(self.base_height_points).mean(dim=1)
+        return self.root_states[:, 2] - self._scan(self.base_height_points, self.root_states).mean(dim=1)
 
-    def _scan(self, points_yaw: Tensor) -> Tensor:
-        root, cfg = self.root_states, self.cfg.terrain
+    def _scan(self, points_yaw: Tensor, root: Tensor) -> Tensor:
+        cfg = self.cfg.terrain
         if self.height_map is None:
             return torch.zeros(len(root), len(points_yaw), device=self.device)
         points_w = height_scan.points_under_robots(points_yaw, root[:, 3:7], root[:, :3])
