@@ -82,7 +82,7 @@ class Engine:
     """
 
     solves_in_mujoco = True  # MuJoCo Warp finds, stores and solves the constraints
-    recordable = False  # `step` may be part of a CUDA graph that others record; MuJoCo Warp's loops may not
+    recordable = False  # `step` may be part of a CUDA graph that others record; untried where MuJoCo Warp solves
     # The slowest robot makes all others wait; p99.9 of the error is 0.03 rad/s in joint velocity after a step.
     newton_iterations = 9
     line_searches = 5  # with 4 no robot is further from the solution than with 50, with 3 one in a thousand is

@@ -347,7 +347,7 @@ class TreeEngine(Engine):
         """Run MuJoCo Warp's kinematics and inertia for the current state, which the step does not need."""
         self._update_position()
         with self._on_torch_stream():
-            mjw.kinematics(self._model, self._data)
+            mjw.kinematics(self._posed_model, self._data)
             mjw.com_pos(self._model, self._data)
             mjw.crb(self._model, self._data)
 

@@ -212,7 +212,7 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
 
         Nothing of the broken state reaches rewards, observations or the learner.
         """
-        # NaN is the largest number and compares false, so a bound finds it as well
+        # a maximum passes NaN on, which compares false, so a bound finds it as well
         speeds = torch.cat((self.root_states[:, 7:13], self.dof_vel), dim=1)
         climb = self.root_states[:, 2] - self.env_origins[:, 2]
         parts = (self.root_states, self.dof_pos, self.body_states.flatten(1), self.contact_forces.flatten(1))
@@ -316,9 +316,11 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
         mask = as_mask(env_ids, self.num_envs)
         self._update_base_state(mask)
         self._update_heading_commands()
-        if self.cfg.terrain.measure_heights and env_ids is mask:
-            write_where(self.measured_heights, mask, self._get_heights())
-        elif self.cfg.terrain.measure_heights:
+        if not self.cfg.terrain.measure_heights:
+            return
+        if env_ids.dtype == torch.bool:
+            write_where(self.measured_heights, env_ids, self._get_heights())
+        else:
             self.measured_heights[env_ids] = self._get_heights(env_ids)
 
     def _report_episodes(self, mask: Tensor) -> None:
