@@ -64,3 +64,21 @@ def lane_exchange(lanes: int, scalar: type = wp.float32) -> Callable:
         )  # fmt: skip
 
     return of_lane
+
+
+@functools.cache
+def lane_sum(lanes: int, scalar: type = wp.float32) -> Callable:
+    """The Warp function `over_lanes(value, lane)`: the sum over a group, the same bits in all of its lanes.
+
+    Args: as of `lane_exchange`.
+    """
+    of_lane = lane_exchange(lanes, scalar)
+
+    @wp.func
+    def over_lanes(value: scalar, lane: int):
+        total = value
+        for k in range(wp.static(lanes.bit_length() - 1)):
+            total += of_lane(total, lane ^ (1 << k))
+        return total
+
+    return over_lanes

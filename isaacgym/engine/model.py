@@ -168,3 +168,8 @@ def _add_geom(
 def _wxyz(quat: np.ndarray) -> list[float]:
     x, y, z, w = quat
     return [w, x, y, z]
+
+
+def improvement_scale(model: mujoco.MjModel) -> float:
+    """What MuJoCo multiplies gradientᵀ H⁻¹ gradient with before it compares it with the solver's tolerance."""
+    return 0.5 / (model.stat.meaninertia * max(model.nv, 1))

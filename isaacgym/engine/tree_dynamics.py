@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import warp as wp
 
-from isaacgym.engine.lanes import lane_exchange
+from isaacgym.engine.lanes import lane_exchange, lane_sum
 from isaacgym.engine.tree_math import FREE, tree_functions
 
 MAX_REGISTERS = 168  # 12 warps on a processor; 0.31 ms for 4096 robots on an H100, 0.33 with 128 or all 254
@@ -348,7 +348,7 @@ def _on_a_thread(f, num_links: int, kernel) -> tuple[wp.Kernel, wp.Kernel]:
                 acceleration[n] = acceleration[n] + search.alpha * direction[n]
                 joint[n].acceleration = joint[n].acceleration + search.alpha * joint[n].direction
                 advance_rows(first[world, n], next, search.alpha, rows)
-            done = converged(settings, search, decrement)
+            done = converged(settings.improvement, settings.tolerance, search, decrement)
         iterations[world] = iteration
 
         for n in range(num_links):
@@ -379,15 +379,7 @@ def _on_lanes(f, lanes: int, kernel) -> tuple[wp.Kernel, wp.Kernel]:
     start_search, next_search, converged = f.start_search, f.next_search, f.converged
     report_forces, integrate_base = f.report_forces, f.integrate_base
 
-    of_lane = lane_exchange(lanes, scalar)
-
-    @wp.func
-    def over_lanes(value: scalar, lane: int):
-        """Sum over the lanes of a robot, the same bits in all of them."""
-        total = value
-        for k in range(wp.static(lanes.bit_length() - 1)):
-            total += of_lane(total, lane ^ (1 << k))
-        return total
+    of_lane, over_lanes = lane_exchange(lanes, scalar), lane_sum(lanes, scalar)
 
     @wp.func
     def move_links(
@@ -602,7 +594,7 @@ def _on_lanes(f, lanes: int, kernel) -> tuple[wp.Kernel, wp.Kernel]:
             acceleration += search.alpha * direction
             joint.acceleration = joint.acceleration + search.alpha * joint.direction
             advance_rows(contact, next, search.alpha, rows)
-            done = converged(settings, search, decrement)
+            done = converged(settings.improvement, settings.tolerance, search, decrement)
         if lane == 0:
             iterations[world] = iteration
 

@@ -20,6 +20,7 @@ from isaacgym.engine.contacts import CONTACT_ARRAYS, ContactList
 from isaacgym.engine.drives import DofParameters
 from isaacgym.engine.engine import Engine, EngineOptions
 from isaacgym.engine.lanes import WARP_SIZE
+from isaacgym.engine.model import improvement_scale
 from isaacgym.engine.state import rotation_xyzw, store_state
 from isaacgym.engine.terrain_contact import rows_of
 from isaacgym.engine.tree_dynamics import State, Tree, TreeKernels, tree_kernels
@@ -157,7 +158,7 @@ def _link_record(kernels: TreeKernels, model: mujoco.MjModel, links: Links, link
 def _settings(kernels: TreeKernels, model: mujoco.MjModel, solver: Solver):  # -> records.Settings
     settings = kernels.records.Settings()
     settings.max_iterations, settings.max_searches, settings.tolerance = solver
-    settings.improvement = 0.5 / (model.stat.meaninertia * max(model.nv, 1))
+    settings.improvement = improvement_scale(model)
     settings.dt = model.opt.timestep
     # all joints have MuJoCo's default solver parameters
     settings.limit_solref, settings.limit_solimp = model.jnt_solref[-1], model.jnt_solimp[-1]

@@ -628,11 +628,11 @@ def tree_functions(friction_loss: bool, scalar: type) -> SimpleNamespace:
         return new
 
     @wp.func
-    def converged(settings: Settings, search: Search, decrement: scalar):
+    def converged(improvement: scalar, tolerance: scalar, search: Search, decrement: scalar):
         """A full step on which no row changed sides ends at the minimum, but for rounding."""
         exact = search.same_rows and search.alpha == scalar(1.0)
         left = wp.where(exact, scalar(ROUNDING), scalar(1.0)) * decrement
-        return settings.improvement * left < settings.tolerance
+        return improvement * left < tolerance
 
     # ---- results -----------------------------------------------------------------------------------------------------
 
