@@ -73,11 +73,10 @@ class Drives:
         outputs = [data.qfrc_applied, self._inertia]
         wp.launch(_apply_drives, dim=self.torques.shape, inputs=[model.opt.timestep, *self._inputs], outputs=outputs)
 
-    def factor(self, model: mjw.Model, data: mjw.Data) -> None:
-        """Add `inertia` to the fresh inertia matrix `M`, and factor it."""
+    def stiffen(self, model: mjw.Model, data: mjw.Data) -> None:
+        """Add `inertia` to the fresh inertia matrix `M`."""
         inputs = [model.M_rownnz, model.M_rowadr, self._inertia]
         wp.launch(_add_to_diagonal, dim=self.inertia.shape, inputs=inputs, outputs=[data.M])
-        mjw.factor_m(model, data)
 
 
 @wp.kernel(enable_backward=False)

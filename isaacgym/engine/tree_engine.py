@@ -280,9 +280,6 @@ class TreeEngine(Engine):
 
     solves_in_mujoco = False
     recordable = True
-    # Each robot stops when it is done: 0.3 % of a walking policy's steps need more than 10, none 20.
-    newton_iterations = 50
-    line_searches = 20
 
     def __init__(self, *args, **kwargs) -> None:
         """As `Engine`."""
