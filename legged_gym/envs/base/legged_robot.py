@@ -89,6 +89,8 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
         gym, sim, sub_steps = self.gym, self.sim, range(self.cfg.control.decimation)
         enabled = self.graph_safe and self.device != "cpu" and hasattr(gym, "begin_replay")  # ours only
         self._resets_by_mask = enabled  # a graph cannot branch on whether an episode ended
+        for name in ("_record_faults", "update_command_curriculum", "_report_episodes", "_report_step"):
+            setattr(self, name, Recorded.unfused(getattr(self, name)))  # they sum over robots
         self._apply_torques = [
             Recorded(partial(self._set_torques, sub_step), enabled, fusible=True) for sub_step in sub_steps
         ]
@@ -219,8 +221,7 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
         healthy = (speeds.abs().amax(dim=1) < FAULT_SPEED) & (climb.abs() < FAULT_CLIMB)
         healthy &= torch.cat(parts, dim=1).sum(dim=1).isfinite()  # as is a sum of nothing but finite numbers
         self.fault_mask[:] = ~healthy
-        self._fault_recorder.add(self._recorded_quantities(), self.fault_mask)
-        self.fault_count += self.fault_mask.sum()
+        self._record_faults()
         start = self.base_init_state.repeat(self.num_envs, 1)
         start[:, :3] += self.env_origins
         for buffer, value in (
@@ -232,6 +233,10 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
             (self.contact_forces, 0.0),
         ):
             write_where(buffer, self.fault_mask, value)
+
+    def _record_faults(self) -> None:
+        self._fault_recorder.add(self._recorded_quantities(), self.fault_mask)
+        self.fault_count += self.fault_mask.sum()
 
     def _recorded_quantities(self) -> dict[str, Tensor]:
         """What is kept of the last steps, by the names of FaultRecord."""
