@@ -129,11 +129,10 @@ def newton_kernel(num_dofs: int, lanes: int) -> wp.Kernel:
                 if s * lanes + lane == k:
                     factor[s] = 0.0
                     pivot[s] = inverse
-            for j in range(num_dofs):
-                if j > k:
-                    above = of_lane(left[k // lanes, j], k % lanes)
-                    for s in range(own_dofs):
-                        left[s, j] -= factor[s] * above
+            for j in range(k, num_dofs):
+                above = of_lane(left[k // lanes, j], k % lanes)
+                for s in range(own_dofs):
+                    left[s, j] -= factor[s] * above
             above = of_lane(solution[k // lanes], k % lanes)
             solution -= factor * above
         return wp.cw_mul(solution, pivot)
