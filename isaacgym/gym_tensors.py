@@ -174,17 +174,11 @@ class TensorCalls(DynamicsCalls):
         """Not in Isaac Gym: how many envs ever had more contacts than there was room for, 0-d int64."""
         return Tensor(sim.running.overflow_count())
 
-    def is_simulate_recordable(self, sim: Simulation) -> bool:
-        """Not in Isaac Gym: `simulate` may be recorded as a CUDA graph by the caller.
-
-        The recording has to start with `assume_changes`, and each replay with `begin_replay`.
-        """
-        return sim.running.recordable and sim.device != "cpu"
-
     def assume_changes(self, sim: Simulation) -> None:
         """Not in Isaac Gym: have the next `simulate` look at all that a setter may have changed.
 
-        For the start of a recording of `simulate`, and for replays of a graph that holds setters.
+        A caller who records `simulate` as a CUDA graph starts with it, and each replay with `begin_replay`. It is for
+        replays of a graph that holds setters, too.
         """
         sim.running.state_changed()
 

@@ -84,7 +84,6 @@ class Engine:
     """
 
     solves_in_mujoco = True  # MuJoCo Warp finds and stores the constraints
-    recordable = False  # `step` may be part of a CUDA graph that others record; untried where MuJoCo Warp solves
 
     def __init__(
         self,
@@ -483,7 +482,10 @@ class Engine:
 
     def _run(self, graph: wp.Graph | None, stage: Callable[[], None]) -> None:
         with self._on_torch_stream():
-            if graph is None or self.is_recorded:
+            if self.is_recorded:
+                with wp.ScopedCapture(external=True, force_module_load=False, capture_mode=wp.CaptureMode.GLOBAL):
+                    stage()  # Warp has to know, because MuJoCo Warp allocates memory
+            elif graph is None:
                 stage()
             else:
                 wp.capture_launch(graph)

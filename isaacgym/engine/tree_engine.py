@@ -279,7 +279,6 @@ class TreeEngine(Engine):
     """
 
     solves_in_mujoco = False
-    recordable = True
 
     def __init__(self, *args, **kwargs) -> None:
         """As `Engine`."""

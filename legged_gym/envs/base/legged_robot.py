@@ -96,7 +96,7 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
         ]
         self._simulate = Recorded(
             self._simulate_step,
-            enabled and gym.is_simulate_recordable(sim),
+            enabled,
             before_replay=partial(gym.begin_replay, sim, len(sub_steps)) if enabled else None,
         )
         self._read_state = Recorded(self._refresh_state, enabled, fusible=True)
