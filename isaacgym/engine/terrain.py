@@ -149,10 +149,7 @@ def _grid_shape(vertices: np.ndarray, triangles: np.ndarray) -> tuple[int, int] 
     rows = len(vertices) // cols
     if rows < 2 or len(triangles) != 2 * (rows - 1) * (cols - 1):
         return None
-    v00 = (np.arange(rows - 1)[:, None] * cols + np.arange(cols - 1)).ravel()
-    pairs = triangles.astype(np.int64).reshape(-1, 2, 3) - v00[:, None, None]
-    expected = np.array([[0, cols + 1, 1], [0, cols, cols + 1]])
-    return (rows, cols) if (pairs == expected).all() else None
+    return (rows, cols) if np.array_equal(triangles, grid_triangles(rows, cols)) else None
 
 
 def _convex_edges(vertices: np.ndarray, origin: tuple[float, float], scale: float) -> np.ndarray:
@@ -169,7 +166,7 @@ def _convex_edges(vertices: np.ndarray, origin: tuple[float, float], scale: floa
     ):
         convex = _convex(own, other, inwards)
         # at the corners of stairs some faces have no area, and walls beside them are folded inside out
-        odd = convex & ((own == 0).all(axis=-1) | (other == 0).all(axis=-1))
+        odd = convex & (_is_zero(own) | _is_zero(other))
         outward = own[odd] + other[odd]  # the normal of the one that has an area, zero without any
         ahead = 0.5 * (vertices[cells][odd] + end[odd]) + AHEAD * outward
         convex[odd] = outward.any(axis=-1) & (ahead[:, 2] > _highest_surface(vertices, origin, scale, ahead))
@@ -205,15 +202,24 @@ def _twice_area(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 def _normals(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """Unit normals of the triangles a, b, c; zero for triangles without area."""
     normal = np.cross(b - a, c - a)
-    length = np.linalg.norm(normal, axis=-1, keepdims=True)
+    length = np.sqrt(_dot(normal, normal))[..., None]
     return np.divide(normal, length, out=np.zeros_like(normal), where=length > 1e-9)
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Over the last axis, which is short: NumPy is slow to sum along such an axis."""
+    return np.einsum("...i,...i->...", a, b)
+
+
+def _is_zero(vectors: np.ndarray) -> np.ndarray:
+    return (vectors[..., 0] == 0) & (vectors[..., 1] == 0) & (vectors[..., 2] == 0)
 
 
 def _convex(normal: np.ndarray, other: np.ndarray, towards_other: np.ndarray) -> np.ndarray:
     """Whether the surface bends down across an edge. towards_other: from the edge to a vertex of the other face."""
-    bends = (normal * other).sum(axis=-1) < np.cos(CONVEX_ANGLE)
-    flat = (normal == 0).all(axis=-1)  # a collapsed face says nothing: keep the edge if the other face is not flat
-    down = (normal * towards_other).sum(axis=-1) < 0.0
+    bends = _dot(normal, other) < np.cos(CONVEX_ANGLE)
+    flat = _is_zero(normal)  # a collapsed face says nothing: keep the edge if the other face is not flat
+    down = _dot(normal, towards_other) < 0.0
     return bends & (down | flat)
 
 
