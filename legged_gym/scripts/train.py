@@ -7,7 +7,7 @@ from typing import IO, Any, NamedTuple
 
 from legged_gym.envs import task_registry
 from legged_gym.utils.export import checkpoint_exporter
-from legged_gym.utils.helpers import get_args, update_class_from_dict, user_errors
+from legged_gym.utils.helpers import choose_fusion, get_args, update_class_from_dict, user_errors
 from legged_gym.utils.run_record import (
     describe_run,
     hold,
@@ -38,6 +38,7 @@ class Training(NamedTuple):
 
 def prepare(args: argparse.Namespace) -> Training:
     """Build the environment and the learner, and open the run's folder."""
+    choose_fusion(args)
     env_cfg = train_cfg = None
     if args.config is not None:
         config = read_run_config(args.config)

@@ -15,6 +15,7 @@ import torch
 from isaacgym import gymapi, gymutil
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from rsl_rl.runners.checkpoint import checkpoint_files
+from rsl_rl.utils.recorded import missing_for_fusion
 
 POLICIES = Path(LEGGED_GYM_ROOT_DIR) / "resources" / "policies"  # checkpoints that come with the project
 CPU_NUM_ENVS = 256  # robots a CPU carries; with 64, gradients are too noisy to learn within 150 iterations
@@ -34,7 +35,12 @@ ARGUMENTS = [
     {"name": "--num_envs", "type": int, "help": "number of parallel robots"},
     {"name": "--seed", "type": int, "help": "random seed; -1: a random one"},
     {"name": "--max_iterations", "type": int, "help": "learning iterations"},
-    {"name": "--fusion", "type": str, "default": "off", "help": "on: torch.compile fuses kernels; CUDA only"},
+    {
+        "name": "--fusion",
+        "type": str,
+        "default": "auto",
+        "help": "torch.compile fuses kernels of a step, CUDA only: on, off; auto: in trainings, if it can",
+    },
     {
         "name": "--deterministic",
         "type": str,
@@ -104,6 +110,20 @@ def parse_sim_params(args: argparse.Namespace, cfg: Mapping[str, Any]) -> gymapi
         if args.num_threads > 0:
             sim_params.physx.num_threads = args.num_threads
     return sim_params
+
+
+def choose_fusion(args: argparse.Namespace) -> None:
+    """Turn --fusion auto into what is best for a training."""
+    if args.fusion != "auto":
+        return
+    args.fusion = "off"
+    if args.sim_device == "cpu" or args.deterministic == "on":
+        return
+    missing = missing_for_fusion()
+    if missing is None:
+        args.fusion = "on"
+    else:
+        print(f"torch.compile cannot fuse kernels without {missing}: an iteration takes a fifth longer.")
 
 
 def set_seed(seed: int) -> int:

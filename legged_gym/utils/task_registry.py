@@ -81,9 +81,9 @@ class TaskRegistry:
         for config in (env_cfg, wished_train_cfg):
             check_config(config, strict=_is_ours(task_class))
         env_cfg.seed = set_seed(env_cfg.seed)
-        for flag in ("fusion", "deterministic"):
-            if getattr(args, flag) not in ("on", "off"):
-                raise ValueError(f"--{flag} is 'on' or 'off', not '{getattr(args, flag)}'")
+        for flag, values in (("fusion", ("auto", "on", "off")), ("deterministic", ("on", "off"))):
+            if getattr(args, flag) not in values:
+                raise ValueError(f"--{flag} is {' or '.join(map(repr, values))}, not '{getattr(args, flag)}'")
         Recorded.fuses = args.fusion == "on"
         if args.deterministic == "on":
             set_deterministic()

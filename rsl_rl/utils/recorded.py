@@ -1,13 +1,29 @@
 """Methods that a GPU replays as one CUDA graph instead of launching their kernels one by one."""
 
+import os
+import shutil
+import sysconfig
 from collections.abc import Callable
 from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
 
 MAX_COMPILED_VERSIONS = 64  # of one Python function; torch leaves it unfused after 8, for as many shapes and strides
 WARM_UP_CALLS = 3  # ordinary calls before the recording, in which libraries allocate what they need
+
+
+def missing_for_fusion() -> str | None:
+    """What torch.compile lacks on this machine to make kernels for a GPU; None: nothing."""
+    if find_spec("triton") is None:
+        return "the package triton"
+    if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")):
+        return "a C compiler (gcc)"
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        return "Python's headers (python3-dev)"
+    return None
 
 
 class GraphSafety:

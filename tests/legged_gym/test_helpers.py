@@ -1,5 +1,6 @@
 """Command line, seeds and checkpoint search."""
 
+import argparse
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from legged_gym.envs import task_registry
 from legged_gym.envs.aliengo.aliengo_config import AliengoRoughCfg, AliengoRoughCfgPPO
 from legged_gym.utils import helpers
 from legged_gym.utils.helpers import get_args, get_load_path, set_seed, update_cfg_from_args, user_errors
@@ -135,3 +137,36 @@ def test_mistakes_end_with_one_sentence_and_code_two(capsys: pytest.CaptureFixtu
         raise ValueError("no such thing")
     assert exit_info.value.code == 2
     assert capsys.readouterr().err == "error: no such thing\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "device", "deterministic", "missing", "chosen"),
+    [
+        ("auto", "cuda:0", "off", None, "on"),
+        ("auto", "cuda:0", "off", "a C compiler (gcc)", "off"),
+        ("auto", "cuda:0", "on", None, "off"),
+        ("auto", "cpu", "off", None, "off"),
+        ("on", "cuda:0", "on", "a C compiler (gcc)", "on"),
+    ],
+)
+def test_a_training_fuses_where_it_can(
+    given: str,
+    device: str,
+    deterministic: str,
+    missing: str | None,
+    chosen: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setattr(helpers, "missing_for_fusion", lambda: missing)
+    args = argparse.Namespace(fusion=given, sim_device=device, deterministic=deterministic)
+    helpers.choose_fusion(args)
+    assert args.fusion == chosen
+    assert ("a C compiler" in capsys.readouterr().out) == (given == "auto" and missing is not None)
+
+
+@pytest.mark.parametrize("flag", ["--fusion", "--deterministic"])
+def test_another_value_of_a_switch_is_refused(flag: str) -> None:
+    args = helpers.get_args(["--headless", flag, "maybe"])
+    with pytest.raises(ValueError, match=f"{flag} is .*'on' or 'off', not 'maybe'"):
+        task_registry.make_env("aliengo_flat", args)

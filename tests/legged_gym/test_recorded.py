@@ -11,7 +11,8 @@ from small_envs import small_cfg
 
 from legged_gym.envs import LeggedRobot, task_registry
 from legged_gym.utils.helpers import get_args
-from rsl_rl.utils.recorded import WARM_UP_CALLS, Recorded
+from rsl_rl.utils import recorded as recorded_module
+from rsl_rl.utils.recorded import WARM_UP_CALLS, Recorded, missing_for_fusion
 
 AIRBORNE_STEPS = 5  # in which nothing touches the ground, so nothing depends on the order of contacts
 SAME_BUT_FOR_ROUNDING = 1e-3  # of the median robot: contacts that come in another order round differently
@@ -47,8 +48,9 @@ def deterministic_cfg() -> Any:
 
 
 @pytest.mark.gpu
-def test_a_recorded_step_gives_what_the_plain_step_gives() -> None:
-    args = get_args(["--headless", "--sim_device", "cuda:0", "--seed", "3"])
+@pytest.mark.parametrize("engine", ["tree", "mujoco"])
+def test_a_recorded_step_gives_what_the_plain_step_gives(engine: str) -> None:
+    args = get_args(["--headless", "--sim_device", "cuda:0", "--seed", "3", "--engine", engine])
     results = []
     for recorded in (False, True):
         env, _ = task_registry.make_env("aliengo", args, deterministic_cfg())
@@ -74,3 +76,18 @@ def test_what_torch_compile_makes_of_a_step_is_the_step() -> None:
     program = [sys.executable, str(Path(__file__).with_name("traced_step.py"))]
     result = subprocess.run(program, capture_output=True, text=True, check=False, timeout=300)
     assert result.returncode == 0, result.stderr
+
+
+def test_what_fusing_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"triton": True}
+    monkeypatch.setattr(recorded_module, "find_spec", found.get)
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(recorded_module.shutil, "which", {"gcc": "/usr/bin/gcc"}.get)
+    monkeypatch.setattr(recorded_module.sysconfig, "get_path", lambda name: str(Path(__file__).parent))
+    assert "headers" in missing_for_fusion()
+    monkeypatch.setattr(recorded_module.Path, "exists", lambda path: path.name == "Python.h")
+    assert missing_for_fusion() is None
+    monkeypatch.setattr(recorded_module.shutil, "which", lambda name: None)
+    assert "compiler" in missing_for_fusion()
+    found.clear()
+    assert "triton" in missing_for_fusion()

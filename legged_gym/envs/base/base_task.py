@@ -1,13 +1,18 @@
 """What every task on the simulator has: a device, buffers, and a simulation that is ready to step."""
 
 import signal
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from isaacgym import gymapi, gymutil
+from isaacgym.engine.progress import heartbeat
 from rsl_rl.env.vec_env import StepResult
+from rsl_rl.utils.recorded import Recorded
+
+FUSING = "Preparing the step (torch.compile fuses its kernels on the first run on this machine)"
 
 
 class BaseTask:
@@ -83,8 +88,9 @@ class BaseTask:
 
     def reset(self) -> tuple[Tensor, Tensor]:
         """Start a new episode everywhere and take one step with zero actions. Returns both observations."""
-        self.reset_idx(torch.arange(self.num_envs, device=self.device))
-        result = self.step(torch.zeros(self.num_envs, self.num_actions, device=self.device))
+        with heartbeat(FUSING) if Recorded.fuses else nullcontext():
+            self.reset_idx(torch.arange(self.num_envs, device=self.device))
+            result = self.step(torch.zeros(self.num_envs, self.num_actions, device=self.device))
         return result.obs, result.privileged_obs
 
     def step(self, actions: Tensor) -> StepResult:
