@@ -24,6 +24,7 @@ from isaacgym.engine import dynamics, state
 from isaacgym.engine.contact_forces import BodyPoses, ForceSensors, read_contacts, sum_contact_forces
 from isaacgym.engine.contacts import contact_list
 from isaacgym.engine.drives import DofParameters, Drives
+from isaacgym.engine.launch import launch
 from isaacgym.engine.model import build_spec
 from isaacgym.engine.newton import NewtonSolver
 from isaacgym.engine.self_collision import EXTRA_CONTACTS, detect_self_contacts, drop_static_contacts
@@ -121,8 +122,6 @@ class Engine:
         self.mj_model.opt.jacobian = mujoco.mjtJacobian.mjJAC_DENSE  # as the solver wants it
         wp.config.log_level = wp.LOG_WARNING  # one line of ours instead of one per module
         self._wp_device = wp.get_device(device)
-        if self._wp_device.is_cuda:  # torch.compile would look into Warp's launches
-            self._launch = torch.compiler.disable(self._launch)
         with wp.ScopedDevice(self._wp_device):
             self._allocate(options, dofs)
             self._terrain_contacts = TerrainContacts(
@@ -179,6 +178,14 @@ class Engine:
         self._warmstart = wp.to_torch(data.qacc_warmstart)
         self._acceleration = wp.to_torch(data.qacc)
         self._overflow = wp.to_torch(data.overflow)
+        self._body_com = wp.to_torch(self._model.body_ipos)
+        self._body_pos, self._body_quat = wp.to_torch(data.xpos), wp.to_torch(data.xquat)
+        moving = (data.xipos, data.cvel, data.subtree_com)
+        self._body_motion = [
+            wp.to_torch(self._model.body_rootid),
+            *(self._body_pos, self._body_quat),
+            *(wp.to_torch(values) for values in moving),
+        ]
         num_bodies = len(self.robot.bodies)
         self.contact_forces = torch.zeros(n, num_bodies, 3, device=self.device)
         self.friction = torch.ones(n, model.ngeom - 1, device=self.device)
@@ -188,7 +195,7 @@ class Engine:
         self._friction, self._restitution = wp.from_torch(self.friction), wp.from_torch(self.restitution)
         self._contacts = contact_list(data)
         self._solver = NewtonSolver(model, self._model, data) if self.solves_in_mujoco else None
-        self._all_worlds = wp.array(range(n), dtype=int)
+        self._all_worlds = torch.arange(n, dtype=torch.int, device=self.device)
         # what `apply_body_forces` leaves for the next step; zero otherwise
         self._staged_forces, self._staged_torques = torch.zeros(2, n, num_bodies, 3, device=self.device)
         self._staged_local = torch.zeros(1, dtype=torch.int, device=self.device)
@@ -267,23 +274,15 @@ class Engine:
             self._stale = True
             return
         ids = self._all_worlds if world_ids is None else world_ids
-        self._launch(
-            state.write_root_states,
-            len(ids),
-            [states, ids, self._model.body_ipos],
-            [self._data.qpos, self._data.qvel, self._data.qacc_warmstart],
-        )
+        outputs = [self.qpos, self.qvel, self._warmstart]
+        launch(state.write_root_states, ids.shape, [states, ids, self._body_com], outputs)
         self._stale = True
 
     def set_dof_states(self, states: Tensor, world_ids: Tensor | None = None) -> None:
         """Joint positions and velocities. states: (n, num_dofs, 2); world_ids: int32, None for all, below 0 skipped."""
         ids = self._all_worlds if world_ids is None else world_ids
-        self._launch(
-            state.write_dof_states,
-            (len(ids), states.shape[1]),
-            [states, ids, self._first_qpos, self._first_qvel],
-            [self._data.qpos, self._data.qvel, self._data.qacc_warmstart],
-        )
+        dim, outputs = (len(ids), states.shape[1]), [self.qpos, self.qvel, self._warmstart]
+        launch(state.write_dof_states, dim, [states, ids], outputs, (self._first_qpos, self._first_qvel))
         self._stale = True
 
     def apply_body_forces(self, forces: Tensor | None, torques: Tensor | None, local: bool) -> None:
@@ -303,9 +302,8 @@ class Engine:
             out[:, :3] = wp.to_torch(self._model.body_pos)[:, 1]
             out[:, 3:7] = wp.to_torch(self._model.body_quat)[:, 1][:, [1, 2, 3, 0]]
             return
-        data = self._data
-        inputs = [data.qpos, data.qvel, self._model.body_ipos]
-        self._launch(state.read_root_states, self.num_worlds, inputs, [out.view(-1, 1, 13)])
+        inputs = [self.qpos, self.qvel, self._body_com]
+        launch(state.read_root_states, (self.num_worlds,), inputs, [out.view(-1, 1, 13)])
 
     def read_dof_states(self, out: Tensor) -> None:
         """out: (n, num_dofs, 2)."""
@@ -313,9 +311,7 @@ class Engine:
 
     def read_body_states(self, out: Tensor) -> None:
         """States after the last step; a reset shows after the next one. out: (n, num_bodies, 13)."""
-        d = self._data
-        inputs = [self._model.body_rootid, d.xpos, d.xquat, d.xipos, d.cvel, d.subtree_com]
-        self._launch(state.read_body_states, out.shape[:2], inputs, [out])
+        launch(state.read_body_states, out.shape[:2], self._body_motion, [out])
 
     def read_dof_forces(self, out: Tensor) -> None:
         """Actuation and drive forces of the last step. out: (n, num_dofs)."""
@@ -457,9 +453,8 @@ class Engine:
         self._position()
 
     def _stage_forces(self) -> None:
-        staged = (self._staged_forces, self._staged_torques, self._staged_local)
-        inputs = [*staged, self._data.xquat]
-        self._launch(state.stage_body_forces, self._staged_forces.shape[:2], inputs, [self._data.xfrc_applied])
+        inputs = [self._staged_forces, self._staged_torques, self._staged_local, self._body_quat]
+        launch(state.stage_body_forces, self._staged_forces.shape[:2], inputs, [self._body_forces])
 
     def _capture(self) -> None:
         """Record both stages as CUDA graphs; a graph costs one launch instead of about 150."""
@@ -489,12 +484,6 @@ class Engine:
                 stage()
             else:
                 wp.capture_launch(graph)
-
-    def _launch(self, kernel: wp.Kernel, dim: int | tuple[int, ...], inputs: list, outputs: list) -> None:
-        """inputs, outputs: arguments of the kernel, tensors among them."""
-        arguments = [wp.from_torch(value) if isinstance(value, Tensor) else value for value in (*inputs, *outputs)]
-        with self._on_torch_stream():
-            wp.launch(kernel, dim=dim, inputs=arguments)
 
     def _on_torch_stream(self) -> AbstractContextManager[None]:
         return on_torch_stream(self._wp_device)

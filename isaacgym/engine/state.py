@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import warp as wp
 
+from isaacgym.engine.launch import launchable
+
 STATE_WIDTH = 13  # position 0:3, quaternion xyzw 3:7, linear velocity 7:10, angular velocity 10:13
 
 
@@ -30,6 +32,7 @@ def store_state(
         out[world, row, 3 + k] = rot[k]
 
 
+@launchable
 @wp.kernel(enable_backward=False)
 def read_root_states(
     qpos: wp.array2d(dtype=float),
@@ -47,6 +50,7 @@ def read_root_states(
     store_state(out, world, 0, pos, rot, linear, angular)
 
 
+@launchable
 @wp.kernel(enable_backward=False)
 def write_root_states(
     states: wp.array2d(dtype=float),
@@ -75,6 +79,7 @@ def write_root_states(
         qacc_warmstart[world, k] = 0.0
 
 
+@launchable
 @wp.kernel(enable_backward=False)
 def write_dof_states(
     states: wp.array3d(dtype=float),
@@ -95,6 +100,7 @@ def write_dof_states(
     qacc_warmstart[world, first_qvel + dof] = 0.0
 
 
+@launchable
 @wp.kernel(enable_backward=False)
 def read_body_states(
     body_rootid: wp.array(dtype=int),
@@ -114,6 +120,7 @@ def read_body_states(
     store_state(out, world, row, xpos[world, body], rotation_xyzw(xquat[world, body]), linear, angular)
 
 
+@launchable
 @wp.kernel(enable_backward=False)
 def stage_body_forces(
     forces: wp.array3d(dtype=float),

@@ -20,6 +20,7 @@ from isaacgym.engine.contacts import CONTACT_ARRAYS, ContactList
 from isaacgym.engine.drives import DofParameters
 from isaacgym.engine.engine import Engine, EngineOptions
 from isaacgym.engine.lanes import WARP_SIZE
+from isaacgym.engine.launch import launch, launchable
 from isaacgym.engine.model import improvement_scale
 from isaacgym.engine.state import rotation_xyzw, store_state
 from isaacgym.engine.terrain_contact import rows_of
@@ -268,8 +269,8 @@ class Shard:
 
     def detect(self) -> None:
         """The contacts, chained by link."""
-        for launch in self._find_contacts:
-            launch.launch()
+        for command in self._find_contacts:
+            command.launch()
 
 
 class TreeEngine(Engine):
@@ -293,6 +294,7 @@ class TreeEngine(Engine):
         has_friction = dofs is not None and bool(dofs.friction.any())
         self._kernels = kernels_for(model, lanes_for(model, self._wp_device), has_friction)
         self._body_velocity = wp.zeros((n, model.nbody - 1), dtype=wp.spatial_vector)
+        self._body_motion = [self._body_pos, self._body_quat, wp.to_torch(self._body_velocity)]
         self._body_force = wp.from_torch(self.contact_forces, dtype=wp.vec3)
         self._iterations = wp.zeros(n, dtype=int)
         self._overflowed = wp.zeros(1, dtype=int)
@@ -337,8 +339,7 @@ class TreeEngine(Engine):
 
     def read_body_states(self, out: Tensor) -> None:
         """States after the last step; a reset shows after the next one. out: (n, num_bodies, 13)."""
-        inputs = [self._data.xpos, self._data.xquat, self._body_velocity]
-        self._launch(_read_body_states, out.shape[:2], inputs, [out])
+        launch(_read_body_states, out.shape[:2], self._body_motion, [out])
 
     def _update_inertia(self) -> None:
         """Run MuJoCo Warp's kinematics and inertia for the current state, which the step does not need."""
@@ -410,6 +411,7 @@ def chain_contacts(
             next[contact] = wp.atomic_exch(first, contact_world[contact], link_of_body[own], contact)
 
 
+@launchable
 @wp.kernel(enable_backward=False)
 def _read_body_states(
     xpos: wp.array2d(dtype=wp.vec3),

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from legged_gym.utils.math import over_robots
 from rsl_rl.runners.checkpoint import read_data
 
 NUM_STEPS = 50  # policy steps of every robot that are kept: one second
@@ -41,14 +42,15 @@ class FaultRecorder:
         self._broken = torch.zeros_like(self._last[0])  # of the robot set aside, in the order of `_last`
         self._broken_id = torch.full((1,), -1, device=device)  # -1: none is set aside
         self._broken_count = torch.zeros_like(self._count)
+        self._ids = torch.arange(num_envs, device=device)
 
     def add(self, quantities: dict[str, Tensor], fault_mask: Tensor) -> None:
         """Add one step. quantities: (num_envs, width) each; fault_mask: (num_envs,) bool."""
         row = torch.cat([quantities[name] for name in self.widths], dim=1)
         self._last.index_copy_(1, self._count % NUM_STEPS, row[:, None])
         self._count += 1
-        first = fault_mask.int().argmax().view(1)
-        is_new = fault_mask.any() & (self._broken_id < 0)
+        first = over_robots(torch.where(fault_mask, self._ids, self._ids[-1]), "amin").view(1)
+        is_new = fault_mask[first] & (self._broken_id < 0)
         for own, value in (
             (self._broken, self._last.index_select(0, first)[0]),
             (self._broken_id, first),

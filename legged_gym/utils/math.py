@@ -4,6 +4,27 @@ import torch
 from torch import Tensor
 
 
+def over_robots(values: Tensor, reduction: str) -> Tensor:
+    """Reduce the last axis, that of the robots, by "sum" or "amin".
+
+    torch.compile would do it in a single thread block of a GPU, together with all that leads up to the values: from 60
+    to 800 us, depending on what looked fastest in one trial. So it is an operator of ours, which it leaves alone.
+    """
+    if torch.compiler.is_compiling():
+        return torch.ops.legged_gym.over_robots(values, reduction)
+    return getattr(torch, reduction)(values, dim=-1)
+
+
+@torch.library.custom_op("legged_gym::over_robots", mutates_args=())
+def _over_robots(values: Tensor, reduction: str) -> Tensor:
+    return getattr(torch, reduction)(values, dim=-1)
+
+
+@_over_robots.register_fake
+def _(values: Tensor, reduction: str) -> Tensor:
+    return getattr(torch, reduction)(values, dim=-1)
+
+
 def write_where(buffer: Tensor, mask: Tensor, values: Tensor | float) -> None:
     """Write values into the buffer where the mask is set. The mask is broadcast from its first dimensions."""
     mask = mask.view(*mask.shape, *[1] * (buffer.dim() - mask.dim()))

@@ -87,15 +87,6 @@ class Recorded:
         self._graph.replay()
         return self._result
 
-    @classmethod
-    def unfused(cls, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A function to be called from fusible ones whose own kernels are left as they are.
-
-        Made for sums over all robots: torch.compile gives each to one thread block, together with whatever it is
-        the sum of, which takes from 60 to 800 us, depending on what looked fastest in a single trial.
-        """
-        return torch.compiler.disable(function) if cls.fuses else function
-
     @cached_property
     def _stream(self) -> torch.cuda.Stream:
         return torch.cuda.Stream()

@@ -11,7 +11,6 @@ from isaacgym.engine.newton import NewtonSolver
 
 STATES = 20
 CONVERGED = 1e-12
-ROUNDING = 3e-4  # of the largest value: float32 against float64, with stiff contacts
 ROWS, CONTACTS = 120, 400
 
 # Every kind of row that the solver knows: equality, dry friction, limits, and contacts.
@@ -42,7 +41,7 @@ ARM = """
 def snake(links: int) -> str:
     """A chain on the ground with more degrees of freedom than a warp has threads.
 
-    Without armature M's condition number is 3e5, and MuJoCo Warp's own solver is off by 5e-3 as well.
+    M's condition number is 1e4; MuJoCo Warp's own solver is off by up to 2e-3 in such states.
     """
     body = '<joint axis="0 {} {}"/><geom fromto="0 0 0 0.1 0 0"/>'
     inner = "".join(f'<body pos="0.1 0 0">{body.format(k % 2, 1 - k % 2)}' for k in range(links)) + "</body>" * links
@@ -59,8 +58,11 @@ def snake(links: int) -> str:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize(("xml", "kinds"), [(ARM, 4), (snake(34), 1)], ids=["every kind of row", "40 dofs"])
-def test_accelerations_and_forces_are_those_of_c_mujoco(xml, kinds, device):
+@pytest.mark.parametrize(
+    ("xml", "kinds", "rounding"), [(ARM, 4, 3e-4), (snake(34), 1, 1e-3)], ids=["every kind of row", "40 dofs"]
+)
+def test_accelerations_and_forces_are_those_of_c_mujoco(xml, kinds, rounding, device):
+    """rounding: of the largest value, float32 against float64 with stiff contacts."""
     model = mujoco.MjModel.from_xml_string(xml)
     model.opt.jacobian = mujoco.mjtJacobian.mjJAC_DENSE
     model.opt.iterations, model.opt.ls_iterations, model.opt.tolerance = 100, 50, CONVERGED
@@ -85,5 +87,5 @@ def test_accelerations_and_forces_are_those_of_c_mujoco(xml, kinds, device):
             forces = warp_data.efc.force.numpy()[0, : data.nefc]
             for ours, theirs in ((warp_data.qacc.numpy()[0], data.qacc), (forces, data.efc_force)):
                 scale = np.abs(theirs).max(initial=0.0)
-                np.testing.assert_allclose(ours, theirs, rtol=0, atol=ROUNDING * scale)
+                np.testing.assert_allclose(ours, theirs, rtol=0, atol=rounding * scale)
     assert len(seen) == kinds

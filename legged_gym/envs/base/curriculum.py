@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from legged_gym.utils.math import as_mask
+from legged_gym.utils.math import as_mask, over_robots
 
 COMMANDED_SHARE = 0.5  # share of the commanded distance below which a robot moves down a level
 TRACKING_SHARE = 0.8  # share of the best possible tracking reward that widens the speed range
@@ -40,7 +40,7 @@ def group_totals(values: Tensor, high_mask: Tensor, valid_mask: Tensor) -> tuple
     values, high_mask, valid_mask: (N,).
     """
     groups = torch.stack((~high_mask & valid_mask, high_mask & valid_mask)).to(values.dtype)
-    return groups @ values, groups.sum(dim=1)
+    return over_robots(groups * values, "sum"), over_robots(groups, "sum")
 
 
 def widened_range(speed_range: Tensor, group_means: Tensor, best: float, limit: float) -> Tensor:

@@ -24,7 +24,7 @@ from legged_gym.envs.base.telemetry import Telemetry
 from legged_gym.utils.env_state import env_state, restore_env
 from legged_gym.utils.fault_recorder import QUANTITIES, FaultRecorder
 from legged_gym.utils.helpers import class_to_dict
-from legged_gym.utils.math import actor_indices, as_mask, rotate_inverse_points, uniform, write_where
+from legged_gym.utils.math import actor_indices, as_mask, over_robots, rotate_inverse_points, uniform, write_where
 from rsl_rl.env.vec_env import StepResult
 from rsl_rl.utils.recorded import GraphSafety, Recorded
 
@@ -89,8 +89,6 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
         gym, sim, sub_steps = self.gym, self.sim, range(self.cfg.control.decimation)
         enabled = self.graph_safe and self.device != "cpu" and hasattr(gym, "begin_replay")  # ours only
         self._resets_by_mask = enabled  # a graph cannot branch on whether an episode ended
-        for name in ("_record_faults", "update_command_curriculum", "_report_episodes", "_report_step"):
-            setattr(self, name, Recorded.unfused(getattr(self, name)))  # they sum over robots
         self._apply_torques = [
             Recorded(partial(self._set_torques, sub_step), enabled, fusible=True) for sub_step in sub_steps
         ]
@@ -221,7 +219,8 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
         healthy = (speeds.abs().amax(dim=1) < FAULT_SPEED) & (climb.abs() < FAULT_CLIMB)
         healthy &= torch.cat(parts, dim=1).sum(dim=1).isfinite()  # as is a sum of nothing but finite numbers
         self.fault_mask[:] = ~healthy
-        self._record_faults()
+        self._fault_recorder.add(self._recorded_quantities(), self.fault_mask)
+        self.fault_count += over_robots(self.fault_mask, "sum")
         start = self.base_init_state.repeat(self.num_envs, 1)
         start[:, :3] += self.env_origins
         for buffer, value in (
@@ -233,10 +232,6 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
             (self.contact_forces, 0.0),
         ):
             write_where(buffer, self.fault_mask, value)
-
-    def _record_faults(self) -> None:
-        self._fault_recorder.add(self._recorded_quantities(), self.fault_mask)
-        self.fault_count += self.fault_mask.sum()
 
     def _recorded_quantities(self) -> dict[str, Tensor]:
         """What is kept of the last steps, by the names of FaultRecord."""
@@ -331,12 +326,12 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
     def _report_episodes(self, mask: Tensor) -> None:
         """Average reward rates [1/s] of the ended episodes, NaN if there are none, and the curricula's state; 0-d."""
         seconds = self.episode_length_buf.clip(min=1) * self.dt
-        rates = torch.where(mask, self._reward_sums / seconds, 0.0).sum(dim=1) / mask.sum()
+        rates = over_robots(torch.where(mask, self._reward_sums / seconds, 0.0), "sum") / over_robots(mask, "sum")
         episode = {f"rew_{name}": rate for name, rate in zip(self.episode_sums, rates, strict=True)}
         if self.terrain_curriculum:
             levels = self.terrain_levels.float()
-            episode["terrain_level"] = levels.mean()
-            by_type = self._type_weights @ levels
+            episode["terrain_level"] = over_robots(levels, "sum") / self.num_envs
+            by_type = over_robots(self._type_weights * levels, "sum")
             episode |= {f"terrain_level_{name}": level for name, level in zip(self._type_names, by_type, strict=True)}
         if self.cfg.commands.curriculum:
             episode["max_command_x"] = self.command_ranges["lin_vel_x"][1].clone()

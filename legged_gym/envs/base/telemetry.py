@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from legged_gym.utils.math import over_robots
 from legged_gym.utils.state_figure import StateSample, draw_state
 
 OTHER_GROUP = "other"  # of terms that `reward_groups` does not name
@@ -31,7 +32,7 @@ class Telemetry:
 
         The report on ended episodes leaves out those that go on, so robots that fall early weigh more in it.
         """
-        rates = self.step_rewards.mean(dim=1) / self.dt
+        rates = over_robots(self.step_rewards, "sum") / (self.num_envs * self.dt)
         return {self._tag_of_reward(name): rate for name, rate in zip(self.episode_sums, rates, strict=True)}
 
     @property
