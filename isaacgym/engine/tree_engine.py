@@ -14,6 +14,7 @@ import warp as wp
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
+from isaacgym.assets.description import RobotDescription
 from isaacgym.engine import tree_dynamics
 from isaacgym.engine.contact_forces import BodyPoses, Contacts, ForceSensors
 from isaacgym.engine.contacts import CONTACT_ARRAYS, ContactList
@@ -167,7 +168,7 @@ def _settings(kernels: TreeKernels, model: mujoco.MjModel, solver: Solver):  # -
     return settings
 
 
-def create_engine(kind: str, *args, options: EngineOptions, **kwargs) -> Engine:
+def create_engine(kind: str, robot: RobotDescription, *args, options: EngineOptions, **kwargs) -> Engine:
     """The engine for a robot; arguments as for `Engine`.
 
     kind: "tree", "mujoco", or "auto" for the tree engine wherever it can do what `options` ask for. Says so in one line
@@ -175,12 +176,14 @@ def create_engine(kind: str, *args, options: EngineOptions, **kwargs) -> Engine:
     """
     if kind not in ENGINE_KINDS:
         raise ValueError(f"unknown engine '{kind}'; choose one of {', '.join(ENGINE_KINDS)}")
+    if options.fixed_base and not robot.dofs:
+        raise ValueError(f"nothing of '{robot.name}' can move: its base is fixed, and it has no joints")
     if options.self_collision and kind == "tree":
         raise ValueError("the tree engine cannot collide bodies of a robot with each other; use --engine mujoco")
     if options.self_collision and kind == "auto":
         print("Bodies of the robot collide with each other: simulating with MuJoCo Warp, not with the tree engine.")
     use_tree = kind != "mujoco" and not options.self_collision
-    return (TreeEngine if use_tree else Engine)(*args, options=options, **kwargs)
+    return (TreeEngine if use_tree else Engine)(robot, *args, options=options, **kwargs)
 
 
 class Shard:

@@ -181,6 +181,8 @@ def scaling_table(argv: list[str], sizes: list[int]) -> str:
                 raise ValueError(result.stderr.strip().splitlines()[-1].removeprefix("error: "))
             with open(path, encoding="utf-8") as file:
                 columns.append(json.load(file))
+            speed = "{training_steps_per_s:,.0f} policy steps/s, {iteration_s:.3f} s an iteration".format(**columns[-1])
+            print(f"  {speed}", flush=True)
     rows = {
         "robots": [f"{column['num_envs']}" for column in columns],
         "simulation alone [policy steps/s]": [f"{column['simulation_steps_per_s']:,.0f}" for column in columns],

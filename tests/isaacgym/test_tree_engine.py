@@ -13,7 +13,7 @@ from isaacgym.engine.engine import Engine, EngineOptions
 from isaacgym.engine.model import build_spec
 from isaacgym.engine.terrain import Grid, Plane
 from isaacgym.engine.tree_engine import TreeEngine, create_engine
-from tests.isaacgym.worlds import ALIENGO, KD, KP, STANCE, World
+from tests.isaacgym.worlds import ALIENGO, KD, KP, STANCE, World, body_urdf
 
 DT = 0.005
 NUM_WORLDS = 4
@@ -145,3 +145,10 @@ def test_the_tree_engine_refuses_self_collision():
 def test_an_unknown_engine_is_refused():
     with pytest.raises(ValueError, match="auto, tree, mujoco"):
         aliengo(Plane(), "physx")
+
+
+@pytest.mark.parametrize("kind", ["auto", "mujoco"])
+def test_a_robot_that_cannot_move_is_refused(kind, tmp_path):
+    description = load_urdf(body_urdf(tmp_path, ['<geometry><sphere radius="0.1"/></geometry>']), gymapi.AssetOptions())
+    with pytest.raises(ValueError, match="nothing of 'body' can move: its base is fixed, and it has no joints"):
+        create_engine(kind, description, Plane(), 1, DT, "cpu", options=EngineOptions(fixed_base=True))
