@@ -3,7 +3,8 @@
 import os
 import shutil
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +25,19 @@ def missing_for_fusion() -> str | None:
     if not Path(sysconfig.get_path("include"), "Python.h").exists():
         return "Python's headers (python3-dev)"
     return None
+
+
+@contextmanager
+def fusion_errors() -> Iterator[None]:
+    """Around the first calls of what is fused: a failure of torch.compile becomes a ValueError that says what to do."""
+    from torch._dynamo.exc import TorchDynamoException  # slow to import, and needed here only
+
+    try:
+        yield
+    except TorchDynamoException as error:
+        cause = getattr(error, "inner_exception", error)
+        reason = (str(cause).strip() or repr(cause)).splitlines()[0]
+        raise ValueError(f"torch.compile could not fuse kernels ({reason}); run with --fusion off") from error
 
 
 class GraphSafety:

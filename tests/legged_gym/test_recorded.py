@@ -87,6 +87,15 @@ def test_what_torch_compile_makes_of_a_step_is_the_step(engine: str) -> None:
     assert result.returncode == 0, result.stderr
 
 
+def test_a_failure_of_torch_compile_says_what_to_do() -> None:
+    def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> None:
+        raise RuntimeError("gcc is broken")
+
+    message = r"could not fuse kernels \(.*gcc is broken.*\); run with --fusion off"
+    with pytest.raises(ValueError, match=message), recorded_module.fusion_errors():
+        torch.compile(lambda x: x + 1, backend=backend)(torch.zeros(3))
+
+
 def test_what_fusing_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {"triton": True}
     monkeypatch.setattr(recorded_module, "find_spec", found.get)

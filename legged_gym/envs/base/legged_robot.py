@@ -39,7 +39,8 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
 
     On CUDA the parts of a step whose work never varies are recorded as graphs, which makes a step twice as fast. A
     subclass may change any method, so it runs unrecorded unless it declares `graph_safe = True`: then its methods of a
-    step may branch on nothing but tensors and config, and reward scales must not change after construction.
+    step may branch on nothing but tensors and config, and reward scales must not change after construction. Sums over
+    all robots are best left to `over_robots`, since torch.compile is bad at them.
     """
 
     graph_safe = True
