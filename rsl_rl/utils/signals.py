@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Self
@@ -9,17 +10,19 @@ from typing import Self
 from rsl_rl.utils.console import tell
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SAME_REQUEST_S = 0.2  # the program `timeout` signals a process and then its group, to which the process belongs
 Handler = Callable[[int, FrameType | None], object] | int | None  # as signal.signal takes and returns it
 
 
 class StopRequest:
     """While entered, the first SIGINT or SIGTERM sets `requested`; a second one interrupts at once.
 
-    Does nothing outside the main thread, where Python allows no signal handlers.
+    Two within SAME_REQUEST_S count as one. Does nothing outside the main thread, where Python allows no handlers.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self._requested_at = 0.0  # [s] of the monotonic clock
         self._previous: dict[signal.Signals, Handler] = {}
 
     def __enter__(self) -> Self:
@@ -36,6 +39,8 @@ class StopRequest:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
+            if time.monotonic() - self._requested_at < SAME_REQUEST_S:
+                return
             raise KeyboardInterrupt
-        self.requested = True
+        self.requested, self._requested_at = True, time.monotonic()
         tell("\nStopping after this iteration; once more to stop at once.")

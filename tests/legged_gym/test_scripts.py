@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from rsl_rl.utils.signals import SAME_REQUEST_S
 
 SCRIPTS = Path(LEGGED_GYM_ROOT_DIR) / "legged_gym" / "scripts"
 SMALL = ["--task", "aliengo_flat", "--headless", "--sim_device", "cpu", "--num_envs", "4"]
@@ -100,7 +102,8 @@ def start_training(experiment: str, cwd: Path, *more_flags: str) -> subprocess.P
 @pytest.mark.slow
 def test_a_signal_ends_a_training_that_can_go_on(experiment: str, short_iterations: list[str], tmp_path: Path) -> None:
     run = start_training(experiment, tmp_path, *short_iterations)
-    run.send_signal(signal.SIGTERM)
+    for _ in range(2):  # as `timeout` does
+        run.send_signal(signal.SIGTERM)
     out, err = run.communicate(timeout=120)
     assert run.returncode == 0, err
     command = out.rsplit("To go on: ", 1)[1].split()
@@ -115,10 +118,12 @@ def test_a_signal_ends_a_training_that_can_go_on(experiment: str, short_iteratio
 
 @pytest.mark.slow
 def test_a_second_signal_ends_it_at_once_without_a_traceback(experiment: str, tmp_path: Path) -> None:
-    run = start_training(experiment, tmp_path)
+    run = start_training(experiment, tmp_path, "--num_envs", "200")  # iterations of several seconds
+    time.sleep(0.5)  # the next one has begun
     run.send_signal(signal.SIGINT)
     while "once more to stop at once" not in run.stdout.readline():
         pass
+    time.sleep(2 * SAME_REQUEST_S)
     run.send_signal(signal.SIGINT)
     _, err = run.communicate(timeout=60)
     assert run.returncode == 130
