@@ -273,17 +273,20 @@ class Engine:
             self._warmstart[rows] = 0.0
             self._stale = True
             return
-        ids = self._all_worlds if world_ids is None else world_ids
+        ids = self._ids(world_ids)
         outputs = [self.qpos, self.qvel, self._warmstart]
         launch(state.write_root_states, ids.shape, [states, ids, self._body_com], outputs)
         self._stale = True
 
     def set_dof_states(self, states: Tensor, world_ids: Tensor | None = None) -> None:
         """Joint positions and velocities. states: (n, num_dofs, 2); world_ids: int32, None for all, below 0 skipped."""
-        ids = self._all_worlds if world_ids is None else world_ids
+        ids = self._ids(world_ids)
         dim, outputs = (len(ids), states.shape[1]), [self.qpos, self.qvel, self._warmstart]
         launch(state.write_dof_states, dim, [states, ids], outputs, (self._first_qpos, self._first_qvel))
         self._stale = True
+
+    def _ids(self, world_ids: Tensor | None) -> Tensor:
+        return self._all_worlds if world_ids is None else world_ids
 
     def apply_body_forces(self, forces: Tensor | None, torques: Tensor | None, local: bool) -> None:
         """Forces [N] and torques [N·m] at the centres of mass during the next step only, (n, num_bodies, 3) each.

@@ -18,7 +18,6 @@ from rsl_rl.runners.checkpoint import checkpoint_files
 from rsl_rl.utils.recorded import missing_for_fusion
 
 POLICIES = Path(LEGGED_GYM_ROOT_DIR) / "resources" / "policies"  # checkpoints that come with the project
-CACHES = Path.home() / ".cache"
 CPU_NUM_ENVS = 256  # robots a CPU carries; with 64, gradients are too noisy to learn within 150 iterations
 
 ARGUMENTS = [
@@ -123,8 +122,8 @@ def choose_fusion(args: argparse.Namespace) -> None:
     missing = missing_for_fusion()
     if missing is None:
         args.fusion = "on"
-        if os.access(CACHES, os.W_OK):  # torch's default is a temporary folder, which a restart empties
-            os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(CACHES / "torchinductor"))
+        if os.access(Path.home(), os.W_OK):  # torch's default is a temporary folder, which a restart empties
+            os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path.home() / ".cache" / "torchinductor"))
     else:
         print(f"torch.compile cannot fuse kernels without {missing}: an iteration takes a fifth longer.")
 
