@@ -55,7 +55,7 @@ class GraphSafety:
 
 
 class Recorded:
-    """A function without arguments that reads and writes the same tensors at every call.
+    """A function that reads and writes the same tensors at every call.
 
     After WARM_UP_CALLS it is recorded, and from then on replayed: its Python code no longer runs, so it may not branch
     on anything but tensors. Its result, if any, lies in the same tensors at every call. Random draws stay random.
@@ -65,18 +65,21 @@ class Recorded:
 
     def __init__(
         self,
-        function: Callable[[], Any],
+        function: Callable[..., Any],
         enabled: bool,
         before_replay: Callable[[], None] | None = None,
         fusible: bool = False,
+        arguments: tuple[torch.Tensor, ...] = (),
     ) -> None:
         """Without `enabled`, and while another Recorded that calls it is recorded, calls go straight to the function.
 
         Args:
             before_replay: called ahead of each replay, for what the function does on the host.
             fusible: torch.compile understands the function, and makes it faster.
+            arguments: of the function. What torch.compile makes of it serves all that differ in them alone.
         """
         self._function = function
+        self._arguments = arguments
         if enabled and fusible and self.fuses:
             torch._dynamo.config.recompile_limit = MAX_COMPILED_VERSIONS
             self._function = torch.compile(function)
@@ -88,14 +91,14 @@ class Recorded:
 
     def __call__(self) -> Any:
         if not self._enabled or torch.cuda.is_current_stream_capturing():
-            return self._function()
+            return self._function(*self._arguments)
         if self._graph is None and self._calls < WARM_UP_CALLS:
             self._calls += 1
             return self._warm_up()
         if self._graph is None:
             self._graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self._graph, stream=self._stream):
-                self._result = self._function()
+                self._result = self._function(*self._arguments)
         if self._before_replay is not None:
             self._before_replay()
         self._graph.replay()
@@ -109,6 +112,6 @@ class Recorded:
         """An ordinary call, on the stream of the recording: backward passes remember the stream of earlier ones."""
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
-            result = self._function()
+            result = self._function(*self._arguments)
         torch.cuda.current_stream().wait_stream(self._stream)
         return result

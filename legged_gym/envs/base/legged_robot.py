@@ -91,7 +91,8 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
         enabled = self.graph_safe and self.device != "cpu" and hasattr(gym, "begin_replay")  # ours only
         self._resets_by_mask = enabled  # a graph cannot branch on whether an episode ended
         self._apply_torques = [
-            Recorded(partial(self._set_torques, sub_step), enabled, fusible=True) for sub_step in sub_steps
+            Recorded(self._set_torques, enabled, fusible=True, arguments=(self.delayed_actions[:, sub_step],))
+            for sub_step in sub_steps
         ]
         self._simulate = Recorded(
             self._simulate_step,
@@ -170,9 +171,9 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
         if self.cfg.commands.curriculum:
             self._widen_speed_range()
 
-    def _set_torques(self, sub_step: int) -> None:
-        """Hand the simulator the torques of one sub-step."""
-        self.torques[:] = self._compute_torques(self.delayed_actions[:, sub_step]).view(self.torques.shape)
+    def _set_torques(self, actions: Tensor) -> None:
+        """Hand the simulator the torques of one sub-step. actions: (num_envs, num_actions)."""
+        self.torques[:] = self._compute_torques(actions).view(self.torques.shape)
         self.gym.set_dof_actuation_force_tensor(self.sim, gymtorch.unwrap_tensor(self.torques))
 
     def _refresh_state(self) -> None:
