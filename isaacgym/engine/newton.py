@@ -207,7 +207,7 @@ def newton_kernel(num_dofs: int, lanes: int) -> wp.Kernel:
                     stiffness = stiffness_in(zone, weight[world, own])
                 for t in range(wp.min(lanes, rows - first)):
                     row_slope, row_stiffness = of_lane(slope, t), of_lane(stiffness, t)
-                    if row_slope != 0.0:
+                    if row_slope != 0.0 or row_stiffness != 0.0:
                         for s in range(own_dofs):
                             i = wp.min(s * lanes + lane, num_dofs - 1)
                             entry = jacobian[world, first + t, i]
