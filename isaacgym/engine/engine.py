@@ -179,13 +179,9 @@ class Engine:
         self._acceleration = wp.to_torch(data.qacc)
         self._overflow = wp.to_torch(data.overflow)
         self._body_com = wp.to_torch(self._model.body_ipos)
-        self._body_pos, self._body_quat = wp.to_torch(data.xpos), wp.to_torch(data.xquat)
-        moving = (data.xipos, data.cvel, data.subtree_com)
-        self._body_motion = [
-            wp.to_torch(self._model.body_rootid),
-            *(self._body_pos, self._body_quat),
-            *(wp.to_torch(values) for values in moving),
-        ]
+        self._body_quat = wp.to_torch(data.xquat)
+        motion = (self._model.body_rootid, data.xpos, data.xquat, data.xipos, data.cvel, data.subtree_com)
+        self._body_motion = [wp.to_torch(values) for values in motion]
         num_bodies = len(self.robot.bodies)
         self.contact_forces = torch.zeros(n, num_bodies, 3, device=self.device)
         self.friction = torch.ones(n, model.ngeom - 1, device=self.device)

@@ -17,10 +17,9 @@ import warp as wp
 
 from isaacgym.engine.lanes import WARP_SIZE, lane_exchange, lane_sum
 from isaacgym.engine.model import improvement_scale
-from isaacgym.engine.tree_math import tree_functions
+from isaacgym.engine.tree_math import OFF, QUADRATIC, tree_functions
 
 BLOCK = 64  # threads
-QUADRATIC, OFF = 0, 2  # zones of a row's cost; -1 and 1: linear
 
 
 class NewtonSolver:
@@ -63,7 +62,8 @@ def newton_kernel(num_dofs: int, lanes: int) -> wp.Kernel:
     own_rows = wp.types.matrix(shape=(own_dofs, num_dofs), dtype=float)
     of_lane, over_lanes = lane_exchange(lanes), lane_sum(lanes)
     f = tree_functions(False, wp.float32)
-    friction_zone = f.friction_zone
+    friction_zone, switched_row = f.friction_zone, f.switched_row
+    slope_in, stiffness_in = f.slope_in, f.stiffness_in
     start_search, next_search, converged = f.start_search, f.next_search, f.converged
 
     @wp.func
@@ -76,29 +76,14 @@ def newton_kernel(num_dofs: int, lanes: int) -> wp.Kernel:
         return wp.where(x < 0.0, wp.static(QUADRATIC), wp.static(OFF))
 
     @wp.func
-    def slope_in(zone: int, x: float, weight: float, loss: float):
-        """Slope of a row's cost: minus its force."""
-        if zone == wp.static(QUADRATIC):
-            return weight * x
-        return wp.where(zone == wp.static(OFF), 0.0, float(zone) * loss)
-
-    @wp.func
-    def stiffness_in(zone: int, weight: float):
-        return wp.where(zone == wp.static(QUADRATIC), weight, 0.0)
-
-    @wp.func
     def switched(
         row: int, equalities: int, frictions: int, here: float, rise: float, alpha: float, weight: float, loss: float
     ):
-        """What a row that changes its zone up to alpha adds to slope and curvature along the search, and a 1."""
+        """`switched_row` for a row of any kind, up to alpha."""
         there = here + alpha * rise
         before = zone_of(row, equalities, frictions, here, weight, loss)
         after = zone_of(row, equalities, frictions, there, weight, loss)
-        if before == after:
-            return wp.vec3()
-        gain = slope_in(after, there, weight, loss) - slope_in(before, there, weight, loss)
-        stiffer = stiffness_in(after, weight) - stiffness_in(before, weight)
-        return wp.vec3(gain * rise, stiffer * rise * rise, 1.0)
+        return switched_row(before, after, there, rise, weight, loss)
 
     @wp.func
     def dot_row(jacobian: wp.array(dtype=float), v: vec):

@@ -297,7 +297,8 @@ class TreeEngine(Engine):
         has_friction = dofs is not None and bool(dofs.friction.any())
         self._kernels = kernels_for(model, lanes_for(model, self._wp_device), has_friction)
         self._body_velocity = wp.zeros((n, model.nbody - 1), dtype=wp.spatial_vector)
-        self._body_motion = [self._body_pos, self._body_quat, wp.to_torch(self._body_velocity)]
+        motion = (self._data.xpos, self._data.xquat, self._body_velocity)
+        self._body_motion = [wp.to_torch(values) for values in motion]
         self._body_force = wp.from_torch(self.contact_forces, dtype=wp.vec3)
         self._iterations = wp.zeros(n, dtype=int)
         self._overflowed = wp.zeros(1, dtype=int)

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import warp as wp
 
 WELD, HINGE, SLIDE, FREE = 0, 1, 2, 3  # how a link moves against its parent; a root is welded or free
+QUADRATIC, OFF = 0, 2  # zones of a row's cost; -1 and 1: linear
 MIN_VALUE = 1e-15  # mjMINVAL
 MIN_IMPEDANCE, MAX_IMPEDANCE = 0.0001, 0.9999  # mjMINIMP, mjMAXIMP
 SLOPE = 0.01  # of the cost where a line search stops, relative to that where it starts; measured in tree.md
@@ -239,7 +240,27 @@ def tree_functions(friction_loss: bool, scalar: type) -> SimpleNamespace:
     @wp.func
     def friction_zone(x: scalar, weight: scalar, loss: scalar):
         """Of a dry-friction row with residual x: 0 sticks; -1, 1 slips at the bounded force."""
-        return wp.where(weight * x <= -loss, -1, wp.where(weight * x >= loss, 1, 0))
+        return wp.where(weight * x <= -loss, -1, wp.where(weight * x >= loss, 1, wp.static(QUADRATIC)))
+
+    @wp.func
+    def slope_in(zone: int, x: scalar, weight: scalar, loss: scalar):
+        """Slope of a row's cost: minus its force."""
+        if zone == wp.static(QUADRATIC):
+            return weight * x
+        return wp.where(zone == wp.static(OFF), scalar(0.0), scalar(zone) * loss)
+
+    @wp.func
+    def stiffness_in(zone: int, weight: scalar):
+        return wp.where(zone == wp.static(QUADRATIC), weight, scalar(0.0))
+
+    @wp.func
+    def switched_row(before: int, after: int, there: scalar, rise: scalar, weight: scalar, loss: scalar):
+        """What a row that changes its zone on the way adds to slope and curvature along the search, and a 1."""
+        if before == after:
+            return vec3()
+        gain = slope_in(after, there, weight, loss) - slope_in(before, there, weight, loss)
+        stiffer = stiffness_in(after, weight) - stiffness_in(before, weight)
+        return vec3(gain * rise, stiffer * rise * rise, scalar(1.0))
 
     @wp.func
     def pyramid_force(mu: scalar, d: scalar, x: vec3):
@@ -525,11 +546,8 @@ def tree_functions(friction_loss: bool, scalar: type) -> SimpleNamespace:
             if joint.loss > scalar(0.0):
                 slip = joint.acceleration - joint.loss_reference
                 zone = friction_zone(slip, joint.loss_d, joint.loss)
-                if zone == 0:
-                    diagonal += joint.loss_d
-                    effort -= joint.loss_d * slip
-                else:
-                    effort -= scalar(zone) * joint.loss
+                diagonal += stiffness_in(zone, joint.loss_d)
+                effort -= slope_in(zone, slip, joint.loss_d, joint.loss)
         return vec2(effort, diagonal)
 
     @wp.func
@@ -591,12 +609,7 @@ def tree_functions(friction_loss: bool, scalar: type) -> SimpleNamespace:
                 there = here + alpha * rise
                 before = friction_zone(here, d, joint.loss)
                 after = friction_zone(there, d, joint.loss)
-                if before != after:
-                    # force there with the rows as they were, against the force there
-                    assumed = wp.where(before == 0, d * there, scalar(before) * joint.loss)
-                    actual = wp.where(after == 0, d * there, scalar(after) * joint.loss)
-                    stiff = scalar(int(after == 0) - int(before == 0)) * d
-                    sums += vec3((actual - assumed) * rise, stiff * rise * rise, scalar(1.0))
+                sums += switched_row(before, after, there, rise, d, joint.loss)
         return sums
 
     @wp.func

@@ -12,17 +12,14 @@ def over_robots(values: Tensor, reduction: str) -> Tensor:
     """
     if torch.compiler.is_compiling():
         return torch.ops.legged_gym.over_robots(values, reduction)
+    return _reduce(values, reduction)
+
+
+def _reduce(values: Tensor, reduction: str) -> Tensor:
     return getattr(torch, reduction)(values, dim=-1)
 
 
-@torch.library.custom_op("legged_gym::over_robots", mutates_args=())
-def _over_robots(values: Tensor, reduction: str) -> Tensor:
-    return getattr(torch, reduction)(values, dim=-1)
-
-
-@_over_robots.register_fake
-def _(values: Tensor, reduction: str) -> Tensor:
-    return getattr(torch, reduction)(values, dim=-1)
+torch.library.custom_op("legged_gym::over_robots", _reduce, mutates_args=()).register_fake(_reduce)
 
 
 def write_where(buffer: Tensor, mask: Tensor, values: Tensor | float) -> None:
