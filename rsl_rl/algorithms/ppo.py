@@ -155,17 +155,18 @@ class PPO(GraphSafety):
             actions, self.transition = self._decide()
         return actions
 
+    @torch.no_grad()
     def _decide_on_actions(self) -> tuple[Tensor, Transition]:
         policy = self.actor_critic
-        actions = policy.act(self._obs).detach()
+        actions = policy.act(self._obs)
         return actions, self.transition_class(
             observations=self._obs,
             critic_observations=self._critic_obs,
             actions=actions,
-            values=policy.evaluate(self._critic_obs).detach(),
-            actions_log_prob=policy.get_actions_log_prob(actions).detach(),
-            action_mean=policy.action_mean.detach(),
-            action_sigma=policy.action_std.detach(),
+            values=policy.evaluate(self._critic_obs),
+            actions_log_prob=policy.get_actions_log_prob(actions),
+            action_mean=policy.action_mean,
+            action_sigma=policy.action_std,
         )
 
     def process_env_step(self, rewards: Tensor, dones: Tensor, infos: dict[str, Any]) -> None:
