@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rsl_rl.algorithms.losses import adapted_learning_rate, gaussian_kl, surrogate_loss, value_loss
 from rsl_rl.modules.actor_critic import ActorCritic
-from rsl_rl.modules.mlp import mixed_precision
+from rsl_rl.modules.mlp import fast_dtype, mixed_precision
 from rsl_rl.storage.rollout_storage import MiniBatch, RolloutStorage, Transition
 from rsl_rl.utils.adam import adam_state, load_adam_state, make_adam, step_if_finite
 from rsl_rl.utils.recorded import GraphSafety, Recorded
@@ -31,7 +31,7 @@ class PPO(GraphSafety):
     unless it declares `graph_safe = True`: then its methods may branch on nothing but settings.
 
     Args:
-        mixed_precision: on CUDA, learn with hidden layers in float16, see `MLP`.
+        mixed_precision: learn with hidden layers of 16 bits where the device is faster so, see `MLP`.
     """
 
     graph_safe = True
@@ -71,7 +71,7 @@ class PPO(GraphSafety):
         self.max_grad_norm = max_grad_norm
         self.use_clipped_value_loss = use_clipped_value_loss
         self.desired_kl = desired_kl if schedule == "adaptive" else None  # None: the learning rate stays
-        self.mixed_precision = mixed_precision and self._on_cuda
+        self.hidden_dtype = fast_dtype(device) if mixed_precision else None
 
         self.actor_critic = actor_critic.to(device)
         self.lr = torch.tensor(float(learning_rate), device=device)  # 0-d; the optimisers hold this very tensor
@@ -195,7 +195,7 @@ class PPO(GraphSafety):
         for total in (self._skipped, self._loss_sums, self._loss_counts):
             total.zero_()
         batch_ids = self.rollout.mini_batch_ids(self.num_mini_batches)
-        with self._precision(), mixed_precision(self.mixed_precision):
+        with self._precision(), mixed_precision(self.hidden_dtype):
             for _ in range(self.num_learning_epochs):
                 for ids in batch_ids:
                     self._batch_ids.copy_(ids)

@@ -21,75 +21,81 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-WIDTH_MULTIPLE = 8  # float16 numbers in 16 bytes: tensor cores read rows that begin at multiples of that at full speed
+WIDTH_MULTIPLE = 8  # 16-bit numbers in 16 bytes: tensor cores read rows that begin at multiples of that at full speed
 
-_mixed_precision = False  # see `mixed_precision`
+_hidden_dtype: torch.dtype | None = None  # see `mixed_precision`
+
+
+def fast_dtype(device: torch.device | str) -> torch.dtype | None:
+    """The 16-bit type whose products are fast: float16 on CUDA, bfloat16 on x86 CPUs that multiply it; else None."""
+    if torch.device(device).type == "cuda":
+        return torch.float16
+    instructions = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}  # torch before 2.13
+    return torch.bfloat16 if instructions.get("avx512_bf16") or instructions.get("amx_bf16") else None
 
 
 @contextmanager
-def mixed_precision(enabled: bool = True) -> Iterator[None]:
-    """Within it, an MLP computes its hidden layers in float16, forward and backward; see `MLP`."""
-    global _mixed_precision
-    before, _mixed_precision = _mixed_precision, enabled
+def mixed_precision(dtype: torch.dtype | None) -> Iterator[None]:
+    """Within it, an MLP computes its hidden layers in this 16-bit type, forward and backward; see `MLP`. None: not."""
+    global _hidden_dtype
+    before, _hidden_dtype = _hidden_dtype, dtype
     try:
         yield
     finally:
-        _mixed_precision = before
+        _hidden_dtype = before
 
 
 class MLP(nn.Sequential):
     """Linear layers with activations between them, for inputs (N, num_inputs).
 
-    Within `mixed_precision`, hidden layers are float16, which halves their memory traffic and doubles the rate of their
-    products. Float16 has the 10 bits of mantissa of TF32, to which a GPU rounds float32 factors anyway. Products are
-    summed up, and gradients of parameters kept, in float32; inputs, outputs and the last layer are float32. Gradients
-    of hidden layers are scaled by N inside, for they are small, with losses being means over N samples.
-    Inputs beyond 65504 become infinite. Inputs of other shapes are left in float32.
+    Within `mixed_precision`, hidden layers have 16 bits, which halves their memory traffic and doubles the rate of
+    their products. Float16 has the 10 bits of mantissa of TF32, to which a GPU rounds float32 factors anyway, bfloat16
+    has 7. Products are summed up in float32, and on CUDA so are kept the gradients of parameters; inputs, outputs and
+    the last layer are float32. Gradients of hidden layers are scaled by N inside, for they are small, with losses being
+    means over N samples. In float16, inputs beyond 65504 become infinite. Inputs of other shapes are left in float32.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if not _mixed_precision or x.dim() != 2:
+        if _hidden_dtype is None or x.dim() != 2:
             return super().forward(x)  # type: ignore[no-untyped-call]
         *layers, last = self
-        hidden = _to_float16(x)
+        hidden = _to_half(x, _hidden_dtype)
         for layer in layers:
-            if isinstance(layer, nn.Linear):
-                hidden = _float16_linear(hidden, layer.weight, layer.bias)
-            else:
-                hidden = layer(hidden)
-        return last(_to_float32(hidden[:, : last.in_features]))
+            hidden = _half_linear(hidden, layer.weight, layer.bias) if isinstance(layer, nn.Linear) else layer(hidden)
+        return last(_to_single(hidden[:, : last.in_features]))
 
 
-class ToFloat16(torch.autograd.Function):
-    """Rows (N, K) in float16, filled up with zeros to a multiple of WIDTH_MULTIPLE numbers."""
+class ToHalf(torch.autograd.Function):
+    """Rows (N, K) in a 16-bit type, filled up with zeros to a multiple of WIDTH_MULTIPLE numbers."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, dtype: torch.dtype) -> Tensor:
         ctx.width = x.shape[1]
-        rounded = x.new_empty(len(x), _padded(ctx.width), dtype=torch.float16)
+        rounded = x.new_empty(len(x), _padded(ctx.width), dtype=dtype)
         rounded[:, : ctx.width] = x
         rounded[:, ctx.width :] = 0.0
         return rounded
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        return grad[:, : ctx.width].float() / len(grad)
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return grad[:, : ctx.width].float() / len(grad), None
 
 
-class ToFloat32(torch.autograd.Function):
-    """Undoes ToFloat16 but for the padding; its gradient is scaled by the number of rows."""
+class ToSingle(torch.autograd.Function):
+    """Undoes ToHalf but for the padding; its gradient is scaled by the number of rows."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.dtype = x.dtype
         return x.float()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        return (grad * len(grad)).half()
+        return (grad * len(grad)).to(ctx.dtype)
 
 
-class Float16Linear(torch.autograd.Function):
-    """x Wᵀ + b in float16 with x from ToFloat16 and W, b in float32.
+class HalfLinear(torch.autograd.Function):
+    """x Wᵀ + b in 16 bits with x from ToHalf and W, b in float32.
 
     The gradient of b is a product too: torch's sum over 102,400 rows of 256 numbers takes 120 µs on an H100.
     """
@@ -97,9 +103,9 @@ class Float16Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.width = weight.shape[1]
-        weight = functional.pad(weight.half(), (0, x.shape[1] - ctx.width))
+        weight = functional.pad(weight.to(x.dtype), (0, x.shape[1] - ctx.width))
         ctx.save_for_backward(x, weight)
-        return functional.linear(x, weight, bias.half())
+        return functional.linear(x, weight, bias.to(x.dtype))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
@@ -111,14 +117,16 @@ class Float16Linear(torch.autograd.Function):
 
 
 # torch does not declare the types of `apply`
-_to_float16: Callable[[Tensor], Tensor] = ToFloat16.apply
-_to_float32: Callable[[Tensor], Tensor] = ToFloat32.apply
-_float16_linear: Callable[[Tensor, Tensor, Tensor], Tensor] = Float16Linear.apply
+_to_half: Callable[[Tensor, torch.dtype], Tensor] = ToHalf.apply
+_to_single: Callable[[Tensor], Tensor] = ToSingle.apply
+_half_linear: Callable[[Tensor, Tensor, Tensor], Tensor] = HalfLinear.apply
 
 
 def _float32_product(a: Tensor, b: Tensor) -> Tensor:
-    """a b of float16 matrices, summed up and kept in float32; CPUs have no such product."""
-    return torch.mm(a, b, out_dtype=torch.float32) if a.is_cuda else a.float() @ b.float()
+    """a b of 16-bit matrices, summed up in float32 and, but for bfloat16 on a CPU, not rounded after that."""
+    if a.is_cuda:
+        return torch.mm(a, b, out_dtype=torch.float32)
+    return (a @ b).float() if a.dtype == torch.bfloat16 else a.float() @ b.float()
 
 
 def _padded(width: int) -> int:

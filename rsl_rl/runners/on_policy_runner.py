@@ -158,7 +158,8 @@ class OnPolicyRunner:
             dump_fault(self.log_dir, iteration, record)
         if self.alg.skipped_steps > skipped_before:
             number = self.alg.skipped_steps - skipped_before
-            hint = " (float16 ends at 65504: algorithm.mixed_precision = False)" if self.alg.mixed_precision else ""
+            is_float16 = self.alg.hidden_dtype == torch.float16
+            hint = " (float16 ends at 65504: algorithm.mixed_precision = False)" if is_float16 else ""
             reason = f"a loss or gradient is not finite{hint}"
             tell(f"{number} gradient steps of iteration {iteration} were left out: {reason}.")
         if self.alg.skipped_steps - first_skipped < MAX_SKIPPED_STEPS:

@@ -8,7 +8,7 @@ import torch
 from rsl_rl.export import export_policy_as_jit
 from rsl_rl.modules import ActorCritic, HIMActorCritic
 from rsl_rl.modules.him_actor_critic import infer_temporal_steps
-from rsl_rl.modules.mlp import make_mlp, mixed_precision
+from rsl_rl.modules.mlp import fast_dtype, make_mlp, mixed_precision
 
 SMALL = {"actor_hidden_dims": [16], "critic_hidden_dims": [16]}
 
@@ -112,26 +112,38 @@ def test_exported_policy_gives_the_mean_actions(family, him, tmp_path):
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
-def test_mixed_precision_rounds_to_ten_bits_forward_and_backward(device):
+@pytest.mark.parametrize(("dtype", "bits"), [(torch.float16, 10), (torch.bfloat16, 7)])
+def test_mixed_precision_rounds_to_its_bits_forward_and_backward(device, dtype, bits):
     mlp = make_mlp([45, 64, 40, 12], "elu").to(device)  # 45 numbers are padded to 48
     exact = torch.nn.Sequential(*copy.deepcopy(list(mlp))).double()
     x = torch.randn(20_000, 45, device=device, requires_grad=True)
     x_exact = x.detach().double().requires_grad_()
-    with mixed_precision():
+    with mixed_precision(dtype):
         output = mlp(x)
     assert output.dtype == torch.float32
     expected = exact(x_exact)
-    # two hidden layers, three roundings of up to half a unit of the tenth bit in each
-    assert (output - expected).norm() < 3 * 2**-11 * expected.norm()
+    half_a_unit = 2 ** -(bits + 1)
+    # two hidden layers, three roundings of up to half a unit of the last bit in each
+    assert (output - expected).norm() < 3 * half_a_unit * expected.norm()
     target = torch.randn(20_000, 12, device=device)
     # float16 could not hold the gradients of a sample, 1e-6, if they were not scaled
     (output - target).square().mean().backward()
     (expected - target).square().mean().backward()
     for own, other in zip([x, *mlp.parameters()], [x_exact, *exact.parameters()], strict=True):
-        assert (own.grad - other.grad).norm() < 4 * 2**-11 * other.grad.norm()
+        assert (own.grad - other.grad).norm() < 4 * half_a_unit * other.grad.norm()
+
+
+@pytest.mark.parametrize(
+    ("instructions", "dtype"),
+    [({"avx512_bf16": True}, torch.bfloat16), ({"amx_bf16": True}, torch.bfloat16), ({"avx512_f": True}, None)],
+)
+def test_a_cpu_learns_in_bfloat16_only_if_it_multiplies_that(instructions, dtype, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions, raising=False)
+    assert fast_dtype("cpu") == dtype
+    assert fast_dtype("cuda:1") == torch.float16
 
 
 def test_mixed_precision_leaves_sequences_alone():
     mlp, x = make_mlp([6, 16, 3], "relu"), torch.randn(4, 5, 6)
-    with mixed_precision():
+    with mixed_precision(torch.float16):
         assert torch.equal(mlp(x), torch.nn.Sequential(*mlp)(x))

@@ -24,10 +24,10 @@ def test_returns_of_doing_nothing_and_of_the_ideal_controller_span_the_threshold
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mixed_precision", [False, True])
-def test_himppo_learns_to_track_and_to_estimate_the_hidden_velocity(make_env, him_cfg, mean_return, mixed_precision):
+@pytest.mark.parametrize("hidden_dtype", [None, torch.float16, torch.bfloat16])
+def test_himppo_learns_to_track_and_to_estimate_the_hidden_velocity(make_env, him_cfg, mean_return, hidden_dtype):
     runner = HIMOnPolicyRunner(make_env(256), him_cfg)
-    runner.alg.mixed_precision = mixed_precision  # the setting is for CUDA
+    runner.alg.hidden_dtype = hidden_dtype  # what CUDA and CPUs choose
     runner.learn(100, init_at_random_ep_len=True)
     env = make_env(NUM_TEST_ENVS)
     policy = runner.get_inference_policy()

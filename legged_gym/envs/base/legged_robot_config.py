@@ -224,7 +224,7 @@ class LeggedRobotCfgPPO(BaseConfig):
         lam = 0.95
         desired_kl = 0.01
         max_grad_norm = 1.0
-        mixed_precision = True  # on CUDA, learn with hidden layers in float16, see rsl_rl.modules.mlp.MLP
+        mixed_precision = True  # learn with hidden layers of 16 bits where that is faster, see rsl_rl.modules.mlp.MLP
 
     class runner:
         policy_class_name = "HIMActorCritic"
