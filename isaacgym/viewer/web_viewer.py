@@ -167,8 +167,9 @@ class WebViewer(Viewer):
                 layer()
 
     def _choose(self) -> None:
-        count = min(int(self._count.read()), len(self._sim.envs))
-        chosen = self.robot
+        if self._count.read() > len(self._sim.envs):
+            self._count.show(len(self._sim.envs))
+        count, chosen = int(self._count.read()), self.robot
         if len(self.shown) != count or self._first_shown != chosen:
             self._first_shown = chosen
             self.shown = (torch.arange(count, device=self._sim.device) + chosen) % len(self._sim.envs)

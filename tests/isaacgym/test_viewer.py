@@ -301,6 +301,12 @@ def test_only_as_many_robots_as_chosen_are_sent(sim, watched):
     assert watched.shown.tolist() == [0, 1] and len(watched._robots.batches[0].batched_positions) == 4
 
 
+def test_the_slider_shows_no_more_robots_than_there_are(sim, watched):
+    watched._count.show(50)
+    GYM.draw_viewer(watched, sim, True)
+    assert watched._count.control.value == len(watched.shown) == len(sim.envs)
+
+
 def test_lines_count_from_the_origin_of_an_env_until_they_are_cleared(sim, watched):
     GYM.simulate(sim)
     vertices = np.array([1, 2, 3, 4, 5, 6], dtype=np.float32)
