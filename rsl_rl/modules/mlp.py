@@ -30,7 +30,8 @@ def fast_dtype(device: torch.device | str) -> torch.dtype | None:
     """The 16-bit type whose products are fast: float16 on CUDA, bfloat16 on x86 CPUs that multiply it; else None."""
     if torch.device(device).type == "cuda":
         return torch.float16
-    instructions = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}  # torch before 2.13
+    can_tell = hasattr(torch.cpu, "get_capabilities")  # older torch cannot
+    instructions = torch.cpu.get_capabilities() if can_tell else {}
     return torch.bfloat16 if instructions.get("avx512_bf16") or instructions.get("amx_bf16") else None
 
 
