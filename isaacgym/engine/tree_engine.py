@@ -24,6 +24,7 @@ from isaacgym.engine.lanes import WARP_SIZE
 from isaacgym.engine.launch import launch, launchable
 from isaacgym.engine.model import improvement_scale
 from isaacgym.engine.state import rotation_xyzw, store_state
+from isaacgym.engine.terrain import Terrain
 from isaacgym.engine.terrain_contact import rows_of
 from isaacgym.engine.tree_dynamics import State, Tree, TreeKernels, tree_kernels
 from isaacgym.engine.tree_math import FREE, HINGE, SLIDE, WELD
@@ -168,7 +169,17 @@ def _settings(kernels: TreeKernels, model: mujoco.MjModel, solver: Solver):  # -
     return settings
 
 
-def create_engine(kind: str, robot: RobotDescription, *args, options: EngineOptions, **kwargs) -> Engine:
+def create_engine(
+    kind: str,
+    robot: RobotDescription,
+    terrain: Terrain | None,
+    num_worlds: int,
+    dt: float,
+    device: str,
+    *args,
+    options: EngineOptions,
+    **kwargs,
+) -> Engine:
     """The engine for a robot; arguments as for `Engine`.
 
     kind: "tree", "mujoco", or "auto" for the tree engine wherever it can do what `options` ask for. Says so in one line
@@ -180,10 +191,17 @@ def create_engine(kind: str, robot: RobotDescription, *args, options: EngineOpti
         raise ValueError(f"nothing of '{robot.name}' can move: its base is fixed, and it has no joints")
     if options.self_collision and kind == "tree":
         raise ValueError("the tree engine cannot collide bodies of a robot with each other; use --engine mujoco")
+    use_tree = kind != "mujoco" and not options.self_collision
+    if options.deterministic and not use_tree and device != "cpu":
+        raise ValueError(
+            "on a GPU, MuJoCo Warp gives other bits in every run; leave out --deterministic on, or use the tree engine "
+            "(no --engine mujoco, no collisions of a robot with itself)"
+        )
     if options.self_collision and kind == "auto":
         print("Bodies of the robot collide with each other: simulating with MuJoCo Warp, not with the tree engine.")
-    use_tree = kind != "mujoco" and not options.self_collision
-    return (TreeEngine if use_tree else Engine)(robot, *args, options=options, **kwargs)
+    return (TreeEngine if use_tree else Engine)(
+        robot, terrain, num_worlds, dt, device, *args, options=options, **kwargs
+    )
 
 
 class Shard:

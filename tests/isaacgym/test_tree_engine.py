@@ -152,3 +152,12 @@ def test_a_robot_that_cannot_move_is_refused(kind, tmp_path):
     description = load_urdf(body_urdf(tmp_path, ['<geometry><sphere radius="0.1"/></geometry>']), gymapi.AssetOptions())
     with pytest.raises(ValueError, match="nothing of 'body' can move: its base is fixed, and it has no joints"):
         create_engine(kind, description, Plane(), 1, DT, "cpu", options=EngineOptions(fixed_base=True))
+
+
+@pytest.mark.parametrize(("kind", "self_collision"), [("mujoco", False), ("auto", True)])
+def test_the_same_bits_in_every_run_of_a_gpu_are_refused_with_mujoco_warp(kind, self_collision, tmp_path):
+    description = load_urdf(body_urdf(tmp_path, ['<geometry><sphere radius="0.1"/></geometry>']), gymapi.AssetOptions())
+    options = EngineOptions(deterministic=True, self_collision=self_collision)
+    with pytest.raises(ValueError, match="other bits in every run; leave out --deterministic on"):
+        create_engine(kind, description, Plane(), 1, DT, "cuda:0", options=options)
+    assert not isinstance(create_engine(kind, description, Plane(), 1, DT, "cpu", options=options), TreeEngine)
