@@ -117,6 +117,12 @@ class Number:
             self.control.value = self._last
         return self._last
 
+    def at_most(self, limit: float) -> float:
+        """The value; one above the limit is replaced by the limit, on the page too."""
+        if self.read() > limit:
+            self.show(limit)
+        return self._last
+
     def show(self, value: float) -> None:
         """Put a value of ours on the page, moved into the bounds."""
         if math.isfinite(value):

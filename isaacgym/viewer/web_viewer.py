@@ -146,11 +146,7 @@ class WebViewer(Viewer):
     @property
     def robot(self) -> int:
         """Index of the chosen env."""
-        chosen = int(self._robot.read())
-        if chosen >= len(self._sim.envs):
-            chosen = len(self._sim.envs) - 1
-            self._robot.show(chosen)
-        return chosen
+        return int(self._robot.at_most(len(self._sim.envs) - 1))
 
     def _show(self) -> None:
         with self.page.server.atomic():
@@ -167,9 +163,7 @@ class WebViewer(Viewer):
                 layer()
 
     def _choose(self) -> None:
-        if self._count.read() > len(self._sim.envs):
-            self._count.show(len(self._sim.envs))
-        count, chosen = int(self._count.read()), self.robot
+        count, chosen = int(self._count.at_most(len(self._sim.envs))), self.robot
         if len(self.shown) != count or self._first_shown != chosen:
             self._first_shown = chosen
             self.shown = (torch.arange(count, device=self._sim.device) + chosen) % len(self._sim.envs)
