@@ -166,13 +166,20 @@ class Simulation:
             raise RuntimeError("the simulation is not prepared; call prepare_sim first")
         return self.engine
 
+    @property
+    def ground(self) -> Terrain:
+        """The terrain, which the script adds."""
+        if self.terrain is None:
+            raise RuntimeError("nothing to stand on; call add_ground, add_heightfield or add_triangle_mesh first")
+        return self.terrain
+
     def prepare(self) -> None:
         """Build the engine from the envs and allocate the tensors."""
         with heartbeat("Preparing the simulation (its kernels are compiled on the first run on this machine)"):
             self._prepare()
 
     def _prepare(self) -> None:
-        actors = self._checked_actors()
+        terrain, actors = self.ground, self._checked_actors()
         robot = self.asset.robot.with_filters(actors[0].shape_filters)
         gravity = tuple(self.params.gravity)
         dt = self.params.dt / self.params.substeps
@@ -186,7 +193,7 @@ class Simulation:
         dofs = self._dof_parameters(actors)
         engine = self.engine = create_engine(
             self.params.engine,
-            *(robot, self.terrain, len(actors), dt, self.device, gravity),
+            *(robot, terrain, len(actors), dt, self.device, gravity),
             options=options,
             dofs=dofs,
         )
@@ -255,8 +262,6 @@ class Simulation:
         return torch.from_numpy(np.stack([getattr(env.actors[0], name) for env in self.envs])).float().to(self.device)
 
     def _checked_actors(self) -> list[Actor]:
-        if self.terrain is None:
-            raise RuntimeError("nothing to stand on; call add_ground, add_heightfield or add_triangle_mesh first")
         if not self.envs:
             raise RuntimeError("the simulation has no envs; call create_env and create_actor before prepare_sim")
         for env in self.envs:

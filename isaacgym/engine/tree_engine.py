@@ -172,7 +172,7 @@ def _settings(kernels: TreeKernels, model: mujoco.MjModel, solver: Solver):  # -
 def create_engine(
     kind: str,
     robot: RobotDescription,
-    terrain: Terrain | None,
+    terrain: Terrain,
     num_worlds: int,
     dt: float,
     device: str,
