@@ -243,7 +243,7 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
         "steps_per_iteration": runner.num_steps_per_env,
         "repeats": args.repeats,
         "fusion": args.fusion,
-        "hidden layers": str(runner.alg.hidden_dtype or torch.float32).removeprefix("torch."),
+        "hidden_dtype": str(runner.alg.hidden_dtype or torch.float32).removeprefix("torch."),
         "overflows": int(env.sim.engine.overflow_count()),
         "faults": int(env.fault_count),
         **{package: version(package) for package in PACKAGES},

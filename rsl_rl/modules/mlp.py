@@ -1,6 +1,6 @@
 """Multi-layer perceptrons."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
@@ -30,8 +30,7 @@ def fast_dtype(device: torch.device | str) -> torch.dtype | None:
     """The 16-bit type whose products are fast: float16 on CUDA, bfloat16 on x86 CPUs that multiply it; else None."""
     if torch.device(device).type == "cuda":
         return torch.float16
-    can_tell = hasattr(torch.cpu, "get_capabilities")  # older torch cannot
-    instructions = torch.cpu.get_capabilities() if can_tell else {}
+    instructions: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell
     return torch.bfloat16 if instructions.get("avx512_bf16") or instructions.get("amx_bf16") else None
 
 
