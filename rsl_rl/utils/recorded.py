@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+COMPILE_OPTIONS = {"loop_ordering_after_fusion": False}  # which fails with few robots in torch 2.11 (pytorch#176591)
 MAX_COMPILED_VERSIONS = 64  # of one Python function; torch leaves it unfused after 8, for as many shapes and strides
 WARM_UP_CALLS = 3  # ordinary calls before the recording, in which libraries allocate what they need
 
@@ -82,7 +83,7 @@ class Recorded:
         self._arguments = arguments
         if enabled and fusible and self.fuses:
             torch._dynamo.config.recompile_limit = MAX_COMPILED_VERSIONS
-            self._function = torch.compile(function)
+            self._function = torch.compile(function, options=COMPILE_OPTIONS)
         self._before_replay = before_replay
         self._enabled = enabled
         self._calls = 0
