@@ -25,6 +25,7 @@ import torch
 from legged_gym.envs import task_registry
 from legged_gym.utils.helpers import choose_fusion, get_args, user_errors
 from legged_gym.utils.yardsticks import Yardstick, c_mujoco, native_height_field
+from rsl_rl.utils.recorded import Recorded
 
 WARM_UP_STEPS = 30  # policy steps: robots have landed, graphs are recorded
 BLOCK_STEPS = 20  # policy steps timed at once
@@ -242,7 +243,7 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
         "num_envs": env.num_envs,
         "steps_per_iteration": runner.num_steps_per_env,
         "repeats": args.repeats,
-        "fusion": args.fusion,
+        "fusion": "on" if Recorded.fuses else "off",
         "hidden_dtype": str(runner.alg.hidden_dtype or torch.float32).removeprefix("torch."),
         "overflows": int(env.sim.engine.overflow_count()),
         "faults": int(env.fault_count),

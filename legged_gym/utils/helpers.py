@@ -15,7 +15,7 @@ import torch
 from isaacgym import gymapi, gymutil
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from rsl_rl.runners.checkpoint import checkpoint_files
-from rsl_rl.utils.recorded import missing_for_fusion
+from rsl_rl.utils.recorded import Recorded, missing_for_fusion
 
 POLICIES = Path(LEGGED_GYM_ROOT_DIR) / "resources" / "policies"  # checkpoints that come with the project
 CPU_NUM_ENVS = 256  # robots a CPU carries; with 64, gradients are too noisy to learn within 150 iterations
@@ -122,10 +122,11 @@ def choose_fusion(args: argparse.Namespace) -> None:
     missing = missing_for_fusion()
     if missing is None:
         args.fusion = "on"
+        Recorded.must_fuse = False
         if os.access(Path.home(), os.W_OK):  # torch's default is a temporary folder, which a restart empties
             os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path.home() / ".cache" / "torchinductor"))
     else:
-        print(f"torch.compile cannot fuse kernels without {missing}: an iteration takes a fifth longer.")
+        print(f"torch.compile cannot fuse kernels without {missing}: an iteration takes a quarter longer.")
 
 
 def set_seed(seed: int) -> int:

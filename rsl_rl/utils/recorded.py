@@ -3,8 +3,7 @@
 import os
 import shutil
 import sysconfig
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 
 import torch
 
-COMPILE_OPTIONS = {"loop_ordering_after_fusion": False}  # which fails with few robots in torch 2.11 (pytorch#176591)
+# The pass that this leaves out fails with few robots in torch 2.11 (pytorch#176591), and makes nothing faster here.
+COMPILE_OPTIONS: dict[str, Any] = {"loop_ordering_after_fusion": False}
 MAX_COMPILED_VERSIONS = 64  # of one Python function; torch leaves it unfused after 8, for as many shapes and strides
 WARM_UP_CALLS = 3  # ordinary calls before the recording, in which libraries allocate what they need
 
@@ -26,19 +26,6 @@ def missing_for_fusion() -> str | None:
     if not Path(sysconfig.get_path("include"), "Python.h").exists():
         return "Python's headers (python3-dev)"
     return None
-
-
-@contextmanager
-def fusion_errors() -> Iterator[None]:
-    """Around the first calls of what is fused: a failure of torch.compile becomes a ValueError that says what to do."""
-    from torch._dynamo.exc import TorchDynamoException  # slow to import, and needed here only
-
-    try:
-        yield
-    except TorchDynamoException as error:
-        cause = getattr(error, "inner_exception", error)
-        reason = (str(cause).strip() or repr(cause)).splitlines()[0]
-        raise ValueError(f"torch.compile could not fuse kernels ({reason}); run with --fusion off") from error
 
 
 class GraphSafety:
@@ -62,7 +49,8 @@ class Recorded:
     on anything but tensors. Its result, if any, lies in the same tensors at every call. Random draws stay random.
     """
 
-    fuses = False  # whether torch.compile fuses kernels of what is recorded from now on
+    fuses = False  # whether torch.compile fuses kernels of what is recorded
+    must_fuse = True  # whether its failure is an error; else everything runs unfused after it, and a line says so
 
     def __init__(
         self,
@@ -80,10 +68,11 @@ class Recorded:
             arguments: of the function. What torch.compile makes of it serves all that differ in them alone.
         """
         self._function = function
+        self._fused: Callable[..., Any] | None = None
         self._arguments = arguments
         if enabled and fusible and self.fuses:
             torch._dynamo.config.recompile_limit = MAX_COMPILED_VERSIONS
-            self._function = torch.compile(function, options=COMPILE_OPTIONS)
+            self._fused = torch.compile(function, options=COMPILE_OPTIONS)
         self._before_replay = before_replay
         self._enabled = enabled
         self._calls = 0
@@ -92,18 +81,35 @@ class Recorded:
 
     def __call__(self) -> Any:
         if not self._enabled or torch.cuda.is_current_stream_capturing():
-            return self._function(*self._arguments)
+            return self._run()
         if self._graph is None and self._calls < WARM_UP_CALLS:
             self._calls += 1
             return self._warm_up()
         if self._graph is None:
             self._graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self._graph, stream=self._stream):
-                self._result = self._function(*self._arguments)
+                self._result = self._run()
         if self._before_replay is not None:
             self._before_replay()
         self._graph.replay()
         return self._result
+
+    def _run(self) -> Any:
+        if self._fused is None or not Recorded.fuses:
+            return self._function(*self._arguments)
+        from torch._dynamo.exc import TorchDynamoException  # slow to import, and needed here only
+
+        try:
+            return self._fused(*self._arguments)
+        except TorchDynamoException as error:  # comes before anything has run
+            cause = getattr(error, "inner_exception", error)
+            reason = (str(cause).strip() or repr(cause)).splitlines()[0]
+            message = f"torch.compile could not fuse kernels ({reason})"
+            if self.must_fuse:
+                raise ValueError(f"{message}; run with --fusion off") from error
+        print(f"{message}: going on without, and an iteration takes a quarter longer.", flush=True)
+        Recorded.fuses = False
+        return self._function(*self._arguments)
 
     @cached_property
     def _stream(self) -> torch.cuda.Stream:
@@ -113,6 +119,6 @@ class Recorded:
         """An ordinary call, on the stream of the recording: backward passes remember the stream of earlier ones."""
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
-            result = self._function(*self._arguments)
+            result = self._run()
         torch.cuda.current_stream().wait_stream(self._stream)
         return result

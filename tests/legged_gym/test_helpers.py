@@ -12,6 +12,7 @@ from legged_gym.envs import task_registry
 from legged_gym.envs.aliengo.aliengo_config import AliengoRoughCfg, AliengoRoughCfgPPO
 from legged_gym.utils import helpers
 from legged_gym.utils.helpers import get_args, get_load_path, set_seed, update_cfg_from_args, user_errors
+from rsl_rl.utils.recorded import Recorded
 
 
 def make_run(root: Path, name: str, iterations: list[int], mtime: float) -> Path:
@@ -159,9 +160,11 @@ def test_a_training_fuses_where_it_can(
     capsys: pytest.CaptureFixture,
 ) -> None:
     monkeypatch.setattr(helpers, "missing_for_fusion", lambda: missing)
+    monkeypatch.setattr(Recorded, "must_fuse", True)
     args = argparse.Namespace(fusion=given, sim_device=device, deterministic=deterministic)
     helpers.choose_fusion(args)
     assert args.fusion == chosen
+    assert Recorded.must_fuse != (given == "auto" and chosen == "on")
     assert ("a C compiler" in capsys.readouterr().out) == (given == "auto" and missing is not None)
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +90,31 @@ def test_what_torch_compile_makes_of_a_step_is_the_step(engine: str) -> None:
     assert result.returncode == 0, result.stderr
 
 
-def test_a_failure_of_torch_compile_says_what_to_do() -> None:
-    def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> None:
-        raise RuntimeError("gcc is broken")
+@pytest.fixture
+def unfusible(monkeypatch: pytest.MonkeyPatch) -> Recorded:
+    """1 + 1, where torch.compile fails."""
 
-    message = r"could not fuse kernels \(.*gcc is broken.*\); run with --fusion off"
-    with pytest.raises(ValueError, match=message), recorded_module.fusion_errors():
-        torch.compile(lambda x: x + 1, backend=backend)(torch.zeros(3))
+    def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor], **kwargs: Any) -> None:
+        raise RuntimeError("gcc is broken\nand so on")
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    monkeypatch.setattr(Recorded, "fuses", True)
+    return Recorded(lambda one: one + one, enabled=True, fusible=True, arguments=(torch.ones(1),))
+
+
+def test_a_failure_of_torch_compile_says_what_to_do(unfusible: Recorded) -> None:
+    with pytest.raises(ValueError, match=r"could not fuse kernels \(.*gcc is broken\); run with --fusion off"):
+        unfusible._run()
+
+
+def test_a_training_goes_on_where_torch_compile_fails(
+    unfusible: Recorded, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(Recorded, "must_fuse", False)
+    assert [unfusible._run().item() for _ in range(2)] == [2.0, 2.0]
+    assert not Recorded.fuses
+    said = capsys.readouterr().out
+    assert "gcc is broken): going on without" in said and said.count("\n") == 1
 
 
 def test_what_fusing_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
