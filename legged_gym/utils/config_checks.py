@@ -52,7 +52,7 @@ NOT_NEGATIVE = (
     *("noise.noise_scales.height_measurements", "algorithm.value_loss_coef", "env.env_spacing"),
 )
 SHARES = (
-    *("algorithm.gamma", "algorithm.lam", "terrain.restitution"),
+    *("algorithm.gamma", "algorithm.lam", "terrain.restitution", "commands.turning_fraction"),
     *(f"rewards.soft_{name}_limit" for name in ("dof_pos", "dof_vel", "torque")),
 )
 LENGTHS = {

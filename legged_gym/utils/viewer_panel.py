@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from isaacgym.viewer.page import Number
-from legged_gym.envs.base import commands, height_scan
-from legged_gym.utils.math import heading_w, wrap_to_pi
+from legged_gym.envs.base import height_scan
 
 NAMES = ("vx [m/s]", "vy [m/s]", "yaw rate [rad/s]")
 MAX_LATERAL, MAX_YAW_RATE = 1.0, 3.14  # [m/s], [rad/s] of the sliders; forwards: the config's max_curriculum
@@ -82,6 +81,7 @@ class ViewerPanel:
             chosen = torch.tensor([self._viewer.robot], device=env.device)
             wish = torch.arange(env.num_envs, device=env.device) if self._all_robots.value else chosen
         if self._overridden is not None and (wish is None or not torch.equal(wish, self._overridden)):
+            env.yaw_rate_mask[self._overridden] = False
             env._resample_commands(self._overridden)
         if (wish is None) != (self._overridden is None):
             for slider in self._sliders:
@@ -94,9 +94,7 @@ class ViewerPanel:
         """values: vx, vy [m/s], yaw rate [rad/s]."""
         env = self._env
         env.commands[env_ids, :3] = torch.tensor(values, device=env.device)
-        if env.cfg.commands.heading_command:  # the environment derives the yaw rate from it
-            heading = heading_w(env.root_states[env_ids, 3:7]) + values[2] / commands.HEADING_GAIN
-            env.commands[env_ids, 3] = wrap_to_pi(heading)
+        env.yaw_rate_mask[env_ids] = True
 
     # -- overlays
 

@@ -11,6 +11,7 @@ from legged_gym.envs.base.commands import (
     draw_commands,
     heading_yaw_rate,
     high_velocity_mask,
+    turn_on_the_spot,
 )
 
 TOLERANCE = 1e-5  # float32 angles
@@ -50,6 +51,19 @@ def test_small_commands_become_standing_and_keep_the_yaw_rate() -> None:
     ruled = apply_speed_rules(commands, torch.tensor([False, False]))
     assert ruled[0].tolist() == [0.0, 0.0, 3.0, 4.0]
     assert torch.equal(ruled[1], commands[1])
+
+
+def test_turning_robots_stand_and_draw_a_rate_that_headings_ask_for() -> None:
+    drawn = torch.rand(3000, 4)
+    turning = torch.arange(3000) % 3 == 0
+    commands = turn_on_the_spot(drawn, turning)
+    assert torch.equal(commands[~turning], drawn[~turning])
+    assert torch.equal(commands[:, 3], drawn[:, 3])
+    assert (commands[turning, :2] == 0).all()
+    rates = commands[turning, 2]
+    # uniform in ±2: of 1000, the standard deviation is 2/√3 ± 0.02
+    assert rates.abs().max() <= 2
+    assert rates.std().item() == pytest.approx(2 / math.sqrt(3), abs=0.08)
 
 
 @pytest.mark.parametrize(

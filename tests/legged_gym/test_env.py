@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from legged_gym.envs import LeggedRobot, task_registry
 from legged_gym.utils.helpers import get_args
-from legged_gym.utils.math import as_mask
+from legged_gym.utils.math import as_mask, heading_w, wrap_to_pi
 
 TOLERANCE = 1e-5  # float32 values of order 1 that took another path of the same arithmetic
 OTHER = [0, 1, 3, 5]  # robots that a test leaves alone
@@ -180,6 +180,20 @@ def test_commands_are_drawn_again_after_ten_seconds(flat_env: Any) -> None:
     headings = flat_env.commands[:, 3].clone()
     flat_env.step(zeros(flat_env))
     assert (flat_env.commands[:, 3] != headings).nonzero().flatten().tolist() == [1, 4]
+
+
+def test_turning_robots_keep_their_rate_while_others_steer_to_a_heading(rough_env: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(rough_env.cfg.commands, "turning_fraction", 1.0)
+    rough_env._resample_commands(torch.tensor([1, 4]))
+    monkeypatch.setattr(rough_env.cfg.commands, "turning_fraction", 0.0)
+    rough_env._resample_commands(torch.tensor([0, 2, 3, 5]))
+    drawn = rough_env.commands.clone()
+    rough_env.commands[:, 3] = wrap_to_pi(0.4 + heading_w(rough_env.base_quat))  # [rad] to the left of every nose
+    rough_env._update_heading_commands()
+    expected = torch.full((NUM_ENVS,), 0.2)  # 0.5/s of it
+    expected[[1, 4]] = drawn[[1, 4], 2]
+    assert torch.allclose(rough_env.commands[:, 2], expected, atol=TOLERANCE)
+    assert (rough_env.commands[[1, 4], :2] == 0).all() and rough_env.commands[[0, 2, 3, 5], :2].any()
 
 
 class HostReads(TorchDispatchMode):

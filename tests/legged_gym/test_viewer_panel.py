@@ -119,7 +119,7 @@ def test_sliders_command_the_chosen_robot_alone(env: Any, panel: Any) -> None:
 
 
 def test_sliders_command_all_robots_also_where_a_heading_steers(env: Any, panel: Any) -> None:
-    """The environment turns robots by 0.5/s times the error of their heading, which must come out as the slider's."""
+    """The environment would turn robots by 0.5/s times the error of their heading."""
     panel._override.value = panel._all_robots.value = True
     for slider, value in zip(panel._sliders, (1.1, 0.2, -0.45), strict=True):
         slider.control.value = value

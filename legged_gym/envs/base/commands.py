@@ -52,6 +52,14 @@ def apply_speed_rules(commands: Tensor, high_mask: Tensor) -> Tensor:
     return torch.cat((torch.stack((vx * moving, vy * moving), dim=1), commands[:, 2:]), dim=1)
 
 
+def turn_on_the_spot(commands: Tensor, turning_mask: Tensor) -> Tensor:
+    """Let some robots stand and turn, at a yaw rate that a heading could ask for. (N, 4), (N,) bool -> (N, 4)."""
+    yaw_rate = uniform(-MAX_HEADING_YAW_RATE, MAX_HEADING_YAW_RATE, (len(commands),), str(commands.device))
+    still = torch.zeros_like(yaw_rate)
+    turning = torch.stack((still, still, yaw_rate, commands[:, 3]), dim=1)
+    return torch.where(turning_mask[:, None], turning, commands)
+
+
 def heading_yaw_rate(heading_command: Tensor, base_quat: Tensor) -> Tensor:
     """Yaw rate [rad/s] that turns the robots to their commanded heading [rad]. (N,), (N, 4) xyzw -> (N,)."""
     error = wrap_to_pi(heading_command - heading_w(base_quat))

@@ -385,12 +385,18 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
             ),
             self.high_vel_mask,
         )
-        write_where(self.commands, as_mask(env_ids, self.num_envs), drawn)
+        mask = as_mask(env_ids, self.num_envs)
+        if self.cfg.commands.heading_command and self.cfg.commands.turning_fraction > 0:
+            turning_mask = torch.rand(self.num_envs, device=self.device) < self.cfg.commands.turning_fraction
+            drawn = commands.turn_on_the_spot(drawn, turning_mask)
+            write_where(self.yaw_rate_mask, mask, turning_mask)
+        write_where(self.commands, mask, drawn)
 
     def _update_heading_commands(self) -> None:
-        """In heading mode, steer every robot to its commanded heading."""
+        """In heading mode, steer robots to their commanded headings."""
         if self.cfg.commands.heading_command:
-            self.commands[:, 2] = commands.heading_yaw_rate(self.commands[:, 3], self.base_quat)
+            steering = commands.heading_yaw_rate(self.commands[:, 3], self.base_quat)
+            write_where(self.commands[:, 2], ~self.yaw_rate_mask, steering)
 
     # -- torques, rewards, observations
 
