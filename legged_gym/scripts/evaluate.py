@@ -20,7 +20,15 @@ from legged_gym.envs.base.observations import FrameLayout, configured_layout
 from legged_gym.progress import Progress
 from legged_gym.utils.evaluation_report import Results, as_json, as_markdown, best_checkpoint, draw_figure
 from legged_gym.utils.export import commit
-from legged_gym.utils.helpers import class_to_dict, get_args, get_load_path, set_seed, update_cfg_from_args, user_errors
+from legged_gym.utils.helpers import (
+    class_to_dict,
+    get_args,
+    get_load_path,
+    make_folder,
+    set_seed,
+    update_cfg_from_args,
+    user_errors,
+)
 from legged_gym.utils.protocols import NUM_LEVELS, PROTOCOLS, cases, prepare_config, prepare_courses, run_protocol
 from legged_gym.utils.run_record import tell_what_changed
 from legged_gym.utils.task_registry import experiment_root
@@ -129,8 +137,8 @@ def prepare(args: argparse.Namespace) -> tuple[EvaluationRobots, dict[str, Actor
     policies = {name: load_policy(path, policy_cfg, layout, env_cfg.env.num_actions) for name, path in files.items()}
     longest = max(num_observations(policy, layout.num_actor) for policy in policies.values())
     env_cfg.env.temporal_steps = longest // layout.num_actor
+    folder = make_folder(args.out or experiment_root(train_cfg) / "evaluation")
     env, _ = task_registry.make_env(args.task, args, env_cfg, train_cfg)
-    folder = Path(args.out) if args.out else experiment_root(train_cfg) / "evaluation"
     return EvaluationRobots(env), policies, files, folder
 
 
@@ -159,7 +167,6 @@ def num_trials(args: argparse.Namespace) -> int:
 
 
 def write_report(protocol: str, results: Results, about: dict[str, Any], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{protocol}.md").write_text(as_markdown(protocol, results, about), encoding="utf-8")
     report = json.dumps(as_json(protocol, results, about), indent=1, ensure_ascii=False)
     (folder / f"{protocol}.json").write_text(report, encoding="utf-8")

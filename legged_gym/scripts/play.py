@@ -25,6 +25,7 @@ from legged_gym.utils.helpers import (
     first_checkpoint_hint,
     get_args,
     get_load_path,
+    make_folder,
     named_checkpoint,
     update_cfg_from_args,
     user_errors,
@@ -115,11 +116,12 @@ def prepare(args: argparse.Namespace) -> Player:
     env_cfg, train_cfg = task_registry.get_cfgs(args.task)
     set_conditions(env_cfg, args)
     update_cfg_from_args(env_cfg, train_cfg, args)
-    folder, path = experiment_root(train_cfg) / "exported", ""
+    path = ""
     if args.agent == "policy":
         path = checkpoint_path(args, train_cfg)
         tell_what_changed(path, task_registry.get_cfgs(args.task)[0])
         match_history(train_cfg, env_cfg, path)
+    folder = make_folder(experiment_root(train_cfg) / "exported")
     env, _ = task_registry.make_env(args.task, args, env_cfg, train_cfg)
     place_robots(env, args)
     print(f"Playing {args.task}: {env.num_envs} envs on {args.sim_device}, {args.agent} {path}".rstrip())
@@ -218,7 +220,6 @@ def play(args: argparse.Namespace) -> Measurement:
         f"Tracking error {result.lin_vel_error:.3f} m/s, {result.ang_vel_error:.3f} rad/s; "
         f"{result.falls} falls of {env.num_envs} robots in {result.steps * env.dt:g} s"
     )
-    player.folder.mkdir(parents=True, exist_ok=True)
     plot_path = player.folder / "play.png"
     logger.plot_states(plot_path)
     print(f"Plotted {plot_path}")

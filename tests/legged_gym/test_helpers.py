@@ -140,6 +140,13 @@ def test_mistakes_end_with_one_sentence_and_code_two(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err == "error: no such thing\n"
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    assert list(helpers.make_folder(tmp_path / "a" / "b").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"cannot write into the folder .*file/a: Not a directory"):
+        helpers.make_folder(tmp_path / "file" / "a")
+
+
 @pytest.mark.parametrize(
     ("given", "device", "deterministic", "missing", "chosen"),
     [
