@@ -50,7 +50,7 @@ class LeggedRobotCfg(BaseConfig):
         num_commands = 4  # vx, vy, yaw rate, heading
         resampling_time = 10.0  # [s]
         heading_command = True  # the yaw rate steers towards a heading
-        turning_fraction = 0.0  # of the commands in heading mode: turn on the spot at a constant yaw rate
+        turning_fraction = 0.1  # of the commands in heading mode: turn on the spot at a constant yaw rate
 
         class ranges:
             lin_vel_x = [-1.0, 1.0]  # [m/s]
