@@ -101,7 +101,7 @@ class Recorded:
 
         try:
             return self._fused(*self._arguments)
-        except TorchDynamoException as error:  # comes before anything has run
+        except TorchDynamoException as error:  # before anything of a function traced in one piece has run
             cause = getattr(error, "inner_exception", error)
             reason = (str(cause).strip() or repr(cause)).splitlines()[0]
             message = f"torch.compile could not fuse kernels ({reason})"
