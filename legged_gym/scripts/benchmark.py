@@ -16,14 +16,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import nullcontext
 from importlib.metadata import version
-from typing import IO, Any
+from typing import Any
 
 import legged_gym  # noqa: F401  # isort: skip -- before torch, whose threads it tells how to wait
 import torch
 
 from legged_gym.envs import task_registry
+from legged_gym.files import check_writable
 from legged_gym.utils.helpers import choose_fusion, get_args, user_errors
 from legged_gym.utils.yardsticks import Yardstick, c_mujoco, native_height_field
 from rsl_rl.utils.recorded import Recorded
@@ -209,14 +209,6 @@ def without_scale(argv: list[str]) -> list[str]:
     return argv[:start] + rest
 
 
-def open_results(path: str) -> IO[str]:
-    """The file of --json, opened before anything is measured, so that a mistake in it costs no time."""
-    try:
-        return open(path, "w", encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"cannot write --json {path}: {error.strerror}") from error
-
-
 def device_name(device: str) -> str:
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device)
@@ -229,7 +221,8 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
         choose_fusion(args)
         if args.repeats < 1:
             raise ValueError(f"--repeats must be at least 1, got {args.repeats}")
-        results = open_results(args.json) if args.json else nullcontext()
+        if args.json:
+            check_writable(args.json, "--json")
         env, _ = task_registry.make_env(args.task, args)
         if args.compare and env.terrain is None:
             raise ValueError("--compare needs a height field; choose a rough task, such as --task aliengo")
@@ -261,8 +254,8 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
     }
     print(", ".join(f"{key} {value}" for key, value in about.items()))
     print(table(rows))
-    with results as file:
-        if file is not None:
+    if args.json:
+        with open(args.json, "w", encoding="utf-8") as file:
             json.dump({**about, **rows}, file, indent=1)
     if args.profile:
         print(profile(runner))

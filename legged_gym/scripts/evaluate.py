@@ -17,6 +17,7 @@ import torch
 from legged_gym.deploy import courses
 from legged_gym.envs import task_registry
 from legged_gym.envs.base.observations import FrameLayout, configured_layout
+from legged_gym.files import make_folder
 from legged_gym.progress import Progress
 from legged_gym.utils.evaluation_report import Results, as_json, as_markdown, best_checkpoint, draw_figure
 from legged_gym.utils.export import commit
@@ -24,7 +25,6 @@ from legged_gym.utils.helpers import (
     class_to_dict,
     get_args,
     get_load_path,
-    make_folder,
     set_seed,
     update_cfg_from_args,
     user_errors,

@@ -19,13 +19,13 @@ from torch import Tensor
 from isaacgym.viewer.video import Film, check_video
 from legged_gym.envs import task_registry
 from legged_gym.envs.base.observations import configured_layout
+from legged_gym.files import make_folder
 from legged_gym.utils.export import export_policy
 from legged_gym.utils.fault_recorder import show_fault
 from legged_gym.utils.helpers import (
     first_checkpoint_hint,
     get_args,
     get_load_path,
-    make_folder,
     named_checkpoint,
     update_cfg_from_args,
     user_errors,

@@ -28,6 +28,7 @@ from legged_gym.deploy.courses import SETTLE_S
 from legged_gym.deploy.mujoco_robot import Conditions, Robot, joint_names
 from legged_gym.deploy.mujoco_watch import OnStep, WindowClosedError, video, viewer
 from legged_gym.deploy.mujoco_world import IMPEDANCE, build_model
+from legged_gym.files import check_writable
 from legged_gym.progress import Progress
 
 TRACKING_TOLERANCE = 0.2  # of evaluate.py's error: the goal for a policy that walks in both simulators
@@ -239,6 +240,8 @@ def check_args(args: argparse.Namespace) -> None:
         raise ValueError(f"--impedance must be between 0 and 1, got {args.impedance:g}")
     if not (args.video or args.headless or has_display()):
         raise ValueError("MuJoCo's window needs a display; without one, use --headless or --video FILE")
+    if args.json:
+        check_writable(args.json, "--json")
 
 
 def prepare(args: argparse.Namespace) -> dict[str, tuple[courses.Course, Robot]]:

@@ -4,7 +4,6 @@ import argparse
 import os
 import random
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -280,17 +279,6 @@ def _program_arguments(argv: list[str]) -> Iterator[None]:
         yield
     finally:
         sys.argv = saved
-
-
-def make_folder(path: str | os.PathLike) -> Path:
-    """A folder that files can be written into, made if need be; a script asks for it before its long work."""
-    folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError as error:
-        raise ValueError(f"cannot write into the folder {folder}: {error.strerror}") from error
 
 
 @contextmanager

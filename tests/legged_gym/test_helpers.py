@@ -10,6 +10,7 @@ import torch
 
 from legged_gym.envs import task_registry
 from legged_gym.envs.aliengo.aliengo_config import AliengoRoughCfg, AliengoRoughCfgPPO
+from legged_gym.files import make_folder
 from legged_gym.utils import helpers
 from legged_gym.utils.helpers import get_args, get_load_path, set_seed, update_cfg_from_args, user_errors
 from rsl_rl.utils.recorded import Recorded
@@ -141,10 +142,10 @@ def test_mistakes_end_with_one_sentence_and_code_two(capsys: pytest.CaptureFixtu
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    assert list(helpers.make_folder(tmp_path / "a" / "b").iterdir()) == []
+    assert list(make_folder(tmp_path / "a" / "b").iterdir()) == []
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match=r"cannot write into the folder .*file/a: Not a directory"):
-        helpers.make_folder(tmp_path / "file" / "a")
+        make_folder(tmp_path / "file" / "a")
 
 
 @pytest.mark.parametrize(

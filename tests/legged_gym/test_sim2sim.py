@@ -197,6 +197,15 @@ def test_script_reports_and_writes_json(standing_policy: Path, tmp_path: Path) -
     assert result["lin_vel_error"]["mean"] == pytest.approx(0.5, abs=0.05)  # it stands still
 
 
+def test_a_json_file_that_cannot_be_written_is_refused_before_the_trials(standing_policy: Path, tmp_path: Path) -> None:
+    (tmp_path / "older.json").write_text("{}")
+    flags = ["--policy", str(standing_policy), "--headless", "--terrain", "flat"]
+    with pytest.raises(ValueError, match="cannot write --json .*missing/report.json: No such file or directory"):
+        prepare(get_args([*flags, "--json", str(tmp_path / "missing" / "report.json")]))
+    prepare(get_args([*flags, "--json", str(tmp_path / "older.json")]))
+    assert (tmp_path / "older.json").read_text() == "{}"
+
+
 def test_estimates_are_means_with_95_percent_intervals() -> None:
     result = estimate([1.0, math.nan, 2.0, 6.0])
     assert result == {"mean": 3.0, "half_width": pytest.approx(1.96 * math.sqrt(7.0) / math.sqrt(3))}
