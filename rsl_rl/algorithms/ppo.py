@@ -31,6 +31,8 @@ class PPO(GraphSafety):
     unless it declares `graph_safe = True`: then its methods may branch on nothing but settings.
 
     Args:
+        final_entropy_coef: what `entropy_coef` falls to, in a line between the two iterations of `entropy_decay`;
+            None: it stays.
         mixed_precision: learn with hidden layers of 16 bits where the device is faster so, see `MLP`.
     """
 
@@ -51,6 +53,8 @@ class PPO(GraphSafety):
         lam: float = 0.95,
         value_loss_coef: float = 1.0,
         entropy_coef: float = 0.01,
+        final_entropy_coef: float | None = None,
+        entropy_decay: Sequence[int] = (700, 1200),
         learning_rate: float = 1e-3,
         max_grad_norm: float = 1.0,
         use_clipped_value_loss: bool = True,
@@ -67,7 +71,9 @@ class PPO(GraphSafety):
         self.gamma = gamma
         self.lam = lam
         self.value_loss_coef = value_loss_coef
-        self.entropy_coef = entropy_coef
+        self.entropy_bounds = (entropy_coef, entropy_coef if final_entropy_coef is None else final_entropy_coef)
+        self.entropy_decay = _checked_decay(entropy_decay)
+        self.entropy_coef = torch.tensor(float(entropy_coef), device=device)  # 0-d; a recorded step reads it
         self.max_grad_norm = max_grad_norm
         self.use_clipped_value_loss = use_clipped_value_loss
         self.desired_kl = desired_kl if schedule == "adaptive" else None  # None: the learning rate stays
@@ -89,6 +95,12 @@ class PPO(GraphSafety):
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
         self.lr.fill_(value)
+
+    def begin_iteration(self, iteration: int) -> None:
+        """Set what follows a schedule. iteration: number of the next update, 0 for the first."""
+        (first, last), (start, end) = self.entropy_decay, self.entropy_bounds
+        progress = min(max((iteration - first) / (last - first), 0.0), 1.0)
+        self.entropy_coef.fill_(start + progress * (end - start))
 
     def init_storage(
         self,
@@ -244,6 +256,7 @@ class PPO(GraphSafety):
 
     def _descend(self, loss: Tensor) -> None:
         self._skipped += step_if_finite(self.optimizer, loss, self.actor_critic.parameters(), self.max_grad_norm)
+        self.actor_critic.bound_std()
 
     def optimizer_states(self) -> dict[str, Any]:
         """State of every optimiser, under its key in a checkpoint."""
@@ -254,3 +267,10 @@ class PPO(GraphSafety):
         self.learning_rate = load_adam_state(self.optimizer, checkpoint["optimizer_state_dict"])
         if self.storage is not None:
             self._record_steps()  # the moments are other tensors now
+
+
+def _checked_decay(iterations: Sequence[int]) -> tuple[int, int]:
+    first, last = iterations
+    if not 0 <= first < last:
+        raise ValueError(f"algorithm.entropy_decay must be two rising iterations, but is {list(iterations)}")
+    return first, last

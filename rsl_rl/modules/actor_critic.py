@@ -10,6 +10,8 @@ from torch.distributions import Normal
 from rsl_rl.modules.mlp import make_mlp
 from rsl_rl.utils.recorded import GraphSafety
 
+MIN_STD = 0.05  # [action] a deviation near 0 makes log-probabilities explode, and one below it is none
+
 
 class ActorCritic(GraphSafety, nn.Module):
     """Actor: observation → mean of a Gaussian with one learned deviation per action. Critic: observation → value."""
@@ -44,7 +46,12 @@ class ActorCritic(GraphSafety, nn.Module):
     def update_distribution(self, obs: Tensor) -> None:
         mean = self.actor(self.actor_input(obs))
         # Checking arguments would read the device back in every mini-batch.
-        self.distribution = Normal(mean, self.std.expand_as(mean), validate_args=False)
+        self.distribution = Normal(mean, self.std.clamp(min=MIN_STD).expand_as(mean), validate_args=False)
+
+    @torch.no_grad()
+    def bound_std(self) -> None:
+        """Keep the learned deviations where a gradient still reaches them; to be called after each gradient step."""
+        self.std.clamp_(min=MIN_STD)
 
     def act(self, obs: Tensor) -> Tensor:
         """Draw actions (N, num_actions) and keep the distribution they came from."""

@@ -124,6 +124,7 @@ class OnPolicyRunner:
                 obs, critic_obs = self._collect_rollout(obs, critic_obs)
                 collected = self._now()
                 self.alg.compute_returns(critic_obs)
+                self.alg.begin_iteration(it)
                 skipped_before = self.alg.skipped_steps
                 losses = self.alg.update()
                 end = self._now()

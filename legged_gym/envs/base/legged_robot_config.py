@@ -217,6 +217,10 @@ class LeggedRobotCfgPPO(BaseConfig):
         use_clipped_value_loss = True
         clip_param = 0.2
         entropy_coef = 0.01
+        # Exploration fades: the coefficient falls to this one in a line between two iterations. None: it stays, as in
+        # HIMLoco.
+        final_entropy_coef = 0.001
+        entropy_decay = [700, 1200]
         num_learning_epochs = 5
         num_mini_batches = 4
         learning_rate = 1e-3

@@ -1,0 +1,61 @@
+"""How much a policy explores: the entropy coefficient's schedule, the deviation's bound."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from point_mass import TRAIN_CFG, PointMassEnv, ResumablePointMassEnv
+
+from rsl_rl.algorithms import PPO
+from rsl_rl.modules import ActorCritic
+from rsl_rl.modules.actor_critic import MIN_STD
+from rsl_rl.runners import HIMOnPolicyRunner
+
+
+def point_mass_cfg(**algorithm: Any) -> dict[str, Any]:
+    cfg = copy.deepcopy(TRAIN_CFG)
+    cfg["algorithm"] |= algorithm
+    return cfg
+
+
+@pytest.mark.parametrize(
+    ("iteration", "expected"), [(0, 0.01), (700, 0.01), (950, 0.0055), (1200, 0.001), (9000, 0.001)]
+)
+def test_the_entropy_coefficient_falls_in_a_line(iteration: int, expected: float) -> None:
+    algorithm = PPO(ActorCritic(4, 4, 2), entropy_coef=0.01, final_entropy_coef=0.001, entropy_decay=(700, 1200))
+    algorithm.begin_iteration(iteration)
+    assert algorithm.entropy_coef.item() == pytest.approx(expected)
+
+
+def test_without_a_final_entropy_coefficient_it_stays() -> None:
+    algorithm = PPO(ActorCritic(4, 4, 2), entropy_coef=0.01)
+    algorithm.begin_iteration(5000)
+    assert algorithm.entropy_coef.item() == pytest.approx(0.01)
+
+
+def test_a_decay_that_does_not_rise_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"entropy_decay must be two rising iterations, but is \[9, 9\]"):
+        PPO(ActorCritic(4, 4, 2), entropy_decay=[9, 9])
+
+
+def test_a_resumed_run_goes_on_in_the_schedule(tmp_path: Any) -> None:
+    cfg = point_mass_cfg(entropy_coef=0.4, final_entropy_coef=0.2, entropy_decay=[0, 4])
+    runner = HIMOnPolicyRunner(ResumablePointMassEnv(8), cfg, tmp_path)
+    runner.learn(2)
+    resumed = HIMOnPolicyRunner(ResumablePointMassEnv(8), cfg)
+    resumed.load(tmp_path / "model_2.pt")
+    resumed.learn(1)  # its number is 2
+    assert resumed.alg.entropy_coef.item() == pytest.approx(0.3)
+
+
+def test_a_deviation_below_0_is_lifted_and_learns_on() -> None:
+    torch.manual_seed(1)
+    runner = HIMOnPolicyRunner(PointMassEnv(16), point_mass_cfg(entropy_coef=0.1))
+    std = runner.alg.actor_critic.std
+    with torch.no_grad():
+        std[1] = -0.01
+    runner.learn(1)
+    assert runner.alg.skipped_steps == 0
+    assert std[1] > MIN_STD  # the entropy's gradient reaches it again
+    assert std.isfinite().all()
