@@ -12,6 +12,7 @@ from rsl_rl.modules.actor_critic import ActorCritic
 from rsl_rl.modules.mlp import fast_dtype, mixed_precision
 from rsl_rl.storage.rollout_storage import MiniBatch, RolloutStorage, Transition
 from rsl_rl.utils.adam import adam_state, load_adam_state, make_adam, step_if_finite
+from rsl_rl.utils.mirror import Mirror, mirrored
 from rsl_rl.utils.recorded import GraphSafety, Recorded
 
 SCHEDULES = ("adaptive", "fixed")
@@ -33,6 +34,8 @@ class PPO(GraphSafety):
     Args:
         final_entropy_coef: what `entropy_coef` falls to, in a line between the two iterations of `entropy_decay`;
             None: it stays.
+        mirror_fraction: share of the samples, drawn anew in each gradient step, that are seen in a mirror; `mirror`
+            must then be set, as the runner does if the env has one.
         mixed_precision: learn with hidden layers of 16 bits where the device is faster so, see `MLP`.
     """
 
@@ -60,6 +63,7 @@ class PPO(GraphSafety):
         use_clipped_value_loss: bool = True,
         schedule: str = "adaptive",
         desired_kl: float | None = 0.01,
+        mirror_fraction: float = 0.0,
         mixed_precision: bool = True,
     ) -> None:
         if schedule not in SCHEDULES:
@@ -78,6 +82,10 @@ class PPO(GraphSafety):
         self.use_clipped_value_loss = use_clipped_value_loss
         self.desired_kl = desired_kl if schedule == "adaptive" else None  # None: the learning rate stays
         self.hidden_dtype = fast_dtype(device) if mixed_precision else None
+
+        self.mirror_fraction = mirror_fraction
+        self.mirror: Mirror | None = None
+        self._mirrored_mask: Tensor | None = None  # (B,) of the present mini-batch
 
         self.actor_critic = actor_critic.to(device)
         self.lr = torch.tensor(float(learning_rate), device=device)  # 0-d; the optimisers hold this very tensor
@@ -218,7 +226,11 @@ class PPO(GraphSafety):
         return self.losses_class(*losses_read)
 
     def _improve_on_batch(self) -> None:
-        losses = torch.stack(self._update_mini_batch(self.rollout.mini_batch(self._batch_ids)))
+        batch = self.rollout.mini_batch(self._batch_ids)
+        if self.mirror is not None:
+            self._mirrored_mask = torch.rand(len(self._batch_ids), device=self.device) < self.mirror_fraction
+            batch = mirrored(batch, self.mirror, self._mirrored_mask)
+        losses = torch.stack(self._update_mini_batch(batch))
         finite_mask = losses.isfinite()
         self._loss_sums += torch.where(finite_mask, losses, 0.0)
         self._loss_counts += finite_mask
@@ -251,7 +263,11 @@ class PPO(GraphSafety):
     @torch.no_grad()
     def _adapt_learning_rate(self, batch: MiniBatch, desired_kl: float) -> None:
         policy = self.actor_critic
-        kl = gaussian_kl(policy.action_mean, policy.action_std, batch.old_mu, batch.old_sigma).mean()
+        kl = gaussian_kl(policy.action_mean, policy.action_std, batch.old_mu, batch.old_sigma)
+        if self._mirrored_mask is None:
+            kl = kl.mean()
+        else:  # how far a policy is from its image says nothing of how far a step took it
+            kl = torch.where(self._mirrored_mask, 0.0, kl).sum() / (~self._mirrored_mask).sum()
         self.lr.copy_(adapted_learning_rate(self.lr, kl, desired_kl))
 
     def _descend(self, loss: Tensor) -> None:

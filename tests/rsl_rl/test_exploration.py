@@ -1,4 +1,4 @@
-"""How much a policy explores: the entropy coefficient's schedule, the deviation's bound."""
+"""How much a policy explores: the entropy coefficient's schedule, the deviation's bound; and learning in a mirror."""
 
 import copy
 from typing import Any
@@ -11,6 +11,8 @@ from rsl_rl.algorithms import PPO
 from rsl_rl.modules import ActorCritic
 from rsl_rl.modules.actor_critic import MIN_STD
 from rsl_rl.runners import HIMOnPolicyRunner
+from rsl_rl.storage.him_rollout_storage import HIMMiniBatch
+from rsl_rl.utils.mirror import Mirror, Reflection, mirrored
 
 
 def point_mass_cfg(**algorithm: Any) -> dict[str, Any]:
@@ -59,3 +61,53 @@ def test_a_deviation_below_0_is_lifted_and_learns_on() -> None:
     assert runner.alg.skipped_steps == 0
     assert std[1] > MIN_STD  # the entropy's gradient reaches it again
     assert std.isfinite().all()
+
+
+def test_a_mini_batch_is_mirrored_sample_by_sample() -> None:
+    mirror = Mirror(
+        observations=Reflection(torch.tensor([1, 0]), torch.tensor([1.0, 1.0])),
+        critic_observations=Reflection(torch.tensor([0, 1]), torch.tensor([1.0, -1.0])),
+        actions=Reflection(torch.tensor([1, 0]), torch.tensor([-1.0, -1.0])),
+    )
+    pair = torch.tensor([[2.0, 3.0], [5.0, 7.0]])
+    batch = HIMMiniBatch(
+        **dict.fromkeys(("observations", "critic_observations", "next_critic_observations"), pair),
+        **dict.fromkeys(("actions", "old_mu", "old_sigma"), pair),
+        **dict.fromkeys(("target_values", "advantages", "returns", "old_actions_log_prob"), pair[:, :1]),
+    )
+    seen = mirrored(batch, mirror, torch.tensor([False, True]))
+    assert seen.observations.tolist() == [[2, 3], [7, 5]]
+    assert seen.critic_observations.tolist() == seen.next_critic_observations.tolist() == [[2, 3], [5, -7]]
+    assert seen.actions.tolist() == seen.old_mu.tolist() == [[2, 3], [-7, -5]]
+    assert seen.old_sigma.tolist() == [[2, 3], [7, 5]]
+    for field in ("target_values", "advantages", "returns", "old_actions_log_prob"):
+        assert torch.equal(getattr(seen, field), getattr(batch, field))
+
+
+class MirroredPointMassEnv(PointMassEnv):
+    """Space is the same with y the other way round."""
+
+    @property
+    def mirror(self) -> Mirror:
+        y = torch.tensor([1.0, -1.0, 1.0])
+        frame = Reflection(torch.arange(9), y.repeat(3))
+        return Mirror(
+            observations=Reflection(torch.arange(27), y.repeat(9)),
+            critic_observations=Reflection(torch.arange(15), y.repeat(5)),
+            actions=Reflection(frame.columns[:3], y),
+        )
+
+
+def test_learning_in_a_mirror_makes_a_policy_symmetric() -> None:
+    asymmetries = []
+    for fraction in (0.0, 0.5):
+        torch.manual_seed(3)
+        env = MirroredPointMassEnv(64)
+        runner = HIMOnPolicyRunner(env, point_mass_cfg(mirror_fraction=fraction))
+        runner.learn(20)
+        obs = env.get_observations().clone()
+        policy = runner.get_inference_policy()
+        with torch.inference_mode():
+            asymmetry = policy(env.mirror.observations(obs)) - env.mirror.actions(policy(obs))
+        asymmetries.append(asymmetry.norm().item() / policy(obs).norm().item())
+    assert asymmetries[1] < 0.6 * asymmetries[0]

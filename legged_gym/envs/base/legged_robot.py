@@ -20,12 +20,14 @@ from legged_gym.envs.base.domain_rand import Randomization
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 from legged_gym.envs.base.rewards import FOOT_CONTACT_FORCE, Rewards, track_foot_contacts
 from legged_gym.envs.base.scene import START_SPREAD, Scene, check_config
+from legged_gym.envs.base.symmetry import make_mirror
 from legged_gym.envs.base.telemetry import Telemetry
 from legged_gym.utils.env_state import env_state, restore_env
 from legged_gym.utils.fault_recorder import QUANTITIES, FaultRecorder
 from legged_gym.utils.helpers import class_to_dict
 from legged_gym.utils.math import actor_indices, as_mask, over_robots, rotate_inverse_points, uniform, write_where
 from rsl_rl.env.vec_env import StepResult
+from rsl_rl.utils.mirror import Mirror
 from rsl_rl.utils.recorded import GraphSafety, Recorded
 
 TERMINATION_FORCE = 1.0  # [N] contact force on a termination body that ends an episode
@@ -107,6 +109,14 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
             before_replay=partial(gym.assume_changes, sim) if enabled else None,
             fusible=True,
         )
+
+    @property
+    def mirror(self) -> Mirror:
+        """How observations and actions look in a mirror. A subclass that observes otherwise overrides it."""
+        scan = self.cfg.terrain
+        points = (len(scan.measured_points_x), len(scan.measured_points_y)) if scan.measure_heights else (0, 0)
+        num_frames = self.num_obs // self.num_one_step_obs
+        return make_mirror(self.cfg.asset, self.dof_names, self.layout, num_frames, points)
 
     # -- all of the state
 

@@ -77,6 +77,11 @@ class LeggedRobotCfg(BaseConfig):
         file = ""  # path of the URDF; {LEGGED_GYM_ROOT_DIR} is filled in
         name = "legged_robot"
         foot_name = "foot"  # part of the feet's body names
+        # The robot in a mirror, for algorithm.mirror_fraction: parts of left joints' names and what stands there in the
+        # right ones'; parts of the names of joints that turn the other way there, as those about x and z do.
+        left_names = []
+        right_names = []
+        mirror_reversed = []
         penalize_contacts_on = []  # parts of body names
         terminate_after_contacts_on = []  # parts of body names
         disable_gravity = False
@@ -229,6 +234,7 @@ class LeggedRobotCfgPPO(BaseConfig):
         lam = 0.95
         desired_kl = 0.01
         max_grad_norm = 1.0
+        mirror_fraction = 0.0  # of the samples are learned as seen in a mirror; HIMLoco: 0
         mixed_precision = True  # learn with hidden layers of 16 bits where that is faster, see rsl_rl.modules.mlp.MLP
 
     class runner:

@@ -9,6 +9,9 @@ class QuadrupedCfg(LeggedRobotCfg):
         penalize_contacts_on = ["thigh", "calf", "base"]
         terminate_after_contacts_on = ["base"]
         self_collisions = 1  # off
+        left_names = ["FL", "RL"]
+        right_names = ["FR", "RR"]
+        mirror_reversed = ["hip"]
         # Of the rotors behind the gears [kg·m²], as in MuJoCo Menagerie's Go1 and Go2. HIMLoco: 0, with which a damping
         # of 2 N·m·s/rad at 200 Hz is on the verge of instability.
         armature = 0.01
