@@ -41,6 +41,7 @@ POSITIVE = (
     *("sim.dt", "env.episode_length_s", "commands.resampling_time", "domain_rand.push_interval_s"),
     *(f"terrain.{name}" for name in ("horizontal_scale", "vertical_scale", "terrain_length", "terrain_width")),
     *("normalization.clip_observations", "normalization.clip_actions", "rewards.tracking_sigma"),
+    "rewards.fine_tracking_sigma",
     *("algorithm.learning_rate", "algorithm.desired_kl", "algorithm.max_grad_norm", "algorithm.clip_param"),
     *("policy.init_noise_std", "policy.temperature"),
 )
@@ -52,7 +53,8 @@ NOT_NEGATIVE = (
     *("noise.noise_scales.height_measurements", "algorithm.value_loss_coef", "env.env_spacing"),
 )
 SHARES = (
-    *("algorithm.gamma", "algorithm.lam", "terrain.restitution", "commands.turning_fraction"),
+    *("algorithm.gamma", "algorithm.lam", "terrain.restitution"),
+    *("commands.turning_fraction", "commands.standing_fraction"),
     *(f"rewards.soft_{name}_limit" for name in ("dof_pos", "dof_vel", "torque")),
 )
 LENGTHS = {

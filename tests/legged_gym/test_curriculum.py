@@ -60,9 +60,10 @@ def test_group_totals_count_only_lived_episodes() -> None:
         ((0.79, 0.9), [-1.0, 1.0]),
         ((0.9, 0.79), [-1.0, 1.0]),
         ((0.9, float("nan")), [-1.0, 1.0]),
+        ((0.9,), [-1.2, 1.2]),
     ],
 )
-def test_range_widens_when_both_groups_track_well(means: tuple[float, float], expected: list[float]) -> None:
+def test_range_widens_when_all_groups_track_well(means: tuple[float, ...], expected: list[float]) -> None:
     widened = widened_range(torch.tensor([-1.0, 1.0]), torch.tensor(means), best=1.0, limit=3.0)
     assert widened.tolist() == pytest.approx(expected)
 

@@ -196,6 +196,16 @@ def test_turning_robots_keep_their_rate_while_others_steer_to_a_heading(rough_en
     assert (rough_env.commands[[1, 4], :2] == 0).all() and rough_env.commands[[0, 2, 3, 5], :2].any()
 
 
+def test_some_robots_are_told_to_stand_and_steer_to_no_heading(rough_env: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(rough_env.cfg.commands, "turning_fraction", 0.0)
+    monkeypatch.setattr(rough_env.cfg.commands, "standing_fraction", 1.0)
+    rough_env._resample_commands(torch.tensor([1, 4]))
+    monkeypatch.setattr(rough_env.cfg.commands, "standing_fraction", 0.0)
+    rough_env._resample_commands(torch.tensor([0, 2, 3, 5]))
+    rough_env._update_heading_commands()
+    assert (rough_env.commands[[1, 4], :3] == 0).all() and (rough_env.commands[[0, 2, 3, 5], :2] != 0).any()
+
+
 class HostReads(TorchDispatchMode):
     """Counts the operations that would make the host wait for a CUDA device."""
 

@@ -12,6 +12,7 @@ TOLERANCE = 1e-5  # float32 sums of a few numbers below 100
 
 REWARD_CFG = SimpleNamespace(
     tracking_sigma=0.25,
+    fine_tracking_sigma=0.1,
     base_height_target=0.3,
     clearance_height_target=-0.2,
     max_contact_force=100.0,
@@ -53,6 +54,7 @@ class Robot(Rewards):
         self.feet_vel = torch.tensor([[[0.4, 0.6, 0.3], [0.1, -1.0, 7.0]]])
         self.feet_air_time = torch.tensor([[0.7, 0.4]])
         self.feet_landed = torch.tensor([[True, True]])
+        self.feet_standing = torch.tensor([[False, True]])
         self.reset_buf = torch.tensor([True])
         self.time_out_buf = torch.tensor([False])
         self.base_height = 0.45
@@ -72,6 +74,8 @@ def value(robot: Robot, term: str) -> float:
     [
         ("tracking_lin_vel", math.exp(-(0.3**2 + 0.4**2) / 0.25)),
         ("tracking_ang_vel", math.exp(-(0.4**2) / 0.25)),
+        ("fine_tracking_lin_vel", math.exp(-(0.3**2 + 0.4**2) / 0.1)),
+        ("fine_tracking_ang_vel", math.exp(-(0.4**2) / 0.1)),
         ("lin_vel_z", 0.36),
         ("ang_vel_xy", 0.04 + 0.09),
         ("orientation", 0.09 + 0.16),
@@ -89,6 +93,7 @@ def value(robot: Robot, term: str) -> float:
         ("dof_vel_limits", 0.5 + 1.0),  # 5 - 3 is cut at 1
         ("torque_limits", 0.0 + 2.0),
         ("stand_still", 0.0),  # the command is to walk
+        ("lifted_feet", 0.0),
         ("collision", 0.0),
         ("feet_stumble", 0.0),
         ("feet_contact_forces", 0.0),
@@ -103,7 +108,7 @@ def test_all_terms_are_covered() -> None:
     marks = test_term_matches_the_hand_computed_value.pytestmark
     tested = {case[0] for mark in marks for case in mark.args[1]}
     assert tested == {name.removeprefix("_reward_") for name in dir(Rewards) if name.startswith("_reward_")}
-    assert len(tested) == 22
+    assert len(tested) == 25
 
 
 def test_terms_change_nothing() -> None:
@@ -113,6 +118,14 @@ def test_terms_change_nothing() -> None:
         if name.startswith("_reward_"):
             getattr(robot, name)()
     assert all(torch.equal(getattr(robot, name), v) for name, v in before.items())
+
+
+def test_lifted_feet_are_counted_only_when_told_to_stand() -> None:
+    robot = Robot()
+    robot.commands = torch.tensor([[0.0, 0.0, 0.0, 9.0]])
+    assert value(robot, "lifted_feet") == 1.0
+    robot.commands = torch.tensor([[0.0, 0.0, 0.1, 9.0]])  # turning takes steps
+    assert value(robot, "lifted_feet") == 0.0
 
 
 def test_stand_still_counts_joint_offsets_when_told_to_stand() -> None:

@@ -60,6 +60,12 @@ def turn_on_the_spot(commands: Tensor, turning_mask: Tensor) -> Tensor:
     return torch.where(turning_mask[:, None], turning, commands)
 
 
+def stand(commands: Tensor, standing_mask: Tensor) -> Tensor:
+    """Let some robots stand, neither walking nor turning. (N, 4), (N,) bool -> (N, 4)."""
+    still = torch.cat((torch.zeros_like(commands[:, :3]), commands[:, 3:]), dim=1)
+    return torch.where(standing_mask[:, None], still, commands)
+
+
 def heading_yaw_rate(heading_command: Tensor, base_quat: Tensor) -> Tensor:
     """Yaw rate [rad/s] that turns the robots to their commanded heading [rad]. (N,), (N, 4) xyzw -> (N,)."""
     error = wrap_to_pi(heading_command - heading_w(base_quat))

@@ -44,7 +44,7 @@ def group_totals(values: Tensor, high_mask: Tensor, valid_mask: Tensor) -> tuple
 
 
 def widened_range(speed_range: Tensor, group_means: Tensor, best: float, limit: float) -> Tensor:
-    """The forward-speed range [m/s], one step wider if both groups track well enough. (2,), (2,) -> (2,).
+    """The forward-speed range [m/s], one step wider if all of the groups track well enough. (2,), (G,) -> (2,).
 
     A group in which no episode ended has a NaN mean and keeps the range as it is.
     """
@@ -96,9 +96,10 @@ class Curricula:
             return
         if "tracking_lin_vel" not in self.reward_scales:
             return
+        means = self._tracking_totals / self._tracking_counts
         self.command_ranges["lin_vel_x"][:] = widened_range(
             self.command_ranges["lin_vel_x"],
-            self._tracking_totals / self._tracking_counts,
+            means[1:] if self.cfg.commands.curriculum_by_high_speed else means,
             self.reward_scales["tracking_lin_vel"],
             self.cfg.commands.max_curriculum,
         )

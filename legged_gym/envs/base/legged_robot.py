@@ -396,10 +396,12 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
             self.high_vel_mask,
         )
         mask = as_mask(env_ids, self.num_envs)
-        if self.cfg.commands.heading_command and self.cfg.commands.turning_fraction > 0:
-            turning_mask = torch.rand(self.num_envs, device=self.device) < self.cfg.commands.turning_fraction
-            drawn = commands.turn_on_the_spot(drawn, turning_mask)
-            write_where(self.yaw_rate_mask, mask, turning_mask)
+        turning, standing = self.cfg.commands.turning_fraction, self.cfg.commands.standing_fraction
+        if self.cfg.commands.heading_command and turning + standing > 0:
+            lot = torch.rand(self.num_envs, device=self.device)
+            turning_mask, standing_mask = lot < turning, lot >= 1 - standing
+            drawn = commands.stand(commands.turn_on_the_spot(drawn, turning_mask), standing_mask)
+            write_where(self.yaw_rate_mask, mask, turning_mask | standing_mask)
         write_where(self.commands, mask, drawn)
 
     def _update_heading_commands(self) -> None:

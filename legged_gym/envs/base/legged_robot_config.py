@@ -46,11 +46,15 @@ class LeggedRobotCfg(BaseConfig):
 
     class commands:
         curriculum = True  # widens the forward-speed range as tracking improves
+        curriculum_by_high_speed = (
+            False  # asks for the tracking of the high-speed robots alone, not of the others as well
+        )
         max_curriculum = 3.0  # [m/s] bound of the forward-speed range
         num_commands = 4  # vx, vy, yaw rate, heading
         resampling_time = 10.0  # [s]
         heading_command = True  # the yaw rate steers towards a heading
         turning_fraction = 0.1  # of the commands in heading mode: turn on the spot at a constant yaw rate
+        standing_fraction = 0.0  # of the commands in heading mode: stand, without turning to a heading
 
         class ranges:
             lin_vel_x = [-1.0, 1.0]  # [m/s]
@@ -146,6 +150,7 @@ class LeggedRobotCfg(BaseConfig):
 
         only_positive_rewards = True  # clip the sum at zero, except for the termination term
         tracking_sigma = 0.25  # tracking reward = exp(-error^2 / sigma)
+        fine_tracking_sigma = 0.02  # of the fine_tracking terms
         soft_dof_pos_limit = 1.0  # share of the URDF's limits that is free of penalty
         soft_dof_vel_limit = 1.0
         soft_torque_limit = 1.0

@@ -54,18 +54,36 @@ class Rewards:
 
     def _reward_tracking_lin_vel(self) -> Tensor:
         """Follow the commanded horizontal velocity: 1 when exact, falling with the squared error."""
-        error = (self.commands[:, :2] - self.base_lin_vel[:, :2]).square().sum(dim=1)
-        return torch.exp(-error / self.cfg.rewards.tracking_sigma)
+        return torch.exp(-self._lin_vel_error() / self.cfg.rewards.tracking_sigma)
 
     def _reward_tracking_ang_vel(self) -> Tensor:
         """Follow the commanded yaw rate: 1 when exact, falling with the squared error."""
-        error = (self.commands[:, 2] - self.base_ang_vel[:, 2]).square()
-        return torch.exp(-error / self.cfg.rewards.tracking_sigma)
+        return torch.exp(-self._ang_vel_error() / self.cfg.rewards.tracking_sigma)
+
+    def _reward_fine_tracking_lin_vel(self) -> Tensor:
+        """As tracking_lin_vel, but narrow: it pays for the last few centimetres per second."""
+        return torch.exp(-self._lin_vel_error() / self.cfg.rewards.fine_tracking_sigma)
+
+    def _reward_fine_tracking_ang_vel(self) -> Tensor:
+        """As tracking_ang_vel, but narrow."""
+        return torch.exp(-self._ang_vel_error() / self.cfg.rewards.fine_tracking_sigma)
+
+    def _lin_vel_error(self) -> Tensor:
+        """Squared error of the horizontal velocity [m²/s²], base frame."""
+        return (self.commands[:, :2] - self.base_lin_vel[:, :2]).square().sum(dim=1)
+
+    def _ang_vel_error(self) -> Tensor:
+        """Squared error of the yaw rate [rad²/s²]."""
+        return (self.commands[:, 2] - self.base_ang_vel[:, 2]).square()
 
     def _reward_stand_still(self) -> Tensor:
         """Distance from the default pose while the command is to stand."""
         offset = (self.dof_pos - self.default_dof_pos).abs().sum(dim=1)
         return offset * (self.commands[:, :2].norm(dim=1) < STANDING_COMMAND)
+
+    def _reward_lifted_feet(self) -> Tensor:
+        """Number of feet off the ground while the command is to stand: no velocity and no yaw rate."""
+        return (~self.feet_standing).float().sum(dim=1) * (self.commands[:, :3] == 0).all(dim=1)
 
     # -- base motion
 
