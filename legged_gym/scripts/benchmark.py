@@ -23,9 +23,9 @@ import legged_gym  # noqa: F401  # isort: skip -- before torch, whose threads it
 import torch
 
 from legged_gym.envs import task_registry
+from legged_gym.evaluation.yardsticks import Yardstick, c_mujoco, native_height_field
 from legged_gym.files import check_writable
 from legged_gym.utils.helpers import choose_fusion, get_args, user_errors
-from legged_gym.utils.yardsticks import Yardstick, c_mujoco, native_height_field
 from rsl_rl.utils.recorded import Recorded
 
 WARM_UP_STEPS = 30  # policy steps: robots have landed, graphs are recorded

@@ -17,9 +17,11 @@ import torch
 from legged_gym.deploy import courses
 from legged_gym.envs import task_registry
 from legged_gym.envs.base.observations import FrameLayout, configured_layout
+from legged_gym.evaluation.protocols import NUM_LEVELS, PROTOCOLS, cases, prepare_config, prepare_courses, run_protocol
+from legged_gym.evaluation.report import Results, as_json, as_markdown, best_checkpoint, draw_figure
+from legged_gym.evaluation.trials import SETTLE_S, EvaluationRobots, Policy
 from legged_gym.files import make_folder
 from legged_gym.progress import Progress
-from legged_gym.utils.evaluation_report import Results, as_json, as_markdown, best_checkpoint, draw_figure
 from legged_gym.utils.export import commit
 from legged_gym.utils.helpers import (
     class_to_dict,
@@ -29,10 +31,8 @@ from legged_gym.utils.helpers import (
     update_cfg_from_args,
     user_errors,
 )
-from legged_gym.utils.protocols import NUM_LEVELS, PROTOCOLS, cases, prepare_config, prepare_courses, run_protocol
 from legged_gym.utils.run_record import tell_what_changed
 from legged_gym.utils.task_registry import experiment_root
-from legged_gym.utils.trials import SETTLE_S, EvaluationRobots, Policy
 from rsl_rl.modules import ActorCritic, HIMActorCritic
 from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, infer_temporal_steps
 from rsl_rl.runners.checkpoint import load_parameters, read_checkpoint

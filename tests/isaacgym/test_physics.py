@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from isaacgym import gymapi, gymtorch
 from isaacgym.assets.urdf import load_urdf
 from isaacgym.engine.model import build_spec
-from legged_gym.utils.protocols import PYRAMID_SHARE
+from legged_gym.evaluation.protocols import PYRAMID_SHARE
 from tests.isaacgym.worlds import ALIENGO, KD, KP, SHAPES, STANCE, World, body_urdf
 
 DT = 0.005

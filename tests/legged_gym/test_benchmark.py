@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from small_envs import build, small_cfg
 
+from legged_gym.evaluation.yardsticks import native_height_field, on_height_field
 from legged_gym.scripts import benchmark
 from legged_gym.utils.helpers import get_args
-from legged_gym.utils.yardsticks import native_height_field, on_height_field
 
 TOLERANCE = 2e-3  # [m] MuJoCo keeps heights as float32 shares of their span
 

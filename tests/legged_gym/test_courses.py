@@ -15,14 +15,14 @@ from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.deploy.courses import COURSES, FOOT_HEIGHT, Course, draw_commands, start_x
 from legged_gym.deploy.mujoco_world import build_model
 from legged_gym.envs import task_registry
+from legged_gym.evaluation.protocols import COURSE_TEST, place_on_courses, prepare_config, prepare_courses
+from legged_gym.evaluation.trials import EvaluationRobots
 from legged_gym.scripts.evaluate import FLAGS, evaluate
 from legged_gym.scripts.sim2sim import get_args as sim2sim_args
 from legged_gym.scripts.sim2sim import prepare as prepare_sim2sim
 from legged_gym.scripts.sim2sim import sim2sim
 from legged_gym.utils.export import export_policy
 from legged_gym.utils.helpers import get_args
-from legged_gym.utils.protocols import COURSE_TEST, place_on_courses, prepare_config, prepare_courses
-from legged_gym.utils.trials import EvaluationRobots
 from rsl_rl.runners.checkpoint import write_checkpoint
 
 TOLERANCE = 1e-4  # [m] float32 of coordinates up to 180 m

@@ -14,10 +14,7 @@ from small_envs import build
 from test_export import make_policy
 
 from legged_gym.envs import task_registry
-from legged_gym.scripts.evaluate import FLAGS, acting, evaluate, load_policy, prepare
-from legged_gym.utils.evaluation_report import best_checkpoint
-from legged_gym.utils.helpers import class_to_dict, get_args
-from legged_gym.utils.protocols import (
+from legged_gym.evaluation.protocols import (
     PAPER_ERRORS,
     PAPER_TESTS,
     Estimate,
@@ -31,7 +28,10 @@ from legged_gym.utils.protocols import (
     share_of,
     spread,
 )
-from legged_gym.utils.trials import Condition, EvaluationRobots, TrialResult
+from legged_gym.evaluation.report import best_checkpoint
+from legged_gym.evaluation.trials import Condition, EvaluationRobots, TrialResult
+from legged_gym.scripts.evaluate import FLAGS, acting, evaluate, load_policy, prepare
+from legged_gym.utils.helpers import class_to_dict, get_args
 from rsl_rl.modules import ActorCritic
 from rsl_rl.runners.checkpoint import write_checkpoint
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from test_bad_input import FUZZ, check_sentence, flag_values, is_refused
 
 from legged_gym.envs import task_registry
+from legged_gym.evaluation import play_conditions
 from legged_gym.scripts import play
-from legged_gym.utils import helpers, play_conditions
+from legged_gym.utils import helpers
 from legged_gym.utils.helpers import get_args
 from legged_gym.utils.logger import Logger
 from rsl_rl.modules import HIMActorCritic

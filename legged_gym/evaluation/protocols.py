@@ -10,7 +10,7 @@ from torch import Tensor
 
 from legged_gym.deploy import courses
 from legged_gym.envs.base.commands import CommandRanges, draw_commands
-from legged_gym.utils.trials import Condition, EvaluationRobots, Policy, TrialResult
+from legged_gym.evaluation.trials import Condition, EvaluationRobots, Policy, TrialResult
 
 NUM_LEVELS = 10
 PAPER_LEVELS = (1, 2, 3, 4)  # stairs of 7 to 12 cm

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from legged_gym.utils.protocols import PAPER_ERRORS, Estimate, Row, mean_level_reached
+from legged_gym.evaluation.protocols import PAPER_ERRORS, Estimate, Row, mean_level_reached
 
 Results = dict[str, list[Row]]  # name of a checkpoint: its rows
 FALL_ERROR = 1.0  # [m/s] that a fall counts as, so that neither standing still nor running blindly pays
