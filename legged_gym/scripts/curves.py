@@ -9,8 +9,8 @@ import fnmatch
 from pathlib import Path
 from typing import Any
 
+from legged_gym.runs.curves import Group, Run, find_runs, group_runs, over_time, read_run, spread
 from legged_gym.utils.helpers import user_errors
-from legged_gym.utils.run_curves import Group, Run, find_runs, group_runs, over_time, read_run, spread
 
 DEFAULT_TAGS = (
     *("Train/mean_reward", "Train/mean_episode_length", "Episode/terrain_level"),

@@ -22,6 +22,7 @@ from legged_gym.evaluation.report import Results, as_json, as_markdown, best_che
 from legged_gym.evaluation.trials import SETTLE_S, EvaluationRobots, Policy
 from legged_gym.files import make_folder
 from legged_gym.progress import Progress
+from legged_gym.runs.record import tell_what_changed
 from legged_gym.utils.export import commit
 from legged_gym.utils.helpers import (
     class_to_dict,
@@ -31,7 +32,6 @@ from legged_gym.utils.helpers import (
     update_cfg_from_args,
     user_errors,
 )
-from legged_gym.utils.run_record import tell_what_changed
 from legged_gym.utils.task_registry import experiment_root
 from rsl_rl.modules import ActorCritic, HIMActorCritic
 from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, infer_temporal_steps

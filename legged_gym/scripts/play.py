@@ -22,8 +22,9 @@ from legged_gym.envs.base.observations import configured_layout
 from legged_gym.evaluation.play_conditions import FLAGS as CONDITION_FLAGS
 from legged_gym.evaluation.play_conditions import check_conditions, place_robots, set_conditions
 from legged_gym.files import make_folder
+from legged_gym.runs.fault_recorder import show_fault
+from legged_gym.runs.record import tell_what_changed
 from legged_gym.utils.export import export_policy
-from legged_gym.utils.fault_recorder import show_fault
 from legged_gym.utils.helpers import (
     first_checkpoint_hint,
     get_args,
@@ -33,7 +34,6 @@ from legged_gym.utils.helpers import (
     user_errors,
 )
 from legged_gym.utils.logger import Logger
-from legged_gym.utils.run_record import tell_what_changed
 from legged_gym.utils.task_registry import experiment_root
 from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, infer_temporal_steps
 from rsl_rl.runners.checkpoint import read_checkpoint

@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from legged_gym.envs import task_registry
-from legged_gym.utils.export import checkpoint_exporter
-from legged_gym.utils.helpers import choose_fusion, get_args, update_class_from_dict, user_errors
-from legged_gym.utils.run_record import (
+from legged_gym.runs.record import (
     describe_run,
     hold,
     read_run_config,
@@ -16,6 +14,8 @@ from legged_gym.utils.run_record import (
     resume_command,
     with_recorded_flags,
 )
+from legged_gym.utils.export import checkpoint_exporter
+from legged_gym.utils.helpers import choose_fusion, get_args, update_class_from_dict, user_errors
 from rsl_rl.runners.faults import TrainingDivergedError
 
 INTERRUPTED = 130  # exit status of a program that SIGINT ended

@@ -15,10 +15,10 @@ from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.mjcf import load_mjcf
 from isaacgym.assets.urdf import load_urdf
 from legged_gym.envs import task_registry
+from legged_gym.runs.record import with_recorded_flags
 from legged_gym.scripts import train
 from legged_gym.utils.config_checks import check_config
 from legged_gym.utils.helpers import class_to_dict, get_args, update_cfg_from_args, update_class_from_dict
-from legged_gym.utils.run_record import with_recorded_flags
 
 MAX_MESSAGE = 2000  # characters; a sentence that names a robot's bodies is long, a dump of the input longer
 FUZZ = settings(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_envs import NUM_ENVS, build, small_cfg
 
-from legged_gym.utils.fault_recorder import NUM_STEPS, QUANTITIES, FaultRecorder, read_fault, show_fault
+from legged_gym.runs.fault_recorder import NUM_STEPS, QUANTITIES, FaultRecorder, read_fault, show_fault
 from rsl_rl.runners.checkpoint import write_checkpoint
 from rsl_rl.runners.faults import dump_fault
 

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
+from legged_gym.runs.curves import Curve, find_runs, group_runs, over_time, read_run, spread
 from legged_gym.scripts.curves import choose_tags, draw, main, parse_args
 from legged_gym.utils.helpers import user_errors
-from legged_gym.utils.run_curves import Curve, find_runs, group_runs, over_time, read_run, spread
 
 REWARD = "Train/mean_reward"
 

@@ -16,9 +16,7 @@ from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG, parse_s
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.envs import task_registry
-from legged_gym.scripts import train
-from legged_gym.utils.helpers import get_args
-from legged_gym.utils.run_record import (
+from legged_gym.runs.record import (
     hold,
     read_run_config,
     record_run,
@@ -26,6 +24,8 @@ from legged_gym.utils.run_record import (
     tell_what_changed,
     with_recorded_flags,
 )
+from legged_gym.scripts import train
+from legged_gym.utils.helpers import get_args
 from rsl_rl.runners import on_policy_runner
 
 EXPERIMENT = f"test_runs_{os.getpid()}"

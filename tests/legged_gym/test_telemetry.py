@@ -10,7 +10,7 @@ from PIL import Image
 from small_envs import NUM_ENVS
 
 from legged_gym.envs import LeggedRobot
-from legged_gym.utils.state_figure import StateSample, draw_state
+from legged_gym.runs.state_figure import StateSample, draw_state
 
 TOLERANCE = 1e-5  # float32 sums in another order
 

@@ -22,8 +22,8 @@ from legged_gym.envs.base.rewards import FOOT_CONTACT_FORCE, Rewards, track_foot
 from legged_gym.envs.base.scene import START_SPREAD, Scene, check_config
 from legged_gym.envs.base.symmetry import make_mirror
 from legged_gym.envs.base.telemetry import Telemetry
-from legged_gym.utils.env_state import env_state, restore_env
-from legged_gym.utils.fault_recorder import QUANTITIES, FaultRecorder
+from legged_gym.runs.env_state import env_state, restore_env
+from legged_gym.runs.fault_recorder import QUANTITIES, FaultRecorder
 from legged_gym.utils.helpers import class_to_dict
 from legged_gym.utils.math import actor_indices, as_mask, over_robots, rotate_inverse_points, uniform, write_where
 from rsl_rl.env.vec_env import StepResult

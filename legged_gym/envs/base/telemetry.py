@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from legged_gym.runs.state_figure import StateSample, draw_state
 from legged_gym.utils.math import over_robots
-from legged_gym.utils.state_figure import StateSample, draw_state
 
 OTHER_GROUP = "other"  # of terms that `reward_groups` does not name
 
