@@ -60,7 +60,7 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
         self._prepare_reward_function()
         self._record_step()
         if hasattr(self.viewer, "page"):  # ours, and with a page
-            from legged_gym.utils.viewer_panel import ViewerPanel  # needs viser
+            from legged_gym.envs.base.viewer_panel import ViewerPanel  # needs viser
 
             self._panel = ViewerPanel(self, self.viewer)
         self.init_done = True
