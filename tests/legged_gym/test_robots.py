@@ -10,7 +10,7 @@ import torch
 from small_envs import build, small_cfg
 
 from legged_gym.envs import task_registry
-from legged_gym.envs.base import legged_robot
+from legged_gym.envs.base import resets
 from legged_gym.utils.helpers import class_to_dict
 
 GRAVITY = 9.81  # [m/s^2]
@@ -179,7 +179,7 @@ def rest(request: pytest.FixtureRequest) -> Rest:
     bodies = env.gym.get_actor_rigid_body_properties(env.envs[0], env.actor_handles[0])
     weight = sum(body.mass for body in bodies) * GRAVITY
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(legged_robot, "START_SPEED", 0.0)
+        patch.setattr(resets, "START_SPEED", 0.0)
         env.reset_idx(torch.arange(2))
     falls, forces = 0, []
     for _ in range(STAND_STEPS):

@@ -13,19 +13,20 @@ import torch
 from torch import Tensor
 
 from isaacgym import gymapi, gymtorch
-from legged_gym.envs.base import commands, domain_rand, height_scan, observations
+from legged_gym.envs.base import commands, height_scan, observations
 from legged_gym.envs.base.buffers import Buffers
 from legged_gym.envs.base.curriculum import Curricula
 from legged_gym.envs.base.domain_rand import Randomization
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
+from legged_gym.envs.base.resets import Resets
 from legged_gym.envs.base.rewards import FOOT_CONTACT_FORCE, Rewards, track_foot_contacts
-from legged_gym.envs.base.scene import START_SPREAD, Scene, check_config
+from legged_gym.envs.base.scene import Scene, check_config
 from legged_gym.envs.base.symmetry import make_mirror
 from legged_gym.envs.base.telemetry import Telemetry
 from legged_gym.runs.env_state import env_state, restore_env
 from legged_gym.runs.fault_recorder import QUANTITIES, FaultRecorder
 from legged_gym.utils.helpers import class_to_dict
-from legged_gym.utils.math import actor_indices, as_mask, over_robots, rotate_inverse_points, uniform, write_where
+from legged_gym.utils.math import as_mask, over_robots, rotate_inverse_points, write_where
 from rsl_rl.env.vec_env import StepResult
 from rsl_rl.utils.mirror import Mirror
 from rsl_rl.utils.recorded import GraphSafety, Recorded
@@ -33,10 +34,9 @@ from rsl_rl.utils.recorded import GraphSafety, Recorded
 TERMINATION_FORCE = 1.0  # [N] contact force on a termination body that ends an episode
 FAULT_SPEED = 200.0  # [m/s], [rad/s] of base or joints: ten times what motors allow, so the simulation broke
 FAULT_CLIMB = 100.0  # [m] above or below the start: no terrain is so high, but a robot may fall off its edge
-START_SPEED = 0.5  # [m/s], [rad/s] bound of the base's random velocity at reset
 
 
-class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buffers, Scene):
+class LeggedRobot(GraphSafety, Rewards, Telemetry, Resets, Curricula, Randomization, Buffers, Scene):
     """Many copies of one robot, each in its own environment, stepped together.
 
     On CUDA the parts of a step whose work never varies are recorded as graphs, which makes a step twice as fast. A
@@ -295,90 +295,6 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Curricula, Randomization, Buf
         forces = self.contact_forces[:, self.termination_contact_indices].norm(dim=-1)
         self.time_out_buf[:] = self.episode_length_buf > self.max_episode_length
         self.reset_buf[:] = (forces > TERMINATION_FORCE).any(dim=1) | self.time_out_buf | self.fault_mask
-
-    # -- reset
-
-    def reset_idx(self, env_ids: Tensor) -> None:
-        """Start a new episode in some environments and report on the ended ones in extras["episode"].
-
-        env_ids: (D,) int64, and nothing happens if it is empty; or a (num_envs,) bool mask, which never waits for the
-        device. The methods called from here take the same.
-        """
-        if len(env_ids) == 0:
-            return
-        if self.terrain_curriculum:
-            self._update_terrain_curriculum(env_ids)
-        if self.cfg.commands.curriculum:
-            self.update_command_curriculum(env_ids)
-        self._reset_dofs(env_ids)
-        self._reset_root_states(env_ids)
-        self._resample_commands(env_ids)
-        self._randomize_motors(env_ids)
-        self._randomize_materials(env_ids)
-        mask = as_mask(env_ids, self.num_envs)
-        self._report_episodes(mask)
-        for memory in (*self._episode_memory, self.episode_length_buf):
-            write_where(memory, mask, 0)
-        self._reward_sums.masked_fill_(mask, 0.0)
-        self.refill_mask |= mask
-        self._observe_start(env_ids)
-
-    def _observe_start(self, env_ids: Tensor) -> None:
-        """Bring what observations derive from the state up to the new start; the simulator has not stepped since."""
-        mask = as_mask(env_ids, self.num_envs)
-        self._update_base_state(mask)
-        self._update_heading_commands()
-        if not self.cfg.terrain.measure_heights:
-            return
-        if env_ids.dtype == torch.bool:
-            write_where(self.measured_heights, env_ids, self._get_heights())
-        else:
-            self.measured_heights[env_ids] = self._get_heights(env_ids)
-
-    def _report_episodes(self, mask: Tensor) -> None:
-        """Average reward rates [1/s] of the ended episodes, NaN if there are none, and the curricula's state; 0-d."""
-        seconds = self.episode_length_buf.clip(min=1) * self.dt
-        rates = over_robots(torch.where(mask, self._reward_sums / seconds, 0.0), "sum") / over_robots(mask, "sum")
-        episode = {f"rew_{name}": rate for name, rate in zip(self.episode_sums, rates, strict=True)}
-        if self.terrain_curriculum:
-            levels = self.terrain_levels.float()
-            episode["terrain_level"] = over_robots(levels, "sum") / self.num_envs
-            by_type = over_robots(self._type_weights * levels, "sum")
-            episode |= {f"terrain_level_{name}": level for name, level in zip(self._type_names, by_type, strict=True)}
-        if self.cfg.commands.curriculum:
-            episode["max_command_x"] = self.command_ranges["lin_vel_x"][1].clone()
-        episode["Faults/broken_robots"] = self.fault_count.float()  # whose simulation broke, since the start
-        if hasattr(self.gym, "get_overflow_count_tensor"):  # ours only
-            count = gymtorch.wrap_tensor(self.gym.get_overflow_count_tensor(self.sim))
-            episode["Faults/overflows"] = count.float()  # contacts that there was no room for, since the start
-        self.extras["episode"] = episode
-
-    def _reset_dofs(self, env_ids: Tensor) -> None:
-        """Put the joints near the default pose, at rest."""
-        rand, mask = self.cfg.domain_rand, as_mask(env_ids, self.num_envs)
-        factors = domain_rand.draw(
-            rand.randomize_initial_joint_pos, rand.initial_joint_pos_range, self.dof_pos.shape, self.device, 1.0
-        )
-        write_where(self.dof_pos, mask, self.default_dof_pos * factors)
-        write_where(self.dof_vel, mask, 0.0)
-        ids = actor_indices(env_ids)
-        self.gym.set_dof_state_tensor_indexed(
-            self.sim, gymtorch.unwrap_tensor(self.dof_state), gymtorch.unwrap_tensor(ids), len(ids)
-        )
-
-    def _reset_root_states(self, env_ids: Tensor) -> None:
-        """Put the bases above their origins, moving a little."""
-        num = self.num_envs
-        states = self.base_init_state.repeat(num, 1)
-        states[:, :3] += self.env_origins
-        if self.custom_origins:
-            states[:, :2] += uniform(-START_SPREAD, START_SPREAD, (num, 2), self.device)
-        states[:, 7:13] = uniform(-START_SPEED, START_SPEED, (num, 6), self.device)
-        write_where(self.root_states, as_mask(env_ids, num), states)
-        ids = actor_indices(env_ids)
-        self.gym.set_actor_root_state_tensor_indexed(
-            self.sim, gymtorch.unwrap_tensor(self.root_states), gymtorch.unwrap_tensor(ids), len(ids)
-        )
 
     # -- commands
 
