@@ -21,8 +21,9 @@ from isaacgym.gym_types import (
     Transform,
     Vec3,
 )
+from isaacgym.headless_viewer import Viewer
 from isaacgym.simulation import Env, Simulation
-from isaacgym.viewer.viewer import Viewer, open_viewer
+from isaacgym.viewer.viewer import open_viewer
 
 
 class ViewerCalls:

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from isaacgym.gym_types import Transform, Vec3
+from isaacgym.headless_viewer import looking_at
 from isaacgym.viewer.renderer import Image, Renderer
-from isaacgym.viewer.viewer import looking_at
 
 DISTANCE = 2.6  # [m] from the robot
 AZIMUTH = math.radians(-125.0)  # of the camera as seen from the robot, in world axes: behind a robot that walks along x

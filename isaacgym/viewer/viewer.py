@@ -1,63 +1,12 @@
 """What `create_viewer` returns: a viewer with a page if the script wants to show something, else one without."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
-import numpy as np
-from scipy.spatial.transform import Rotation
-
-from isaacgym.gym_types import ActionEvent, KeyboardInput, Quat, Transform, Vec3
-
-if TYPE_CHECKING:
-    from isaacgym.simulation import Simulation
+from isaacgym.headless_viewer import Viewer
+from isaacgym.simulation import Simulation
 
 KINDS = ("auto", "web", "none")  # of SimParams.viewer
 MISSING = 'the viewer needs the package viser: pip install -e ".[viewer]"'
-
-
-class Viewer:
-    """A viewer without a page: it draws nothing, is never closed, reports no keys, and remembers its camera."""
-
-    def __init__(self) -> None:
-        self.camera = Transform()  # looks along its x axis, z up
-
-    @property
-    def watched(self) -> bool:
-        """Somebody looks at what is drawn."""
-        return False
-
-    @property
-    def closed(self) -> bool:
-        return False
-
-    def look_at(self, position: Vec3, target: Vec3) -> None:
-        """Points in the world [m]."""
-        self.camera = looking_at(position, target)
-
-    def current_camera(self) -> Transform:
-        return self.camera.copy()
-
-    def subscribe(self, key: KeyboardInput, action: str) -> None:
-        """Report `action` when `key` is pressed."""
-
-    def take_events(self) -> list[ActionEvent]:
-        """What happened since the last call."""
-        return []
-
-    def draw(self) -> None:
-        """Show the present state, if somebody watches."""
-
-    def wait(self) -> None:
-        """Wait for real time to catch up, if somebody watches."""
-
-    def add_lines(self, ends: np.ndarray, colors: np.ndarray) -> None:
-        """ends: (N, 2, 3) in the world [m]; colors: (N, 3) RGB, 0 to 1."""
-
-    def clear_lines(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 def open_viewer(sim: Simulation) -> Viewer:
@@ -75,15 +24,3 @@ def open_viewer(sim: Simulation) -> Viewer:
     from isaacgym.viewer.web_viewer import WebViewer  # imports viser
 
     return WebViewer(sim)
-
-
-def looking_at(position: Vec3, target: Vec3) -> Transform:
-    """Camera at `position` with x towards `target` and z as far up as possible."""
-    forward = (target - position).normalize()
-    left = Vec3(0.0, 0.0, 1.0).cross(forward).normalize()
-    if left.length() == 0.0:  # straight up or down
-        left = Vec3(0.0, 1.0, 0.0)
-    if forward.length() == 0.0:
-        return Transform(position)
-    axes = np.column_stack([tuple(forward), tuple(left), tuple(forward.cross(left))])
-    return Transform(position, Quat(*Rotation.from_matrix(axes).as_quat()))

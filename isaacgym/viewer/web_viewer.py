@@ -18,11 +18,11 @@ import viser
 
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.gym_types import ActionEvent, KeyboardInput, Transform, UpAxis, Vec3
+from isaacgym.headless_viewer import Viewer, looking_at
 from isaacgym.simulation import Simulation
 from isaacgym.viewer.pace import Pace
 from isaacgym.viewer.page import Number, Page
 from isaacgym.viewer.scene import Ground, Marks, Robots, light
-from isaacgym.viewer.viewer import Viewer, looking_at
 
 FRAME_S = 1.0 / 60.0  # [s] between frames at least
 IDLE_S = 0.05  # [s] between frames while paused

@@ -16,13 +16,13 @@ from scipy.spatial.transform import Rotation
 from isaacgym import gymapi, gymtorch
 from isaacgym.assets.description import Body, RobotDescription, Shape
 from isaacgym.assets.urdf import load_urdf
+from isaacgym.headless_viewer import looking_at
 from isaacgym.terrain_utils import convert_heightfield_to_trimesh
 from isaacgym.viewer.follow_camera import NEAR, NEIGHBOURS, FollowCamera, nearest
 from isaacgym.viewer.renderer import Renderer
 from isaacgym.viewer.robot_parts import ROUND_SECTIONS
 from isaacgym.viewer.surface import robot_surface
 from isaacgym.viewer.video import FPS, Film, VideoWriter, check_video
-from isaacgym.viewer.viewer import looking_at
 from tests.isaacgym.worlds import ALIENGO, World
 
 RADIUS = 0.1  # [m] of the red ball
