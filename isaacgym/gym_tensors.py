@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from isaacgym.engine import snapshot
+from isaacgym import snapshot
 from isaacgym.gym_dynamics import DynamicsCalls
 from isaacgym.gym_types import CoordinateSpace, Tensor
 from isaacgym.simulation import Simulation

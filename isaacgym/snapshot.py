@@ -3,16 +3,11 @@
 What follows from the state (poses, contacts, inertia) is not kept: the engine computes it anew before the next step.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from isaacgym.simulation import Simulation
+from isaacgym.simulation import Simulation
 
 ACTOR_ARRAYS = ("mass", "com", "inertia", "friction", "restitution")  # what actors answer to questions about them
 
@@ -51,7 +46,7 @@ def check_tensors(own: dict[str, Tensor], given: dict[str, Tensor]) -> None:
 def _live_tensors(sim: Simulation) -> dict[str, Tensor]:
     mirrors = ("root_states", "dof_states", "body_states", "contact_forces", "dof_forces", "_last_dof_forces")
     own = {f"sim.{name}": getattr(sim, name) for name in mirrors}
-    return own | {f"engine.{name}": tensor for name, tensor in sim.engine.state_tensors().items()}
+    return own | {f"engine.{name}": tensor for name, tensor in sim.running.state_tensors().items()}
 
 
 def _of_actors(sim: Simulation, name: str) -> np.ndarray:
