@@ -1,0 +1,96 @@
+"""What becomes of a robot's file, and properties of bodies, shapes and joints."""
+
+import numpy as np
+
+from isaacgym.gym_types.enums import DofDriveMode, MeshNormalMode
+from isaacgym.gym_types.geometry import Mat33, Vec3
+from isaacgym.gym_types.record import Record
+
+
+class VhacdParams(Record):
+    """Settings of a convex decomposition, with V-HACD's names and defaults."""
+
+    resolution: int = 100000
+    concavity: float = 0.0
+    alpha: float = 0.05
+    beta: float = 0.05
+    plane_downsampling: int = 4
+    convex_hull_downsampling: int = 4
+    max_convex_hulls: int = 64
+    max_num_vertices_per_ch: int = 64
+    min_volume_per_ch: float = 0.0001
+    mode: int = 0
+    pca: int = 0
+    convex_hull_approximation: bool = True
+    project_hull_vertices: bool = True
+    ocl_acceleration: bool = False
+
+
+class AssetOptions(Record):
+    """How to turn a file into an asset; defaults are as commonly quoted, unverified."""
+
+    fix_base_link: bool = False
+    collapse_fixed_joints: bool = False
+    replace_cylinder_with_capsule: bool = False
+    slices_per_cylinder: int = 20
+    flip_visual_attachments: bool = False
+    disable_gravity: bool = False
+    default_dof_drive_mode: DofDriveMode = DofDriveMode.DOF_MODE_NONE
+    density: float = 1000.0  # [kg/m³], only for bodies without inertial data
+    armature: float = 0.0  # [kg·m²]
+    use_physx_armature: bool = True
+    linear_damping: float = 0.0
+    angular_damping: float = 0.5
+    max_linear_velocity: float = 1000.0  # [m/s]
+    max_angular_velocity: float = 64.0  # [rad/s]
+    enable_gyroscopic_forces: bool = True
+    thickness: float = 0.02  # [m]
+    override_com: bool = False
+    override_inertia: bool = False
+    vhacd_enabled: bool = False
+    vhacd_params: VhacdParams = VhacdParams()
+    convex_decomposition_from_submeshes: bool = False
+    mesh_normal_mode: MeshNormalMode = MeshNormalMode.FROM_ASSET
+    use_mesh_materials: bool = False
+    min_particle_mass: float = 1e-12
+    tendon_limit_stiffness: float = 1.0
+
+
+class RigidBodyProperties(Record):
+    mass: float = 1.0  # [kg]
+    com: Vec3 = Vec3()  # [m] in the body frame
+    inertia: Mat33 = Mat33((1, 0, 0), (0, 1, 0), (0, 0, 1))  # [kg·m²] about the COM, body axes
+    invMass: float = 1.0
+    invInertia: Mat33 = Mat33((1, 0, 0), (0, 1, 0), (0, 0, 1))
+    flags: int = 0  # RigidBodyFlags, or-ed
+
+
+class RigidShapeProperties(Record):
+    """Contact properties of one shape; defaults are unverified."""
+
+    friction: float = 1.0
+    rolling_friction: float = 0.0
+    torsion_friction: float = 0.0
+    restitution: float = 0.0
+    compliance: float = 0.0
+    thickness: float = 0.0  # [m]
+    contact_offset: float = 0.02  # [m]
+    rest_offset: float = 0.01  # [m]
+    filter: int = 0  # shapes whose filters share a bit do not collide
+
+
+DOF_PROPERTIES_DTYPE = np.dtype(
+    [
+        ("hasLimits", "?"),
+        ("lower", "<f4"),  # [rad] or [m]
+        ("upper", "<f4"),
+        ("driveMode", "<i4"),  # DofDriveMode
+        ("velocity", "<f4"),  # limit, [rad/s] or [m/s]
+        ("effort", "<f4"),  # limit, [N·m] or [N]
+        ("stiffness", "<f4"),
+        ("damping", "<f4"),
+        ("friction", "<f4"),
+        ("armature", "<f4"),
+    ],
+    align=True,  # as in a C struct; torch takes no column of a packed one
+)
