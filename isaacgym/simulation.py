@@ -19,7 +19,7 @@ from isaacgym.engine.engine import Engine, EngineOptions
 from isaacgym.engine.progress import heartbeat
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.engine.terrain import Plane, Terrain
-from isaacgym.engine.tree_engine import create_engine
+from isaacgym.engine.tree.engine import create_engine
 from isaacgym.headless_viewer import Viewer
 
 INERTIA_TOLERANCE = 1e-6  # [kg·m²] of float32 numbers

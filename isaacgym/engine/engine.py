@@ -20,17 +20,18 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from isaacgym.assets.description import RobotDescription
-from isaacgym.engine import dynamics, state
-from isaacgym.engine.contact_forces import BodyPoses, ForceSensors, read_contacts, sum_contact_forces
-from isaacgym.engine.contacts import contact_list
+from isaacgym.engine import state
+from isaacgym.engine.contacts.contact_list import contact_list
+from isaacgym.engine.contacts.forces import BodyPoses, ForceSensors, read_contacts, sum_contact_forces
+from isaacgym.engine.contacts.terrain_contact import TerrainContacts
 from isaacgym.engine.drives import DofParameters, Drives
 from isaacgym.engine.launch import launch
 from isaacgym.engine.model import build_spec
-from isaacgym.engine.newton import NewtonSolver
-from isaacgym.engine.self_collision import EXTRA_CONTACTS, detect_self_contacts, drop_static_contacts
+from isaacgym.engine.mujoco import dynamics
+from isaacgym.engine.mujoco.newton import NewtonSolver
+from isaacgym.engine.mujoco.self_collision import EXTRA_CONTACTS, detect_self_contacts, drop_static_contacts
 from isaacgym.engine.streams import on_torch_stream
 from isaacgym.engine.terrain import Terrain
-from isaacgym.engine.terrain_contact import TerrainContacts
 
 FREE_QPOS, FREE_QVEL = 7, 6  # coordinates of a floating base; a fixed one has none
 LIMIT_ROWS = 1  # constraint rows of a joint at its limit

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import warp as wp
 
-from isaacgym.engine.tree_math import tree_records
+from isaacgym.engine.tree.formulae import tree_records
 
 WARP_SIZE = 32  # threads that can exchange values
 

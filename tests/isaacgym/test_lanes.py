@@ -3,10 +3,10 @@
 import pytest
 import warp as wp
 
-from isaacgym.engine.newton import newton_kernel
+from isaacgym.engine.contacts.terrain_contact import PROBE_LANES, probe_kernel
+from isaacgym.engine.mujoco.newton import newton_kernel
 from isaacgym.engine.terrain import Grid
-from isaacgym.engine.terrain_contact import PROBE_LANES, probe_kernel
-from isaacgym.engine.tree_dynamics import tree_kernels
+from isaacgym.engine.tree.kernels import tree_kernels
 
 H100 = 90  # compute capability
 

@@ -7,7 +7,7 @@ import pytest
 import warp as wp
 from worlds import DEVICES
 
-from isaacgym.engine.newton import NewtonSolver
+from isaacgym.engine.mujoco.newton import NewtonSolver
 
 STATES = 20
 CONVERGED = 1e-12

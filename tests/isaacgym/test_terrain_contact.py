@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from isaacgym import gymtorch
-from isaacgym.engine import terrain_contact
+from isaacgym.engine.contacts import terrain_contact
 from isaacgym.engine.terrain import EDGE_DIAGONAL, EDGE_X, EDGE_Y, Grid
 from isaacgym.terrain_utils import convert_heightfield_to_trimesh
 from tests.isaacgym.worlds import ALIENGO, SHAPES, STANCE, World, body_urdf

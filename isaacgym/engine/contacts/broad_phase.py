@@ -16,9 +16,9 @@ import numpy as np
 import warp as wp
 from scipy.spatial.transform import Rotation
 
+from isaacgym.engine.contacts.terrain_query import may_touch_grid, may_touch_plane
 from isaacgym.engine.state import rotation_xyzw
 from isaacgym.engine.terrain import Grid, Mesh, Plane, Terrain, TerrainData, edge_tops, highest_around
-from isaacgym.engine.terrain_query import may_touch_grid, may_touch_plane
 
 SPHERE = int(mujoco.mjtGeom.mjGEOM_SPHERE)
 CAPSULE = int(mujoco.mjtGeom.mjGEOM_CAPSULE)

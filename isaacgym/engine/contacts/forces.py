@@ -9,7 +9,7 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from isaacgym.engine.contacts import vec5
+from isaacgym.engine.contacts.contact_list import vec5
 from isaacgym.engine.model import TERRAIN_GEOM
 from isaacgym.engine.state import rotation_xyzw
 

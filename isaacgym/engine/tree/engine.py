@@ -15,9 +15,9 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from isaacgym.assets.description import RobotDescription
-from isaacgym.engine import tree_dynamics
-from isaacgym.engine.contact_forces import BodyPoses, Contacts, ForceSensors
-from isaacgym.engine.contacts import CONTACT_ARRAYS, ContactList
+from isaacgym.engine.contacts.contact_list import CONTACT_ARRAYS, ContactList
+from isaacgym.engine.contacts.forces import BodyPoses, Contacts, ForceSensors
+from isaacgym.engine.contacts.terrain_contact import rows_of
 from isaacgym.engine.drives import DofParameters
 from isaacgym.engine.engine import Engine, EngineOptions
 from isaacgym.engine.lanes import WARP_SIZE
@@ -25,9 +25,9 @@ from isaacgym.engine.launch import launch, launchable
 from isaacgym.engine.model import improvement_scale
 from isaacgym.engine.state import rotation_xyzw, store_state
 from isaacgym.engine.terrain import Terrain
-from isaacgym.engine.terrain_contact import rows_of
-from isaacgym.engine.tree_dynamics import State, Tree, TreeKernels, tree_kernels
-from isaacgym.engine.tree_math import FREE, HINGE, SLIDE, WELD
+from isaacgym.engine.tree.formulae import FREE, HINGE, SLIDE, WELD
+from isaacgym.engine.tree.kernels import Contacts as Chains
+from isaacgym.engine.tree.kernels import State, Tree, TreeKernels, tree_kernels
 
 JOINT_KINDS = {
     mujoco.mjtJoint.mjJNT_FREE: FREE,
@@ -229,7 +229,7 @@ class Shard:
         self.contacts = new_contact_list(capacity)
         self._overflow = engine._overflowed
         own = self.contacts
-        self._chains = tree_dynamics.Contacts(
+        self._chains = Chains(
             first=wp.empty((n, self._tree.links.size), dtype=int),
             next=wp.empty(capacity, dtype=int),
             body=wp.empty(capacity, dtype=int),
@@ -295,7 +295,7 @@ class Shard:
 
 
 class TreeEngine(Engine):
-    """`Engine` for robots that are trees: MuJoCo's step in one kernel, see tree_dynamics.py.
+    """`Engine` for robots that are trees: MuJoCo's step in one kernel, see kernels.py.
 
     MuJoCo Warp keeps the parameters and computes what is asked for rarely (weights, Jacobians, inertia matrices).
     """

@@ -1,6 +1,6 @@
 """The tree engine's kernels: MuJoCo's constraint problem solved per robot, on a CPU and on a GPU.
 
-The formulae are in tree_math.py. Here they are put in order twice. On a CPU one thread has a whole robot and goes
+The formulae are in formulae.py. Here they are put in order twice. On a CPU one thread has a whole robot and goes
 through its links in turn. On a GPU every link has a lane (a thread), 32 or fewer lanes of a warp make a robot, and the
 sweeps go through the tree level by level; values of other lanes come by warp shuffles, and all that a lane needs stays
 in registers.
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import warp as wp
 
 from isaacgym.engine.lanes import lane_exchange, lane_sum
-from isaacgym.engine.tree_math import FREE, tree_functions
+from isaacgym.engine.tree.formulae import FREE, tree_functions
 
 MAX_REGISTERS = 168  # 12 warps on a processor; 0.31 ms for 4096 robots on an H100, 0.33 with 128 or all 254
 MAX_UNROLL = 8  # Warp unrolls loops of up to so many rounds: those over axes, not those over links

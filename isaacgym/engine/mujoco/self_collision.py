@@ -5,7 +5,7 @@ from __future__ import annotations
 import mujoco_warp as mjw
 import warp as wp
 
-from isaacgym.engine.contacts import MIN_FRICTION, vec5
+from isaacgym.engine.contacts.contact_list import MIN_FRICTION, vec5
 
 EXTRA_CONTACTS = 12  # per world, beside those with the terrain
 

@@ -17,7 +17,7 @@ import warp as wp
 
 from isaacgym.engine.lanes import WARP_SIZE, lane_exchange, lane_sum
 from isaacgym.engine.model import improvement_scale
-from isaacgym.engine.tree_math import OFF, QUADRATIC, tree_functions
+from isaacgym.engine.tree.formulae import OFF, QUADRATIC, tree_functions
 
 BLOCK = 64  # threads
 

@@ -21,7 +21,7 @@ import mujoco
 import numpy as np
 import warp as wp
 
-from isaacgym.engine.broad_phase import (
+from isaacgym.engine.contacts.broad_phase import (
     BOX,
     CAPSULE,
     HULL,
@@ -34,21 +34,9 @@ from isaacgym.engine.broad_phase import (
     hidden_geoms,
     highest_ground,
 )
-from isaacgym.engine.contacts import ContactList, Material, Surfaces, add_contact, material_of, vec5
-from isaacgym.engine.hull_contact import find_hulls, hull_edges, hull_vertex_kernel
-from isaacgym.engine.model import CONTACT_SOLIMP, CONTACT_STEPS
-from isaacgym.engine.terrain import (
-    EDGE_DIAGONAL,
-    EDGE_X,
-    EDGE_Y,
-    Grid,
-    Mesh,
-    Plane,
-    Terrain,
-    TerrainData,
-    upload,
-)
-from isaacgym.engine.terrain_query import (
+from isaacgym.engine.contacts.contact_list import ContactList, Material, Surfaces, add_contact, material_of, vec5
+from isaacgym.engine.contacts.hull_contact import find_hulls, hull_edges, hull_vertex_kernel
+from isaacgym.engine.contacts.terrain_query import (
     FAR,
     LEAVING_COSINE,
     MIN_LENGTH,
@@ -61,6 +49,18 @@ from isaacgym.engine.terrain_query import (
     sphere_on_grid,
     sphere_on_mesh,
     sphere_on_plane,
+)
+from isaacgym.engine.model import CONTACT_SOLIMP, CONTACT_STEPS
+from isaacgym.engine.terrain import (
+    EDGE_DIAGONAL,
+    EDGE_X,
+    EDGE_Y,
+    Grid,
+    Mesh,
+    Plane,
+    Terrain,
+    TerrainData,
+    upload,
 )
 
 PROBE_THREADS, EDGE_THREADS = 32, 64  # of a GPU, per world

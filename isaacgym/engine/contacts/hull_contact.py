@@ -15,10 +15,9 @@ import numpy as np
 import warp as wp
 from scipy.spatial import ConvexHull
 
-from isaacgym.engine.broad_phase import Candidates, Shape
-from isaacgym.engine.contacts import ContactList, Material, Surfaces, add_contact, material_of
-from isaacgym.engine.terrain import Grid, Mesh, Plane, Terrain, TerrainData
-from isaacgym.engine.terrain_query import (
+from isaacgym.engine.contacts.broad_phase import Candidates, Shape
+from isaacgym.engine.contacts.contact_list import ContactList, Material, Surfaces, add_contact, material_of
+from isaacgym.engine.contacts.terrain_query import (
     FAR,
     LEAVING_COSINE,
     cell_range,
@@ -29,6 +28,7 @@ from isaacgym.engine.terrain_query import (
     sphere_on_mesh,
     sphere_on_plane,
 )
+from isaacgym.engine.terrain import Grid, Mesh, Plane, Terrain, TerrainData
 
 DIRECTIONS = [np.array(d) / np.linalg.norm(d) for d in itertools.product((-1, 0, 1), repeat=3) if sum(map(abs, d)) % 2]
 NUM_SLOTS = len(DIRECTIONS) + 1  # a vertex for each direction, and the deepest

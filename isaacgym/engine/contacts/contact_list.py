@@ -5,8 +5,8 @@ from __future__ import annotations
 import mujoco_warp as mjw
 import warp as wp
 
+from isaacgym.engine.contacts.terrain_query import FAR
 from isaacgym.engine.terrain import TerrainData
-from isaacgym.engine.terrain_query import FAR
 
 CONSTRAINT = 1  # mujoco_warp.ContactType.CONSTRAINT
 MIN_FRICTION = wp.constant(0.05)  # the stiffness of a flatter pyramid, which grows as 1 / friction², breaks float32
