@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import warp as wp
 
-from isaacgym.engine.tree.formulae import tree_records
+from isaacgym.engine.scalars import types_of
 
 WARP_SIZE = 32  # threads that can exchange values
 
@@ -21,7 +21,7 @@ def lane_exchange(lanes: int, scalar: type = wp.float32) -> Callable:
         lanes: threads in a group, a power of two up to WARP_SIZE; groups start at multiples of it.
         scalar: wp.float32 or wp.float64.
     """
-    types = tree_records(scalar)
+    types = types_of(scalar)
     vec3, quat, vec6, mat33 = types.vec3, types.quat, types.vec6, types.mat33
 
     snippet = f"""

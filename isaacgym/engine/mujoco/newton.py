@@ -15,9 +15,9 @@ import mujoco
 import mujoco_warp as mjw
 import warp as wp
 
+from isaacgym.engine.constraints import OFF, QUADRATIC, constraint_functions
 from isaacgym.engine.lanes import WARP_SIZE, lane_exchange, lane_sum
 from isaacgym.engine.model import improvement_scale
-from isaacgym.engine.tree.formulae import OFF, QUADRATIC, tree_functions
 
 BLOCK = 64  # threads
 
@@ -61,7 +61,7 @@ def newton_kernel(num_dofs: int, lanes: int) -> wp.Kernel:
     own_vec = wp.types.vector(length=own_dofs, dtype=float)
     own_rows = wp.types.matrix(shape=(own_dofs, num_dofs), dtype=float)
     of_lane, over_lanes = lane_exchange(lanes), lane_sum(lanes)
-    f = tree_functions(False, wp.float32)
+    f = constraint_functions(wp.float32)
     friction_zone, switched_row = f.friction_zone, f.switched_row
     slope_in, stiffness_in = f.slope_in, f.stiffness_in
     start_search, next_search, converged = f.start_search, f.next_search, f.converged

@@ -25,9 +25,9 @@ from isaacgym.engine.launch import launch, launchable
 from isaacgym.engine.model import improvement_scale
 from isaacgym.engine.state import rotation_xyzw, store_state
 from isaacgym.engine.terrain import Terrain
-from isaacgym.engine.tree.formulae import FREE, HINGE, SLIDE, WELD
 from isaacgym.engine.tree.kernels import Contacts as Chains
 from isaacgym.engine.tree.kernels import State, Tree, TreeKernels, tree_kernels
+from isaacgym.engine.tree.records import FREE, HINGE, SLIDE, WELD
 
 JOINT_KINDS = {
     mujoco.mjtJoint.mjJNT_FREE: FREE,

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import warp as wp
 
 from isaacgym.engine.lanes import lane_exchange, lane_sum
-from isaacgym.engine.tree.formulae import FREE, tree_functions
+from isaacgym.engine.tree.formulae import tree_functions
+from isaacgym.engine.tree.records import FREE
 
 MAX_REGISTERS = 168  # 12 warps on a processor; 0.31 ms for 4096 robots on an H100, 0.33 with 128 or all 254
 MAX_UNROLL = 8  # Warp unrolls loops of up to so many rounds: those over axes, not those over links
