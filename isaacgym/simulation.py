@@ -14,12 +14,12 @@ from isaacgym import gym_types as types
 from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.mjcf import load_mjcf
 from isaacgym.assets.urdf import load_urdf
+from isaacgym.engine.create import create_engine
 from isaacgym.engine.drives import MODE_POS, MODE_VEL, DofParameters
 from isaacgym.engine.engine import Engine, EngineOptions
 from isaacgym.engine.progress import heartbeat
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.engine.terrain import Plane, Terrain
-from isaacgym.engine.tree.engine import create_engine
 from isaacgym.headless_viewer import Viewer
 
 INERTIA_TOLERANCE = 1e-6  # [kg·m²] of float32 numbers

@@ -13,9 +13,10 @@ from scipy.spatial.transform import Rotation
 from isaacgym import gymapi
 from isaacgym.assets.urdf import load_urdf
 from isaacgym.engine.model import CONTACT_SOLIMP, build_spec
-from isaacgym.engine.tree.engine import BODY_FIELDS, TREE_FIELDS, Solver, find_links, kernels_for, make_tree
+from isaacgym.engine.tree.engine import BODY_FIELDS, kernels_for
 from isaacgym.engine.tree.formulae import tree_functions
 from isaacgym.engine.tree.kernels import Contacts, State
+from isaacgym.engine.tree.robot import TREE_FIELDS, Solver, find_links, make_tree
 from tests.isaacgym.worlds import ALIENGO
 
 DT = 0.005

@@ -1,0 +1,43 @@
+"""Which engine simulates a robot."""
+
+from isaacgym.assets.description import RobotDescription
+from isaacgym.engine.engine import Engine, EngineOptions
+from isaacgym.engine.terrain import Terrain
+from isaacgym.engine.tree.engine import TreeEngine
+
+ENGINE_KINDS = ("auto", "tree", "mujoco")
+
+
+def create_engine(
+    kind: str,
+    robot: RobotDescription,
+    terrain: Terrain,
+    num_worlds: int,
+    dt: float,
+    device: str,
+    *args,
+    options: EngineOptions,
+    **kwargs,
+) -> Engine:
+    """The engine for a robot; arguments as for `Engine`.
+
+    kind: "tree", "mujoco", or "auto" for the tree engine wherever it can do what `options` ask for. Says so in one line
+    where it cannot.
+    """
+    if kind not in ENGINE_KINDS:
+        raise ValueError(f"unknown engine '{kind}'; choose one of {', '.join(ENGINE_KINDS)}")
+    if options.fixed_base and not robot.dofs:
+        raise ValueError(f"nothing of '{robot.name}' can move: its base is fixed, and it has no joints")
+    if options.self_collision and kind == "tree":
+        raise ValueError("the tree engine cannot collide bodies of a robot with each other; use --engine mujoco")
+    use_tree = kind != "mujoco" and not options.self_collision
+    if options.deterministic and not use_tree and device != "cpu":
+        raise ValueError(
+            "on a GPU, MuJoCo Warp gives other bits in every run; leave out --deterministic on, or use the tree engine "
+            "(no --engine mujoco, no collisions of a robot with itself)"
+        )
+    if options.self_collision and kind == "auto":
+        print("Bodies of the robot collide with each other: simulating with MuJoCo Warp, not with the tree engine.")
+    return (TreeEngine if use_tree else Engine)(
+        robot, terrain, num_worlds, dt, device, *args, options=options, **kwargs
+    )
