@@ -27,9 +27,9 @@ from isaacgym.engine.contacts.terrain_contact import TerrainContacts
 from isaacgym.engine.drives import DofParameters, Drives
 from isaacgym.engine.launch import launch
 from isaacgym.engine.model import build_spec
-from isaacgym.engine.mujoco import dynamics
 from isaacgym.engine.mujoco.newton import NewtonSolver
 from isaacgym.engine.mujoco.self_collision import EXTRA_CONTACTS, detect_self_contacts, drop_static_contacts
+from isaacgym.engine.state_calls import StateCalls
 from isaacgym.engine.streams import on_torch_stream
 from isaacgym.engine.terrain import Terrain
 
@@ -74,7 +74,7 @@ class EngineOptions:
     max_depenetration_velocity: float = 100.0
 
 
-class Engine:
+class Engine(StateCalls):
     """N worlds with one robot each, on one device.
 
     Torch views of the simulator's own memory, valid for the engine's lifetime:
@@ -255,83 +255,6 @@ class Engine:
         for own, given in ((self.friction[rows], friction), (self.restitution[rows], restitution)):
             own.copy_(given.view(len(own), -1).expand_as(own))
         self._stale = True
-
-    # ---- state in and out (layouts of isaacgym.engine.state) -----------------------------------------------------
-
-    def set_root_states(self, states: Tensor, world_ids: Tensor | None = None) -> None:
-        """Pose and centre-of-mass velocity of the base. states: (n, 13); world_ids: int32, None for all worlds.
-
-        Ids below 0 are skipped. A fixed base moves to the pose; the velocity is ignored.
-        """
-        if self.fixed_base:
-            rows = slice(None) if world_ids is None else world_ids[world_ids >= 0].long()
-            wp.to_torch(self._model.body_pos)[rows, 1] = states[rows, :3]
-            wp.to_torch(self._model.body_quat)[rows, 1] = states[rows][:, [6, 3, 4, 5]]
-            self._warmstart[rows] = 0.0
-            self._stale = True
-            return
-        ids = self._ids(world_ids)
-        outputs = [self.qpos, self.qvel, self._warmstart]
-        launch(state.write_root_states, ids.shape, [states, ids, self._body_com], outputs)
-        self._stale = True
-
-    def set_dof_states(self, states: Tensor, world_ids: Tensor | None = None) -> None:
-        """Joint positions and velocities. states: (n, num_dofs, 2); world_ids: int32, None for all, below 0 skipped."""
-        ids = self._ids(world_ids)
-        dim, outputs = (len(ids), states.shape[1]), [self.qpos, self.qvel, self._warmstart]
-        launch(state.write_dof_states, dim, [states, ids], outputs, (self._first_qpos, self._first_qvel))
-        self._stale = True
-
-    def _ids(self, world_ids: Tensor | None) -> Tensor:
-        return self._all_worlds if world_ids is None else world_ids
-
-    def apply_body_forces(self, forces: Tensor | None, torques: Tensor | None, local: bool) -> None:
-        """Forces [N] and torques [N·m] at the centres of mass during the next step only, (n, num_bodies, 3) each.
-
-        local: in the axes of each body, else of the world. Both are copied.
-        """
-        for own, given in ((self._staged_forces, forces), (self._staged_torques, torques)):
-            own.copy_(torch.zeros_like(own) if given is None else given)
-        self._staged_local.fill_(local)
-        self._forces_staged = True
-
-    def read_root_states(self, out: Tensor) -> None:
-        """out: (n, 13)."""
-        if self.fixed_base:
-            out.zero_()
-            out[:, :3] = wp.to_torch(self._model.body_pos)[:, 1]
-            out[:, 3:7] = wp.to_torch(self._model.body_quat)[:, 1][:, [1, 2, 3, 0]]
-            return
-        inputs = [self.qpos, self.qvel, self._body_com]
-        launch(state.read_root_states, (self.num_worlds,), inputs, [out.view(-1, 1, 13)])
-
-    def read_dof_states(self, out: Tensor) -> None:
-        """out: (n, num_dofs, 2)."""
-        torch.stack((self.qpos[:, self._first_qpos :], self.qvel[:, self._first_qvel :]), dim=2, out=out)
-
-    def read_body_states(self, out: Tensor) -> None:
-        """States after the last step; a reset shows after the next one. out: (n, num_bodies, 13)."""
-        launch(state.read_body_states, out.shape[:2], self._body_motion, [out])
-
-    def read_dof_forces(self, out: Tensor) -> None:
-        """Actuation and drive forces of the last step. out: (n, num_dofs)."""
-        out.copy_(self._applied)
-        if self._drives is not None:
-            out -= (
-                self._drives.added_inertia * self._acceleration[:, self._first_qvel :]
-            )  # drives act at the end of the step
-
-    def read_jacobians(self, out: Tensor) -> None:
-        """Of the current state. out: (n, links, 6, nv), without the base as a link if it is fixed."""
-        self._update_inertia()
-        with self._on_torch_stream():
-            dynamics.link_jacobians(self._model, self._data, self.fixed_base, wp.from_torch(out))
-
-    def read_inertia_matrices(self, out: Tensor) -> None:
-        """Of the current state. out: (n, nv, nv)."""
-        self._update_inertia()
-        with self._on_torch_stream():
-            dynamics.inertia_matrices(self._model, self._data, self.fixed_base, wp.from_torch(out))
 
     def overflow_count(self) -> Tensor:
         """Number of worlds that ever had more contacts or constraints than there was room for, 0-d on the device."""
