@@ -18,6 +18,7 @@ setup(
     long_description_content_type="text/markdown",
     license="BSD-3-Clause",
     packages=find_packages(include=["isaacgym*", "legged_gym*", "rsl_rl*"]),
+    package_data={"isaacgym.engine.tree": ["tree.md"]},
     python_requires=">=3.11",
     install_requires=[
         f"mujoco=={MUJOCO}",
