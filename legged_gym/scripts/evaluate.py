@@ -32,6 +32,7 @@ from legged_gym.utils.helpers import (
     update_cfg_from_args,
     user_errors,
 )
+from legged_gym.utils.shipped import find_checkpoint
 from legged_gym.utils.task_registry import experiment_root
 from rsl_rl.modules import ActorCritic, HIMActorCritic
 from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, infer_temporal_steps
@@ -96,7 +97,8 @@ def checkpoint_paths(args: argparse.Namespace, train_cfg: Any) -> list[str]:
     root = experiment_root(train_cfg)
     if args.checkpoints:
         return [get_load_path(root, path) for path in args.checkpoints]
-    return [get_load_path(root, train_cfg.runner.load_run, train_cfg.runner.checkpoint)]
+    robot = task_registry.get_cfgs(args.task)[0].asset.name
+    return [find_checkpoint(root, train_cfg.runner.load_run, train_cfg.runner.checkpoint, robot, args.task)]
 
 
 def short_names(paths: list[str]) -> list[str]:

@@ -26,14 +26,12 @@ from legged_gym.runs.fault_recorder import show_fault
 from legged_gym.runs.record import tell_what_changed
 from legged_gym.utils.export import export_policy
 from legged_gym.utils.helpers import (
-    first_checkpoint_hint,
     get_args,
-    get_load_path,
-    named_checkpoint,
     update_cfg_from_args,
     user_errors,
 )
 from legged_gym.utils.logger import Logger
+from legged_gym.utils.shipped import find_checkpoint, named_checkpoint
 from legged_gym.utils.task_registry import experiment_root
 from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, infer_temporal_steps
 from rsl_rl.runners.checkpoint import read_checkpoint
@@ -45,7 +43,7 @@ PLOT_STEPS = 100
 
 FLAGS = [
     *CONDITION_FLAGS,
-    {"name": "--checkpoint_path", "type": str, "help": "file of a policy, or the name of one in resources/policies"},
+    {"name": "--checkpoint_path", "type": str, "help": "file of a policy, or a robot of resources/policies"},
     {"name": "--agent", "type": str, "default": "policy", "help": f"who acts: {', '.join(AGENTS)}"},
     {"name": "--video", "type": str, "help": "film a robot to this .mp4 file; needs no display"},
     {"name": "--num_steps", "type": int, "default": 500, "help": "policy steps to play, 50 a second"},
@@ -87,14 +85,8 @@ def checkpoint_path(args: argparse.Namespace, train_cfg: Any) -> str:
     """The policy's file."""
     if args.checkpoint_path is not None:
         return named_checkpoint(args.checkpoint_path)
-    runner, root = train_cfg.runner, experiment_root(train_cfg)
-    try:
-        return get_load_path(root, runner.load_run, runner.checkpoint)
-    except FileNotFoundError as error:
-        if (str(runner.load_run), str(runner.checkpoint)) != ("-1", "-1"):
-            raise
-        hint = first_checkpoint_hint(args.task)
-        raise FileNotFoundError(f"no run with a checkpoint under '{root}'; {hint}") from error
+    runner, robot = train_cfg.runner, task_registry.get_cfgs(args.task)[0].asset.name
+    return find_checkpoint(experiment_root(train_cfg), runner.load_run, runner.checkpoint, robot, args.task)
 
 
 def check_args(args: argparse.Namespace) -> None:

@@ -13,11 +13,9 @@ import numpy as np
 import torch
 
 from isaacgym import gymapi, gymutil
-from legged_gym import LEGGED_GYM_ROOT_DIR
 from rsl_rl.runners.checkpoint import checkpoint_files
 from rsl_rl.utils.recorded import Recorded, missing_for_fusion
 
-POLICIES = Path(LEGGED_GYM_ROOT_DIR) / "resources" / "policies"  # checkpoints that come with the project
 CPU_NUM_ENVS = 256  # robots a CPU carries; with 64, gradients are too noisy to learn within 150 iterations
 
 ARGUMENTS = [
@@ -194,28 +192,6 @@ def _existing_file(path: Path) -> str:
         return str(path)
     siblings = ", ".join(p.name for p in checkpoint_files(path.parent)) or "none"
     raise FileNotFoundError(f"no checkpoint '{path}'; checkpoints beside it: {siblings}")
-
-
-def named_checkpoint(name: str) -> str:
-    """Path of a checkpoint, given by its path or by the name of a policy that comes with the project."""
-    shipped = POLICIES / f"{name}.pt"
-    if not Path(name).is_file() and not shipped.is_file():
-        raise FileNotFoundError(f"no checkpoint '{name}': there is no such file, and {_shipped_policies()}")
-    return name if Path(name).is_file() else str(shipped)
-
-
-def first_checkpoint_hint(task: str) -> str:
-    """Where checkpoints come from, for someone who has none."""
-    train = f"python legged_gym/scripts/train.py --task {task} --headless"
-    return (
-        f"train with `{train}`, choose another --experiment_name, or give --checkpoint_path a file or a shipped policy "
-        f"({_shipped_policies()})"
-    )
-
-
-def _shipped_policies() -> str:
-    names = ", ".join(path.stem for path in sorted(POLICIES.glob("*.pt")))
-    return f"policies in resources/policies: {names or 'none'}"
 
 
 # --- Command line ----------------------------------------------------------------------------------------------------

@@ -347,7 +347,11 @@ class OnPolicyRunner:
 
     def _load_training_state(self, checkpoint: dict[str, Any], path: StrPath) -> None:
         try:
-            self.alg.load_optimizer_states(checkpoint)
+            if "optimizer_state_dict" in checkpoint:
+                self.alg.load_optimizer_states(checkpoint)
+            else:
+                tell(f"{path} holds no moments: the optimisers start afresh.")
+                self.alg.learning_rate = checkpoint.get("learning_rate", self.alg.learning_rate)
         except (KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError) as error:
             raise ValueError(
                 f"the optimiser state in {path} does not fit ({error}); load_optimizer=False starts it afresh"

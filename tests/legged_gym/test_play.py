@@ -15,7 +15,7 @@ from test_bad_input import FUZZ, check_sentence, flag_values, is_refused
 from legged_gym.envs import task_registry
 from legged_gym.evaluation import play_conditions
 from legged_gym.scripts import play
-from legged_gym.utils import helpers
+from legged_gym.utils import shipped
 from legged_gym.utils.helpers import get_args
 from legged_gym.utils.logger import Logger
 from rsl_rl.modules import HIMActorCritic
@@ -48,13 +48,31 @@ def test_a_published_checkpoint_of_six_frames_acts(published: tuple[Path, HIMAct
 
 
 def test_a_shipped_policy_goes_by_its_name(
-    published: tuple[Path, HIMActorCritic], monkeypatch: pytest.MonkeyPatch
+    published: tuple[Path, HIMActorCritic], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path, _ = published
-    monkeypatch.setattr(helpers, "POLICIES", path.parent)
-    assert helpers.named_checkpoint("model_2000") == str(path)
-    with pytest.raises(FileNotFoundError, match=r"no checkpoint 'walker': .* resources/policies: model_2000$"):
+    box = tmp_path / "aliengo" / "model.pt"
+    box.parent.mkdir()
+    box.write_bytes(path.read_bytes())
+    monkeypatch.setattr(shipped, "POLICIES", tmp_path)
+    assert shipped.named_checkpoint("aliengo") == str(box)
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint 'walker': .* resources/policies: aliengo$"):
         play.checkpoint_path(parse("--checkpoint_path", "walker"), task_registry.get_cfgs("aliengo")[1])
+
+
+def test_without_a_run_the_shipped_policy_plays(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shipped, "POLICIES", tmp_path)
+    box = tmp_path / "go9" / "model.pt"
+    box.parent.mkdir()
+    box.touch()
+    assert shipped.find_checkpoint(tmp_path / "logs", -1, -1, "go9", "go9_flat") == str(box)
+    assert "taking the policy of go9 that comes with the project" in capsys.readouterr().out
+    with pytest.raises(FileNotFoundError, match="no run 'Nov1' under"):
+        shipped.find_checkpoint(tmp_path / "logs", "Nov1", -1, "go9", "go9_flat")
+    with pytest.raises(FileNotFoundError, match="train with `.*--task hexapod.*in resources/policies: go9"):
+        shipped.find_checkpoint(tmp_path / "logs", -1, -1, "hexapod", "hexapod")
 
 
 def commands_after(env: Any, agent: play.Agent, steps: int) -> torch.Tensor:

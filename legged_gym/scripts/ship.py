@@ -1,0 +1,73 @@
+"""Put a trained policy in the box: python -m legged_gym.scripts.ship --task go2 --load_run <run> --tables <report> …
+
+Writes resources/policies/<robot>/: model.pt (a checkpoint without the optimisers' moments, parameters in float16),
+policy.pt and policy.onnx, and results.json (how it was trained, and reports of evaluate.py and sim2sim.py). Parameters
+are rounded to float16 first, so that all files hold the same policy: judge it, not the checkpoint it came from.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import legged_gym  # noqa: F401  # isort: skip -- before torch, whose threads it tells how to wait
+import torch
+
+from legged_gym.envs import task_registry
+from legged_gym.files import make_folder
+from legged_gym.scripts import play
+from legged_gym.utils import shipped
+from legged_gym.utils.export import export_policy
+from legged_gym.utils.helpers import get_args, user_errors
+from rsl_rl.runners.checkpoint import read_checkpoint, write_checkpoint
+from rsl_rl.utils.files import write_whole
+
+FLAGS = [
+    *play.FLAGS,
+    {"name": "--tables", "type": str, "nargs": "+", "default": [], "help": "JSON reports of this policy to include"},
+]
+KEPT = ("iter", "completed_iterations", "learning_rate", "tot_timesteps", "tot_time", "env_state", "infos")
+
+
+def ship(args: argparse.Namespace) -> Path:
+    """Write the folder of the task's robot and return it."""
+    args.num_envs = 1
+    player = play.prepare(args)
+    env, policy = player.env, player.runner.alg.actor_critic
+    checkpoint = read_checkpoint(player.checkpoint_path, "cpu")
+    parameters = {name: value.half() for name, value in checkpoint["model_state_dict"].items()}
+    policy.load_state_dict(parameters)
+    folder = make_folder(shipped.POLICIES / env.cfg.asset.name)
+    env_state = {k: v for k, v in checkpoint.get("env_state", {}).items() if k != "terrain_levels"}
+    kept = {name: checkpoint[name] for name in KEPT if name in checkpoint} | {"env_state": env_state}
+    write_checkpoint(folder / "model.pt", {"model_state_dict": parameters, **kept})
+    trained_cfg, _ = task_registry.get_cfgs(args.task)
+    export_policy(policy, env, trained_cfg.commands, checkpoint, folder)
+    results = run_facts(Path(player.checkpoint_path)) | {"tables": [read_table(path) for path in args.tables]}
+    write_whole(folder / "results.json", (json.dumps(results, indent=1) + "\n").encode())
+    return folder
+
+
+def run_facts(checkpoint: Path) -> dict[str, Any]:
+    """How the run of a checkpoint was started, from its folder's run.json."""
+    path = checkpoint.parent / "run.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{checkpoint} lies beside no run.json, which says how it was trained")
+    run = json.loads(path.read_text(encoding="utf-8"))
+    commit = (run["git"] or {}).get("commit", "unknown")
+    facts = {name: run[name] for name in ("command", "seed", "devices", "versions")}
+    return {"commit": commit, **facts, "iteration": int(checkpoint.stem.removeprefix("model_"))}
+
+
+def read_table(path: str) -> Any:
+    """A report; it must be JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"--tables: {path} is no JSON report ({error})") from error
+
+
+if __name__ == "__main__":
+    with user_errors():
+        torch.manual_seed(1)
+        print(f"Wrote {ship(get_args(extra=FLAGS))}")

@@ -1,0 +1,47 @@
+"""Policies that come with the project: resources/policies/<robot>/ holds model.pt, policy.pt, policy.onnx and how they
+were made and judged, results.json."""
+
+from pathlib import Path
+
+from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.utils.helpers import get_load_path
+
+POLICIES = Path(LEGGED_GYM_ROOT_DIR) / "resources" / "policies"
+
+
+def named_checkpoint(name: str) -> str:
+    """Path of a checkpoint, given by its path or by the name of a robot whose policy comes with the project."""
+    shipped = POLICIES / name / "model.pt"
+    if not Path(name).is_file() and not shipped.is_file():
+        raise FileNotFoundError(f"no checkpoint '{name}': there is no such file, and {_known()}")
+    return name if Path(name).is_file() else str(shipped)
+
+
+def find_checkpoint(root: Path, load_run: str | int, checkpoint: str | int, robot: str, task: str) -> str:
+    """Path of a checkpoint to play or to judge: what `get_load_path` finds; before there is any run, the policy that
+    comes with the project for this robot, and a line that says so.
+
+    Args:
+        root, load_run, checkpoint: as in `get_load_path`.
+        robot: asset.name of the task.
+        task: named in the hint how to train one.
+    """
+    try:
+        return get_load_path(root, load_run, checkpoint)
+    except FileNotFoundError as error:
+        if (str(load_run), str(checkpoint)) != ("-1", "-1"):
+            raise
+        shipped = POLICIES / robot / "model.pt"
+        if shipped.is_file():
+            print(f"No run under '{root}' yet: taking the policy of {robot} that comes with the project.")
+            return str(shipped)
+        train = f"python legged_gym/scripts/train.py --task {task} --headless"
+        raise FileNotFoundError(
+            f"no run with a checkpoint under '{root}'; train with `{train}`, choose another --experiment_name, or play "
+            f"a file with --checkpoint_path ({_known()})"
+        ) from error
+
+
+def _known() -> str:
+    names = ", ".join(path.parent.name for path in sorted(POLICIES.glob("*/model.pt")))
+    return f"policies in resources/policies: {names or 'none'}"

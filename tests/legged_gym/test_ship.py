@@ -1,0 +1,57 @@
+"""A policy in the box: all its files act alike, and training goes on from it."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from legged_gym.scripts import play, ship, train
+from legged_gym.utils import shipped
+from legged_gym.utils.helpers import get_args
+
+FLAGS = ["--task", "aliengo_flat", "--headless", "--sim_device", "cpu", "--num_envs", "2"]
+ROUNDING = 1e-5  # of float32 sums of some hundred products
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped folder of a run of one iteration."""
+    folder = tmp_path_factory.mktemp("box")
+    report = folder / "stairs.json"
+    report.write_text(json.dumps({"protocol": "stairs"}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shipped, "POLICIES", folder / "policies")
+        for module in (play, sys.modules["legged_gym.utils.task_registry"]):
+            patch.setattr(module, "experiment_root", lambda cfg: folder / "logs")
+        train.train(get_args([*FLAGS, "--max_iterations", "1"], extra=train.FLAGS))
+        return ship.ship(get_args([*FLAGS, "--tables", str(report)], extra=ship.FLAGS))
+
+
+def test_all_files_hold_one_policy(box: Path) -> None:
+    obs = torch.randn(5, 450, generator=torch.Generator().manual_seed(1))
+    args = get_args([*FLAGS, "--checkpoint_path", str(box / "model.pt")], extra=play.FLAGS)
+    with torch.inference_mode():
+        expected = play.prepare(args).agent(obs)
+        scripted = torch.jit.load(box / "policy.pt")(obs)
+    (exported,) = onnxruntime.InferenceSession(box / "policy.onnx").run(None, {"observations": obs.numpy()})
+    assert expected.abs().max() > 0.01
+    assert torch.allclose(scripted, expected, atol=ROUNDING)
+    assert np.allclose(exported, expected, atol=ROUNDING)
+
+
+def test_results_say_how_it_was_made(box: Path) -> None:
+    results = json.loads((box / "results.json").read_text())
+    assert (results["seed"], results["iteration"]) == (1, 1)
+    assert results["tables"] == [{"protocol": "stairs"}]
+    assert {"command", "commit", "devices", "versions"} <= results.keys()
+
+
+def test_training_goes_on_from_it(box: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = [*FLAGS, "--resume", "--load_run", str(box / "model.pt"), "--max_iterations", "1"]
+    runner = train.prepare(get_args(flags, extra=train.FLAGS)).runner
+    assert runner.current_learning_iteration == 1
+    assert "the optimisers start afresh" in capsys.readouterr().out
