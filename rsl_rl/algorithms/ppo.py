@@ -34,6 +34,8 @@ class PPO(GraphSafety):
     Args:
         final_entropy_coef: what `entropy_coef` falls to, in a line between the two iterations of `entropy_decay`;
             None: it stays.
+        quiet_fraction: share of the envs, evenly spread, that explore with `quiet_scale` of the deviation. What the
+            mean action alone runs into, it meets there, while the others still look for a way out.
         mirror_fraction: share of the samples, drawn anew in each gradient step, that are seen in a mirror; `mirror`
             must then be set, as the runner does if the env has one.
         mixed_precision: learn with hidden layers of 16 bits where the device is faster so, see `MLP`.
@@ -63,11 +65,16 @@ class PPO(GraphSafety):
         use_clipped_value_loss: bool = True,
         schedule: str = "adaptive",
         desired_kl: float | None = 0.01,
+        quiet_fraction: float = 0.0,
+        quiet_scale: float = 0.35,
         mirror_fraction: float = 0.0,
         mixed_precision: bool = True,
     ) -> None:
         if schedule not in SCHEDULES:
             raise ValueError(f"unknown algorithm.schedule '{schedule}'; known: {', '.join(SCHEDULES)}")
+        for name, share in (("quiet_fraction", quiet_fraction), ("mirror_fraction", mirror_fraction)):
+            if not 0 <= share < 1:
+                raise ValueError(f"algorithm.{name} must be at least 0 and below 1, got {share}")
         self.device = device
         self.num_learning_epochs = num_learning_epochs
         self.num_mini_batches = num_mini_batches
@@ -85,7 +92,8 @@ class PPO(GraphSafety):
 
         self.mirror_fraction = mirror_fraction
         self.mirror: Mirror | None = None
-        self._mirrored_mask: Tensor | None = None  # (B,) of the present mini-batch
+        self.quiet_fraction = quiet_fraction
+        self.quiet_scale = quiet_scale
 
         self.actor_critic = actor_critic.to(device)
         self.lr = torch.tensor(float(learning_rate), device=device)  # 0-d; the optimisers hold this very tensor
@@ -121,6 +129,9 @@ class PPO(GraphSafety):
         self.storage = self.storage_class(
             num_envs, num_transitions_per_env, actor_obs_shape, critic_obs_shape, action_shape, self.device
         )
+        quotas = torch.arange(num_envs + 1, device=self.device) * self.quiet_fraction
+        quiet_mask = quotas.floor().diff() > 0
+        self._noise_scales = torch.where(quiet_mask, self.quiet_scale, 1.0)[:, None]  # (num_envs, 1)
         self._obs = torch.zeros(num_envs, *actor_obs_shape, device=self.device)
         self._critic_obs = torch.zeros(num_envs, *critic_obs_shape, device=self.device)
         batch_size = num_envs * num_transitions_per_env // self.num_mini_batches
@@ -178,7 +189,7 @@ class PPO(GraphSafety):
     @torch.no_grad()
     def _decide_on_actions(self) -> tuple[Tensor, Transition]:
         policy = self.actor_critic
-        actions = policy.act(self._obs)
+        actions = policy.act(self._obs, self._noise_scales)
         return actions, self.transition_class(
             observations=self._obs,
             critic_observations=self._critic_obs,
@@ -227,9 +238,14 @@ class PPO(GraphSafety):
 
     def _improve_on_batch(self) -> None:
         batch = self.rollout.mini_batch(self._batch_ids)
+        self._batch_noise_scales = self._noise_scales[self._batch_ids % len(self._noise_scales)]
+        # How far a policy is from its own image says nothing of how far a step took it, and for quiet samples every
+        # step is a long one.
+        self._kl_weights = (self._batch_noise_scales == 1.0).squeeze(-1)
         if self.mirror is not None:
-            self._mirrored_mask = torch.rand(len(self._batch_ids), device=self.device) < self.mirror_fraction
-            batch = mirrored(batch, self.mirror, self._mirrored_mask)
+            mirrored_mask = torch.rand(len(self._batch_ids), device=self.device) < self.mirror_fraction
+            self._kl_weights &= ~mirrored_mask
+            batch = mirrored(batch, self.mirror, mirrored_mask)
         losses = torch.stack(self._update_mini_batch(batch))
         finite_mask = losses.isfinite()
         self._loss_sums += torch.where(finite_mask, losses, 0.0)
@@ -237,7 +253,7 @@ class PPO(GraphSafety):
 
     def _update_mini_batch(self, batch: MiniBatch) -> tuple[Tensor, ...]:
         """One gradient step; returns the losses in the order of `losses_class`, 0-d tensors on the device."""
-        self.actor_critic.update_distribution(batch.observations)
+        self.actor_critic.update_distribution(batch.observations, self._batch_noise_scales)
         if self.desired_kl is not None:
             self._adapt_learning_rate(batch, self.desired_kl)
         auxiliary_losses = self._update_auxiliary(batch)
@@ -264,11 +280,8 @@ class PPO(GraphSafety):
     def _adapt_learning_rate(self, batch: MiniBatch, desired_kl: float) -> None:
         policy = self.actor_critic
         kl = gaussian_kl(policy.action_mean, policy.action_std, batch.old_mu, batch.old_sigma)
-        if self._mirrored_mask is None:
-            kl = kl.mean()
-        else:  # how far a policy is from its image says nothing of how far a step took it
-            kl = torch.where(self._mirrored_mask, 0.0, kl).sum() / (~self._mirrored_mask).sum()
-        self.lr.copy_(adapted_learning_rate(self.lr, kl, desired_kl))
+        mean = torch.where(self._kl_weights, kl, 0.0).sum() / self._kl_weights.sum()
+        self.lr.copy_(adapted_learning_rate(self.lr, mean, desired_kl))
 
     def _descend(self, loss: Tensor) -> None:
         self._skipped += step_if_finite(self.optimizer, loss, self.actor_critic.parameters(), self.max_grad_norm)

@@ -43,19 +43,21 @@ class ActorCritic(GraphSafety, nn.Module):
         """What the actor's first layer sees, for obs (N, num_actor_obs)."""
         return obs
 
-    def update_distribution(self, obs: Tensor) -> None:
+    def update_distribution(self, obs: Tensor, noise_scale: Tensor | float = 1.0) -> None:
+        """Keep the distribution of the actions for obs (N, num_actor_obs). noise_scale: (N, 1), of the deviations."""
         mean = self.actor(self.actor_input(obs))
         # Checking arguments would read the device back in every mini-batch.
-        self.distribution = Normal(mean, self.std.clamp(min=MIN_STD).expand_as(mean), validate_args=False)
+        std = (self.std.clamp(min=MIN_STD) * noise_scale).expand_as(mean)
+        self.distribution = Normal(mean, std, validate_args=False)
 
     @torch.no_grad()
     def bound_std(self) -> None:
         """Keep the learned deviations where a gradient still reaches them; to be called after each gradient step."""
         self.std.clamp_(min=MIN_STD)
 
-    def act(self, obs: Tensor) -> Tensor:
-        """Draw actions (N, num_actions) and keep the distribution they came from."""
-        self.update_distribution(obs)
+    def act(self, obs: Tensor, noise_scale: Tensor | float = 1.0) -> Tensor:
+        """Draw actions (N, num_actions) and keep the distribution they came from, as in `update_distribution`."""
+        self.update_distribution(obs, noise_scale)
         # Normal.sample checks the deviation on the host.
         return (self.action_mean + self.action_std * torch.randn_like(self.action_mean)).detach()
 

@@ -63,6 +63,30 @@ def test_a_deviation_below_0_is_lifted_and_learns_on() -> None:
     assert std.isfinite().all()
 
 
+def test_quiet_envs_are_spread_evenly_and_draw_less_noise() -> None:
+    torch.manual_seed(2)
+    algorithm = PPO(ActorCritic(4, 4, 3), quiet_fraction=0.25, quiet_scale=0.2)
+    algorithm.init_storage(4000, 1, [4], [4], [3])
+    actions = algorithm.act(torch.zeros(4000, 4), torch.zeros(4000, 4))
+    noise = (actions - algorithm.transition.action_mean).view(1000, 4, 3).std(dim=(0, 2))
+    assert noise.tolist() == pytest.approx([1.0, 1.0, 1.0, 0.2], rel=0.05)  # of 3000 draws each
+    assert algorithm.transition.action_sigma[:4, 0].tolist() == pytest.approx([1.0, 1.0, 1.0, 0.2])
+
+
+def test_the_learning_rate_ignores_quiet_envs() -> None:
+    cfg = point_mass_cfg(quiet_fraction=0.5, quiet_scale=0.01)
+    runner = HIMOnPolicyRunner(PointMassEnv(16), cfg)
+    runner.learn(3)
+    assert runner.alg.skipped_steps == 0
+    assert runner.alg.learning_rate > 1e-4  # their divergence, 10,000 times the others', would drive it to 1e-5
+
+
+@pytest.mark.parametrize("name", ["quiet_fraction", "mirror_fraction"])
+def test_shares_that_leave_nothing_to_judge_by_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"algorithm.{name} must be at least 0 and below 1, got 1.0"):
+        PPO(ActorCritic(4, 4, 2), **{name: 1.0})
+
+
 def test_a_mini_batch_is_mirrored_sample_by_sample() -> None:
     mirror = Mirror(
         observations=Reflection(torch.tensor([1, 0]), torch.tensor([1.0, 1.0])),

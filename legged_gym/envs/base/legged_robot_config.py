@@ -239,6 +239,8 @@ class LeggedRobotCfgPPO(BaseConfig):
         lam = 0.95
         desired_kl = 0.01
         max_grad_norm = 1.0
+        quiet_fraction = 0.0  # of the robots explore with quiet_scale of the deviation
+        quiet_scale = 0.35
         mirror_fraction = 0.0  # of the samples are learned as seen in a mirror; HIMLoco: 0
         mixed_precision = True  # learn with hidden layers of 16 bits where that is faster, see rsl_rl.modules.mlp.MLP
 
