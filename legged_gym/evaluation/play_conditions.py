@@ -15,6 +15,7 @@ NUM_ROWS, NUM_COLS, MAX_INIT_LEVEL = 10, 8, 9  # of the terrain
 COMMAND = (1.0, 0.0, 0.0)  # vx, vy [m/s], yaw rate [rad/s]
 MAX_COMMAND = 10.0  # [m/s], [rad/s] beyond any legged robot
 LEVEL = 4  # stairs of 12 cm
+GROUND_FRICTION = 1.0  # as is that of a robot as built, whatever a training draws
 
 FLAGS = [
     {"name": "--command", "type": float, "nargs": 3, "help": "vx vy [m/s] and yaw rate [rad/s] of all robots: 1 0 0"},
@@ -54,6 +55,7 @@ def set_conditions(env_cfg: Any, args: argparse.Namespace) -> None:
             raise ValueError(f"--terrain: task '{args.task}' walks on a plane; choose a task without _flat")
         terrain.curriculum, terrain.selected = True, False  # a row of tiles per level
         terrain.terrain_proportions = {args.terrain: 1.0}
+    terrain.static_friction = terrain.dynamic_friction = GROUND_FRICTION
     env_cfg.noise.add_noise = False
     rand = env_cfg.domain_rand
     rand.push_robots = rand.disturbance = rand.randomize_friction = rand.randomize_payload_mass = False

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from legged_gym.deploy import courses
 from legged_gym.envs.base.commands import CommandRanges, draw_commands
+from legged_gym.evaluation.play_conditions import GROUND_FRICTION
 from legged_gym.evaluation.trials import Condition, EvaluationRobots, Policy, TrialResult
 
 NUM_LEVELS = 10
@@ -146,6 +147,7 @@ def prepare_config(env_cfg: Any) -> None:
     """
     terrain, rand = env_cfg.terrain, env_cfg.domain_rand
     terrain.mesh_type, terrain.curriculum, terrain.selected = "trimesh", True, False
+    terrain.static_friction = terrain.dynamic_friction = GROUND_FRICTION
     terrain.num_rows, terrain.num_cols = NUM_LEVELS, 2 * len(PAPER_TERRAINS)
     terrain.terrain_proportions = [1 / len(PAPER_TERRAINS)] * len(PAPER_TERRAINS)
     env_cfg.noise.add_noise = True

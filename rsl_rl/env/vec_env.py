@@ -65,7 +65,7 @@ class VecEnv(Protocol):
 
     And `take_fault_record() -> dict | None`: what is known of an env that broke since the last call and was reset.
 
-    And `mirror`: how observations and actions look in a mirror, for `algorithm.mirror_fraction`.
+    And `mirror`: how observations and actions look in a mirror, for `algorithm.mirror_fraction`, or None.
 
     For the curves: `dt`, the duration of a policy step [s], by which falls are told per minute; `curve_layout`, how
     TensorBoard's page of custom scalars groups the curves: {category: {chart: [regular expression of tags]}}; and

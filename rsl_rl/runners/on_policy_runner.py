@@ -69,8 +69,8 @@ class OnPolicyRunner:
         self.after_save: Callable[[str, int], None] | None = None
 
         self.alg = self._make_algorithm(train_cfg["policy"], train_cfg["algorithm"])
-        if self.alg.mirror_fraction > 0 and hasattr(env, "mirror"):
-            self.alg.mirror = env.mirror.to(self.device)
+        mirror = getattr(env, "mirror", None) if self.alg.mirror_fraction > 0 else None
+        self.alg.mirror = None if mirror is None else mirror.to(self.device)
         self.alg.init_storage(
             env.num_envs, self.num_steps_per_env, [env.num_obs], [self.num_critic_obs], [env.num_actions]
         )

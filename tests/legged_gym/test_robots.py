@@ -87,8 +87,9 @@ def test_asset_is_the_robots_own(robot: str) -> None:
 
 
 @pytest.mark.parametrize("robot", SMALL_ROBOTS)
-def test_rewards_are_aliengos_but_for_the_soft_limits(robot: str) -> None:
+def test_rewards_are_aliengos_but_for_the_soft_limits_and_the_height(robot: str) -> None:
     rewards, aliengos = (class_to_dict(task_registry.get_cfgs(name)[0].rewards) for name in (robot, "aliengo"))
+    assert (rewards["scales"].pop("base_height"), aliengos["scales"].pop("base_height")) == (-10.0, -1.0)
     differing = {key for key in rewards | aliengos if rewards.get(key) != aliengos.get(key)}
     assert differing == {"soft_dof_pos_limit", "soft_dof_vel_limit", "soft_torque_limit"}
 
@@ -119,9 +120,10 @@ def table_env(any_env: Any) -> Any:
 
 def test_feet_legs_and_base_are_told_apart(table_env: Any) -> None:
     assert named(table_env, table_env.feet_indices) == [f"{leg}_foot" for leg in LEGS]
-    penalised = [f"{leg}_{part}" for leg in LEGS for part in ("calf", "thigh")] + ["base"]
-    assert named(table_env, table_env.penalised_contact_indices) == penalised
-    assert named(table_env, table_env.termination_contact_indices) == ["base"]
+    trunk = ["base"] if table_env.cfg.asset.name != "go2" else ["Head_lower", "Head_upper", "base"]
+    legs = [f"{leg}_{part}" for leg in LEGS for part in ("calf", "thigh")]
+    assert named(table_env, table_env.penalised_contact_indices) == sorted([*legs, *trunk])
+    assert named(table_env, table_env.termination_contact_indices) == trunk
 
 
 def test_only_go2_has_a_head_of_its_own(table_env: Any) -> None:

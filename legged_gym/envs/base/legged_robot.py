@@ -111,8 +111,13 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Resets, Curricula, Randomizat
         )
 
     @property
-    def mirror(self) -> Mirror:
-        """How observations and actions look in a mirror. A subclass that observes otherwise overrides it."""
+    def mirror(self) -> Mirror | None:
+        """How observations and actions look in a mirror; None if the config does not name left and right joints.
+
+        A subclass that observes otherwise overrides it.
+        """
+        if not self.cfg.asset.left_names:
+            return None
         scan = self.cfg.terrain
         points = (len(scan.measured_points_x), len(scan.measured_points_y)) if scan.measure_heights else (0, 0)
         num_frames = self.num_obs // self.num_one_step_obs

@@ -4,6 +4,18 @@ from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 
 
 class QuadrupedCfg(LeggedRobotCfg):
+    class terrain(LeggedRobotCfg.terrain):
+        # With the robots' friction from 0.2 to 2.5, whose mean with the ground's counts: 0.35 to 1.5. HIMLoco: 1.0 and
+        # 0.2 to 1.25, so 0.6 to 1.125.
+        static_friction = 0.5
+        dynamic_friction = 0.5
+
+    class domain_rand(LeggedRobotCfg.domain_rand):
+        friction_range = [0.2, 2.5]
+
+    class commands(LeggedRobotCfg.commands):
+        standing_fraction = 0.05
+
     class asset(LeggedRobotCfg.asset):
         foot_name = "foot"
         penalize_contacts_on = ["thigh", "calf", "base"]
@@ -30,6 +42,7 @@ class QuadrupedCfg(LeggedRobotCfg):
             action_rate = -0.01
             smoothness = -0.01
             dof_pos_limits = -10.0  # HIMLoco: 0; policies then crouch with a hip pressed against its stop
+            lifted_feet = -0.5  # HIMLoco has no such term: robots told to stand trotted on the spot
             # Terms that HIMLoco defines and leaves off.
             termination = 0.0
             feet_air_time = 0.0
@@ -74,3 +87,7 @@ class SmallQuadrupedCfg(QuadrupedCfg):
 
     class commands(QuadrupedCfg.commands):
         max_curriculum = 2.0  # [m/s]
+
+    class rewards(QuadrupedCfg.rewards):
+        class scales(QuadrupedCfg.rewards.scales):
+            base_height = -10.0  # HIMLoco: -1; at 0.25 m a head or trunk meets the riser of a high stair

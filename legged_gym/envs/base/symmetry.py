@@ -59,7 +59,10 @@ def joint_reflection(dof_names: list[str], sides: dict[str, str], reversed_parts
         part = next((part for part in swapped if part in name), None)
         partner = name if part is None else name.replace(part, swapped[part], 1)
         if partner not in dof_names:
-            raise ValueError(f"asset.left_names and right_names: joint '{name}' has no partner '{partner}'")
+            raise ValueError(
+                f"asset.left_names and right_names: joint '{name}' has no partner '{partner}'; "
+                "with empty lists nothing is mirrored"
+            )
         columns.append(dof_names.index(partner))
     signs = [-1.0 if any(part in name for part in reversed_parts) else 1.0 for name in dof_names]
     return Reflection(torch.tensor(columns), torch.tensor(signs))

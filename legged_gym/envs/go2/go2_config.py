@@ -8,6 +8,9 @@ class Go2RoughCfg(SmallQuadrupedCfg):
     class asset(SmallQuadrupedCfg.asset):
         file = "{LEGGED_GYM_ROOT_DIR}/resources/robots/go2/urdf/go2.urdf"
         name = "go2"
+        # The head, rigidly fixed to the trunk, is a body of its own: unpunished, policies feel stairs with it.
+        penalize_contacts_on = [*SmallQuadrupedCfg.asset.penalize_contacts_on, "Head"]
+        terminate_after_contacts_on = ["base", "Head"]
 
 
 class Go2RoughCfgPPO(LeggedRobotCfgPPO):
