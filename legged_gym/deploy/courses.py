@@ -28,7 +28,8 @@ LATENCY_S = (0.0, 0.015)  # from readings to new joint targets; drawn anew in ev
 MAX_SPEED = 1.0  # [m/s], [rad/s] bound of vx, vy and the yaw rate of commands
 Z_95 = 1.96  # standard errors on either side of a 95 % interval
 SMALL_COMMAND = 0.2  # [m/s] slower commands mean "stand still"
-FALL_FORCE = 1.0  # [N] on the trunk that counts as a fall
+FALL_FORCE = 1.0  # [N] beyond which a body touches something; of the trunk and what is fixed to it, it is a fall
+MAX_TILT = math.radians(60.0)  # [rad] of the base against the vertical; beyond it the robot has fallen
 
 
 class Course(NamedTuple):

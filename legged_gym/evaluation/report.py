@@ -10,9 +10,11 @@ from legged_gym.evaluation.protocols import PAPER_ERRORS, Estimate, Row, mean_le
 Results = dict[str, list[Row]]  # name of a checkpoint: its rows
 FALL_ERROR = 1.0  # [m/s] that a fall counts as, so that neither standing still nor running blindly pays
 PAPER_INDEX = {"lin_vel_error": 0, "ang_vel_error": 1}  # of the quantities in PAPER_ERRORS
+TOUCHES = "trunk or head touches per 100 m | hip, thigh or calf touches per 100 m"  # titles of two columns
 RULES = {
-    "paper": f"the lowest linear error averaged over all rows, a trial with a fall counting as {FALL_ERROR:g} m/s",
-    "terrain": "the largest share of tiles that were left on the feet, averaged over all rows",
+    "paper": "the lowest linear error averaged over all rows with noise, a trial with a fall counting as "
+    f"{FALL_ERROR:g} m/s",
+    "terrain": "the largest share of robots that crossed, averaged over all rows with noise",
 }
 RULES["robustness"] = RULES["sim2sim"] = RULES["paper"]
 
@@ -21,14 +23,17 @@ def best_checkpoint(protocol: str, results: Results) -> str:
     """The name of the best checkpoint by the protocol's rule."""
 
     def cost(row: Row) -> float:
-        if protocol == "terrain":
+        if RULES[protocol] == RULES["terrain"]:
             return -row.crossed.mean
         # Without a measured error every robot fell in the first second.
         error = row.lin_vel_error.mean if math.isfinite(row.lin_vel_error.mean) else FALL_ERROR
-        return row.success.mean * error + (1.0 - row.success.mean) * FALL_ERROR
+        return (1.0 - row.fell.mean) * error + row.fell.mean * FALL_ERROR
 
-    # A group without robots has no success.
-    judged = {name: [cost(row) for row in rows if math.isfinite(row.success.mean)] for name, rows in results.items()}
+    # A group without robots has no falls.
+    judged = {
+        name: [cost(row) for row in rows if row.noise and math.isfinite(row.fell.mean)]
+        for name, rows in results.items()
+    }
     return min(judged, key=lambda name: sum(judged[name]) / len(judged[name]))
 
 
@@ -76,14 +81,15 @@ def _flat(about: dict[str, Any]) -> dict[str, Any]:
 def _paper_table(rows: list[Row]) -> list[str]:
     """Errors beside the paper's."""
     lines = [
-        "| terrain | command | noise | linear error [m/s] | paper | angular error [rad/s] | paper | no fall |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| terrain | command | noise | linear error [m/s] | paper | angular error [rad/s] | paper | fell "
+        f"| {TOUCHES} |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         lin, ang = (_number(value, 3) for value in PAPER_ERRORS.get((row.terrain, row.case), (None, None)))
         lines.append(
             f"| {row.terrain} | {row.case} | {_yes(row.noise)} | {_estimate(row.lin_vel_error)} | {lin} "
-            f"| {_estimate(row.ang_vel_error)} | {ang} | {_percent(row.success)} |"
+            f"| {_estimate(row.ang_vel_error)} | {ang} | {_percent(row.fell)} | {_touches(row)} |"
         )
     return [*lines, ""]
 
@@ -91,15 +97,15 @@ def _paper_table(rows: list[Row]) -> list[str]:
 def _course_table(rows: list[Row]) -> list[str]:
     """What sim2sim.py reports as well."""
     lines = [
-        "| course | noise | no fall | linear error [m/s] | angular error [rad/s] | base height [m] | joints [rad/s] "
-        "| cost of transport |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| course | noise | fell | linear error [m/s] | angular error [rad/s] | base height [m] | joints [rad/s] "
+        f"| cost of transport | {TOUCHES} |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         lines.append(
-            f"| {row.terrain} | {_yes(row.noise)} | {_percent(row.success)} | {_estimate(row.lin_vel_error)} "
+            f"| {row.terrain} | {_yes(row.noise)} | {_percent(row.fell)} | {_estimate(row.lin_vel_error)} "
             f"| {_estimate(row.ang_vel_error)} | {_estimate(row.base_height)} | {_estimate(row.joint_speed, 2)} "
-            f"| {_number(_finite(row.cost_of_transport), 2)} |"
+            f"| {_number(_finite(row.cost_of_transport), 2)} | {_touches(row)} |"
         )
     return [*lines, ""]
 
@@ -107,16 +113,17 @@ def _course_table(rows: list[Row]) -> list[str]:
 def _row_table(rows: list[Row]) -> list[str]:
     """All rows with all quantities."""
     lines = [
-        "| terrain | level | case | noise | no fall | left the tile | linear error [m/s] | angular error [rad/s] "
-        "| distance [m] | cost of transport |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| terrain | level | case | noise | crossed | fell | stuck | linear error [m/s] | angular error [rad/s] "
+        f"| distance [m] | cost of transport | {TOUCHES} |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         level = "all" if row.level is None else row.level
         lines.append(
-            f"| {row.terrain} | {level} | {row.case} | {_yes(row.noise)} | {_percent(row.success)} "
-            f"| {_percent(row.crossed)} | {_estimate(row.lin_vel_error)} | {_estimate(row.ang_vel_error)} "
-            f"| {_estimate(row.distance, 1)} | {_number(_finite(row.cost_of_transport), 2)} |"
+            f"| {row.terrain} | {level} | {row.case} | {_yes(row.noise)} | {_percent(row.crossed)} "
+            f"| {_percent(row.fell)} | {_percent(row.stuck)} | {_estimate(row.lin_vel_error)} "
+            f"| {_estimate(row.ang_vel_error)} | {_estimate(row.distance, 1)} "
+            f"| {_number(_finite(row.cost_of_transport), 2)} | {_touches(row)} |"
         )
     return [*lines, ""]
 
@@ -130,6 +137,11 @@ def _level_table(rows: list[Row]) -> list[str]:
         reached = mean_level_reached([share for _, share in own])
         lines.append(f"| {terrain} | {_yes(noise)} | {reached:.2f} |")
     return [*lines, ""]
+
+
+def _touches(row: Row) -> str:
+    """Cells of the columns TOUCHES."""
+    return " | ".join(_number(_finite(rate), 1) for rate in (row.trunk_touches, row.leg_touches))
 
 
 def _yes(flag: bool) -> str:
@@ -153,7 +165,7 @@ def _percent(share: Estimate) -> str:
 
 
 def draw_figure(protocol: str, results: Results, path: Path) -> None:
-    """Success over levels for each terrain ("terrain"), else errors and success of every case; rows with noise."""
+    """What became of robots over levels ("terrain"), else errors and falls; rows with noise."""
     import matplotlib  # slow to import, and only needed here
 
     matplotlib.use("Agg")  # works without a display
@@ -161,10 +173,11 @@ def draw_figure(protocol: str, results: Results, path: Path) -> None:
 
     noisy = {name: [row for row in rows if row.noise] for name, rows in results.items()}
     terrains = list(dict.fromkeys(row.terrain for rows in noisy.values() for row in rows))
-    quantities = ["crossed", "success"] if protocol == "terrain" else ["lin_vel_error", "ang_vel_error", "success"]
+    crossing = RULES[protocol] == RULES["terrain"]
+    quantities = ["crossed", "fell"] if crossing else ["lin_vel_error", "ang_vel_error", "fell"]
     labels = {
-        "crossed": "left the tile",
-        "success": "no fall",
+        "crossed": "crossed",
+        "fell": "fell",
         "lin_vel_error": "linear error [m/s]",
         "ang_vel_error": "angular error [rad/s]",
     }
@@ -194,7 +207,7 @@ def draw_figure(protocol: str, results: Results, path: Path) -> None:
             axis.set_xticks(list(cases), [row.case for row in own], rotation=90)
     for quantity, row_axes in zip(quantities, axes, strict=True):
         # of the whole row; once all is drawn, or the upper end would stay where it is
-        row_axes[0].set_ylim(bottom=0, top=1.05 if quantity in ("success", "crossed") else None)
+        row_axes[0].set_ylim(bottom=0, top=1.05 if quantity in ("fell", "crossed") else None)
     axes[0, 0].legend(fontsize="small")
     figure.savefig(path, dpi=120)
     plt.close(figure)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from isaacgym import gymtorch
 from legged_gym.deploy.courses import SETTLE_S
+from legged_gym.evaluation.judge import Judge
 
 PUSH_INTERVAL_S = 3.0  # [s]
 # [m] before a tile's edge. A trunk's nose is 0.32 m ahead, and 0.3 m beyond the edge begin the stairs of the next tile.
@@ -32,13 +33,15 @@ class TrialResult(NamedTuple):
 
     lin_vel_error: Tensor  # [m/s] mean norm of the horizontal velocity's error, base frame; NaN: never measured
     ang_vel_error: Tensor  # [rad/s] mean absolute error of the yaw rate; NaN: never measured
-    fell: Tensor  # bool
-    crossed: Tensor  # bool; left its tile on its feet
+    fell: Tensor  # bool, as Judge says; or the environment ended its episode
+    crossed: Tensor  # bool; left its tile without a fall
     distance: Tensor  # [m] from its start, in a straight line, at the end
     path_length: Tensor  # [m]
     energy: Tensor  # [J] sum of |power| dt over the joints
     base_height: Tensor  # [m] mean of the base above the ground; NaN: never measured
     joint_speed: Tensor  # [rad/s] root mean square over joints and time; NaN: never measured
+    trunk_touches: Tensor  # times that a body of the trunk began to touch something
+    leg_touches: Tensor  # the same of hips, thighs and calves
 
 
 class EvaluationRobots:
@@ -46,9 +49,11 @@ class EvaluationRobots:
 
     def __init__(self, env: Any) -> None:
         self.env = env
+        self.judge = Judge(env)
         env.terrain_curriculum = False  # robots stay on their tiles
         self._all_ids = torch.arange(env.num_envs, device=env.device)
         self._noise_scale_vec = env.noise_scale_vec.clone()
+        env.noise_scale_vec = env.noise_scale_vec.repeat(env.num_envs, 1)  # robots may differ in it
         self._motors = {name: getattr(env, name).clone() for name in ("p_gains", "d_gains", "torque_limits")}
         bodies = [
             env.gym.get_actor_rigid_body_properties(handle, actor)
@@ -87,9 +92,13 @@ class EvaluationRobots:
             env.root_states[:, 7:13] = 0.0
             env.gym.set_actor_root_state_tensor(env.sim, gymtorch.unwrap_tensor(env.root_states))
 
-    def set_noise(self, enabled: bool) -> None:
-        """Switch the observation noise. (The noise scales change, not the flag, which a CUDA graph would not see.)"""
-        self.env.noise_scale_vec[:] = self._noise_scale_vec * enabled
+    def set_noise(self, enabled: bool | Tensor) -> None:
+        """Switch the observation noise, of all robots or of each, (N,) bool.
+
+        The noise scales change, not the flag, which a CUDA graph would not see.
+        """
+        noisy_mask = torch.as_tensor(enabled, device=self.env.device).view(-1, 1)
+        self.env.noise_scale_vec[:] = self._noise_scale_vec * noisy_mask
 
     def set_condition(self, condition: Condition) -> None:
         """Change bodies, surfaces and motors of all robots; pushes are up to `run_trial`."""
@@ -133,19 +142,24 @@ class EvaluationRobots:
         self._reset()
         env.commands[:, :3] = commands
         obs = env.step(torch.zeros(env.num_envs, env.num_actions, device=env.device)).obs
+        self.judge.start()
         start = env.root_states[:, :2].clone()
         running = torch.ones_like(env.reset_buf)
         fell, crossed = torch.zeros_like(running), torch.zeros_like(running)
         lin_sum, ang_sum, height_sum, square_sum, measured = torch.zeros(5, env.num_envs, device=env.device)
-        path_length, distance, energy = torch.zeros(3, env.num_envs, device=env.device)
+        path_length, distance, energy, trunk_touches, leg_touches = torch.zeros(5, env.num_envs, device=env.device)
         position = start.clone()
         for step in range(1, round(seconds / env.dt) + 1):
             if push_speed and step % round(PUSH_INTERVAL_S / env.dt) == 0:
                 self._push(push_speed)
             result = env.step(policy(obs))
             obs = result.obs
-            fell |= running & result.dones
-            running &= ~result.dones
+            verdict = self.judge.look()
+            trunk_touches += running * verdict.trunk_touches
+            leg_touches += running * verdict.leg_touches
+            fallen = verdict.fell | result.dones
+            fell |= running & fallen
+            running &= ~fallen
             self._move_on(position, path_length, running)
             lin_error = (commands[:, :2] - env.base_lin_vel[:, :2]).norm(dim=1)
             ang_error = (commands[:, 2] - env.base_ang_vel[:, 2]).abs()
@@ -173,6 +187,8 @@ class EvaluationRobots:
             energy,
             height_sum / measured,
             (square_sum / measured).sqrt(),
+            trunk_touches,
+            leg_touches,
         )
 
     def _move_on(self, position: Tensor, path_length: Tensor, running: Tensor) -> None:

@@ -3,6 +3,9 @@
 Protocols: paper (errors beside the published ones), terrain (every type and level), robustness (payload, pushes,
 friction, a weak leg), sim2sim (what sim2sim.py measures, for `sim2sim.py --compare`). `--checkpoints FILE FILE …`
 compares several. Writes Markdown, JSON and a figure.
+
+A robot fell if something pressed on its trunk, head or whatever is rigidly fixed to them, or if it tilted by more than
+60°; it crossed if it left its tile in time without a fall; else it got stuck.
 """
 
 import argparse
@@ -17,7 +20,14 @@ import torch
 from legged_gym.deploy import courses
 from legged_gym.envs import task_registry
 from legged_gym.envs.base.observations import FrameLayout, configured_layout
-from legged_gym.evaluation.protocols import NUM_LEVELS, PROTOCOLS, cases, prepare_config, prepare_courses, run_protocol
+from legged_gym.evaluation.protocols import (
+    NUM_LEVELS,
+    PROTOCOLS,
+    cases,
+    prepare_config,
+    prepare_courses,
+    run_protocol,
+)
 from legged_gym.evaluation.report import Results, as_json, as_markdown, best_checkpoint, draw_figure
 from legged_gym.evaluation.trials import SETTLE_S, EvaluationRobots, Policy
 from legged_gym.files import make_folder

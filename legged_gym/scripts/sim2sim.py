@@ -37,7 +37,7 @@ WALKS = 0.5  # a policy that walks has less than this share of the error of stan
 QUANTITIES = {
     "lin_vel_error": "m/s",
     "ang_vel_error": "rad/s",
-    "success": "",
+    "fell": "",
     "base_height": "m",
     "joint_speed": "rad/s",
 }
@@ -116,9 +116,9 @@ def run_trials(
 def summary(trials: list[Trial]) -> dict[str, Any]:
     """Means over the trials, with half-widths of their 95 % intervals."""
     table = {name: [getattr(trial, name) for trial in trials] for name in Trial._fields if name != "command"}
-    share = 1.0 - float(np.mean(table.pop("fell")))
-    success = {"mean": share, "half_width": courses.wilson_half_width(share, len(trials))}
-    return {"trials": len(trials), "success": success} | {name: estimate(values) for name, values in table.items()}
+    share = float(np.mean(table.pop("fell")))
+    fell = {"mean": share, "half_width": courses.wilson_half_width(share, len(trials))}
+    return {"trials": len(trials), "fell": fell} | {name: estimate(values) for name, values in table.items()}
 
 
 def estimate(values: Sequence[float]) -> dict[str, float | None]:

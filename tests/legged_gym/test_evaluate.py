@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import binomtest
-from small_envs import build
+from small_envs import build, small_cfg
 from test_export import make_policy
 
 from legged_gym.envs import task_registry
+from legged_gym.evaluation.judge import Judge
 from legged_gym.evaluation.protocols import (
     PAPER_ERRORS,
     PAPER_TESTS,
     Estimate,
+    Group,
     Row,
     cases,
     estimate,
@@ -40,7 +42,11 @@ NUM_ENVS = 40  # one robot on each of the ten columns of four levels
 
 
 class ScriptedEnv:
-    """Robots that glide along x at given speeds and fall at given steps; tiles are 8 m long."""
+    """Robots that glide along x at given speeds and whose episodes end at given steps; tiles are 8 m long.
+
+    Bodies: base, head (fixed to it), helmet (fixed to the head), calf, foot (fixed to the calf). `touches` maps a step
+    to (robot, body, force [N]), `tilts` to (robot, angle [rad]).
+    """
 
     def __init__(self, speeds: list[float], fall_steps: list[int]) -> None:
         n = self.num_envs = len(speeds)
@@ -56,7 +62,18 @@ class ScriptedEnv:
         self.reset_buf = torch.zeros(n, dtype=torch.bool)
         self.noise_scale_vec = torch.ones(4)
         self.p_gains = self.d_gains = self.torque_limits = torch.ones(2)
-        self.gym = SimpleNamespace(get_actor_rigid_body_properties=lambda env, actor: [SimpleNamespace(mass=25.0)])
+        parents, joints = (-1, 0, 1, 0, 3), ((), (), (), ("knee",), ())
+        bodies = [SimpleNamespace(parent=p, joints=j) for p, j in zip(parents, joints, strict=True)]
+        asset = SimpleNamespace(robot=SimpleNamespace(bodies=bodies))
+        self.gym = SimpleNamespace(
+            get_actor_rigid_body_properties=lambda env, actor: [SimpleNamespace(mass=25.0)],
+            get_actor_asset=lambda env, actor: asset,
+        )
+        self.feet_indices = torch.tensor([4])
+        self.contact_forces = torch.zeros(n, len(bodies), 3)
+        self.projected_gravity = torch.tensor([[0.0, 0.0, -1.0]]).repeat(n, 1)
+        self.touches: dict[int, list[tuple[int, int, float]]] = {}
+        self.tilts: dict[int, list[tuple[int, float]]] = {}
         self.envs = self.actor_handles = list(range(n))
 
     def _get_base_heights(self) -> torch.Tensor:
@@ -70,6 +87,11 @@ class ScriptedEnv:
         self.steps += 1
         if self.steps > 0:
             self.root_states[:, 0] += self.speeds * self.dt
+        self.contact_forces.zero_()
+        for robot, body, force in self.touches.get(self.steps, []):
+            self.contact_forces[robot, body] = torch.tensor([0.6, 0.0, -0.8]) * force
+        for robot, angle in self.tilts.get(self.steps, []):
+            self.projected_gravity[robot] = torch.tensor([math.sin(angle), 0.0, -math.cos(angle)])
         dones = self.steps == self.fall_steps
         self.root_states[dones, :2] = self.env_origins[dones, :2]  # the next episode begins
         return SimpleNamespace(obs=torch.zeros(self.num_envs, 3), dones=dones)
@@ -94,6 +116,43 @@ def test_trial_measures_what_the_script_of_the_robots_says() -> None:
     np.testing.assert_allclose(result.joint_speed[[0, 1, 3]], [math.sqrt((1 + 25) / 2)] * 3, rtol=1e-5)
     # whoever is done is told to stand still
     assert env.commands[0, :3].tolist() == [1.0, 0.0, 0.5] and (env.commands[1:, :3] == 0).all()
+
+
+def run(env: ScriptedEnv, seconds: float) -> TrialResult:
+    """A trial of robots that are told to go ahead."""
+    commands = torch.tensor([[1.0, 0.0, 0.0]]).repeat(env.num_envs, 1)
+    return EvaluationRobots(env).run_trial(lambda obs: torch.zeros(env.num_envs, 2), commands, seconds)
+
+
+def test_a_fall_is_a_pressed_trunk_or_a_tilt_whatever_ends_an_episode() -> None:
+    env = ScriptedEnv(speeds=[0.5] * 7, fall_steps=[-1] * 7)
+    base, head, helmet, calf, foot = range(5)
+    env.touches = {10: [(0, base, 1.1), (1, helmet, 1.1), (2, head, 0.9), (3, calf, 500.0), (4, foot, 500.0)]}
+    env.tilts = {10: [(5, math.radians(59.0)), (6, math.radians(61.0))]}
+    result = run(env, seconds=0.6)
+    assert result.fell.tolist() == [True, True, False, False, False, False, True]
+    walked = [0.09 if fell else 0.3 for fell in result.fell]  # until the step before the fall
+    np.testing.assert_allclose(result.path_length, walked, atol=TOLERANCE)
+
+
+def test_touches_are_counted_when_they_begin_and_until_the_trial_ends() -> None:
+    env = ScriptedEnv(speeds=[0.5, 0.5, 4.0], fall_steps=[-1] * 3)
+    base, head, calf, foot = 0, 1, 3, 4
+    env.touches = {step: [(0, calf, 50.0), (1, foot, 50.0)] for step in (3, 4, 5, 9, 11)}
+    env.touches |= {12: [(1, base, 5.0), (1, head, 5.0), (1, calf, 5.0)], 13: [(1, calf, 9.0)], 50: [(2, calf, 9.0)]}
+    result = run(env, seconds=1.2)
+    assert result.leg_touches.tolist() == [3, 1, 0]  # robot 2 is off its tile after 49 steps of 8 cm
+    assert result.trunk_touches.tolist() == [0, 2, 0]
+    assert result.crossed.tolist() == [False, False, True]
+
+
+def test_the_head_is_part_of_the_trunk_and_hips_thighs_and_calves_of_the_legs() -> None:
+    env = build(small_cfg("go2_flat"), "go2_flat")
+    judge = Judge(env)
+    names = np.array(env.body_names)
+    assert names[judge.trunk_mask].tolist() == ["base", "Head_upper", "Head_lower"]
+    expected = {f"{leg}_{part}" for leg in ("FL", "FR", "RL", "RR") for part in ("hip", "thigh", "calf")}
+    assert set(names[judge.leg_mask]) == expected and len(names) == 3 + 12 + 4
 
 
 @pytest.fixture(scope="module")
@@ -183,8 +242,8 @@ def test_commands_stay_within_the_bounds_of_their_test() -> None:
 
 def test_protocols_run_with_and_without_noise() -> None:
     assert [(name, noise) for name, _, _, noise in cases("terrain")] == [
-        ("forward 1 m/s", False),
         ("forward 1 m/s", True),
+        ("forward 1 m/s", False),
     ]
     assert len(list(cases("paper"))) == 10
     (forward, *_) = (test for _, test, _, _ in cases("terrain"))
@@ -211,38 +270,45 @@ def test_the_interval_of_a_share_is_wilsons(successes: int) -> None:
     assert result.half_width == pytest.approx(max(high - result.mean, result.mean - low), abs=1e-4)
 
 
-def test_rows_pool_energy_and_count_falls() -> None:
-    def trial(fell: list[float], energy: list[float]) -> TrialResult:
+def test_rows_pool_energy_and_touches_and_count_what_became_of_robots() -> None:
+    def trial(fell: list[float], crossed: list[float], energy: list[float], touches: list[float]) -> TrialResult:
         zero = torch.zeros(3)
-        fallen = torch.tensor(fell).bool()
+        ends = (torch.tensor(fell).bool(), torch.tensor(crossed).bool())
         paths = torch.tensor([2.0, 3.0, 5.0])
-        return TrialResult(zero, zero, fallen, ~fallen, zero, paths, torch.tensor(energy), zero, zero)
+        counts = torch.tensor(touches), 2 * torch.tensor(touches)
+        return TrialResult(zero, zero, *ends, zero, paths, torch.tensor(energy), zero, zero, *counts)
 
-    groups = [SimpleNamespace(terrain="slopes", level=2, mask=torch.tensor([True, False, True]))]
-    unpacked = [(group.terrain, group.level, group.mask) for group in groups]
-    results = [trial([0, 1, 1], [100.0, 7.0, 200.0]), trial([0, 1, 0], [300.0, 7.0, 100.0])]
-    (row,) = rows(results, unpacked, "lin", noise=True, weight=50.0)
-    assert row.robots == 2 and row.success.mean == 0.75 and row.crossed.mean == 0.75
+    group = Group("slopes", 2, torch.tensor([True, False, True]))
+    results = [
+        trial([0, 1, 1], [1, 0, 0], [100.0, 7.0, 200.0], [0.0, 9.0, 1.0]),
+        trial([0, 1, 0], [0, 0, 1], [300.0, 7.0, 100.0], [0.0, 9.0, 6.0]),
+    ]
+    (row,) = rows(results, [group], "lin", noise=True, weight=50.0)
+    assert (row.robots, row.case, row.noise) == (2, "lin", True)
+    assert (row.crossed.mean, row.fell.mean, row.stuck.mean) == (0.5, 0.25, 0.25)
     assert row.cost_of_transport == pytest.approx(700.0 / (50.0 * 14.0))
+    assert (row.trunk_touches, row.leg_touches) == pytest.approx((50.0, 100.0))  # 7 and 14 on 14 m
 
 
 def test_mean_level_reached_multiplies_the_levels_passed() -> None:
     assert mean_level_reached([1.0, 0.5, 0.5, 0.0, 1.0]) == pytest.approx(1.0 + 0.5 + 0.25)
 
 
-def row_of(success: float, lin_vel_error: float, crossed: float) -> Row:
+def row_of(fell: float, lin_vel_error: float, crossed: float) -> Row:
     zero = Estimate(0.0, 0.0)
-    lin, safe, over = (Estimate(value, 0.1) for value in (lin_vel_error, success, crossed))
-    return Row("slopes", None, "lin", True, 5, lin, zero, safe, over, zero, zero, zero, cost_of_transport=0.0)
+    lin, over, down = (Estimate(value, 0.1) for value in (lin_vel_error, crossed, fell))
+    return Row("slopes", None, "lin", True, 5, lin, zero, over, down, zero, 0.0, 0.0, zero, zero, zero, 0.0)
 
 
 def test_best_checkpoint_neither_falls_nor_stands_still() -> None:
     results = {
-        "stands": [row_of(1.0, 0.7, 0.0)],
+        "stands": [row_of(0.0, 0.7, 0.0)],
         "falls": [row_of(0.5, 0.1, 0.4)],  # 0.5 · 0.1 + 0.5 · 1 = 0.55
-        "walks": [row_of(0.8, 0.2, 0.3)],  # 0.8 · 0.2 + 0.2 · 1 = 0.36
-        "breaks down": [row_of(0.0, math.nan, 0.0)],
+        "walks": [row_of(0.2, 0.2, 0.3)],  # 0.8 · 0.2 + 0.2 · 1 = 0.36
+        "breaks down": [row_of(1.0, math.nan, 0.0)],
     }
+    for rows_of_one in results.values():
+        rows_of_one.append(rows_of_one[0]._replace(noise=False, fell=Estimate(0.0, 0.0), lin_vel_error=Estimate(0, 0)))
     assert best_checkpoint("paper", results) == "walks"
     assert best_checkpoint("terrain", results) == "falls"
 
@@ -290,7 +356,7 @@ def test_script_compares_checkpoints_and_writes_its_report(flat_env: Any, tmp_pa
     report = json.loads((tmp_path / "out" / "terrain.json").read_text(encoding="utf-8"))
     assert report["best"] in results and len(report["results"]) == 2
     first, *rest = next(iter(report["results"].values()))
-    assert len(rest) == 2 * 5 * 2 - 1 and first["level"] == 2 and 0.0 <= first["success"]["mean"] <= 1.0
+    assert len(rest) == 2 * 5 * 2 - 1 and first["level"] == 2 and 0.0 <= first["fell"]["mean"] <= 1.0
     text = (tmp_path / "out" / "terrain.md").read_text(encoding="utf-8")
     assert "| stairs_up | yes |" in text and "mean level reached (of 2)" in text
     assert (tmp_path / "out" / "terrain.png").stat().st_size > 10_000
