@@ -11,6 +11,7 @@ from torch import Tensor
 from legged_gym.deploy import courses
 from legged_gym.envs.base.commands import CommandRanges, draw_commands
 from legged_gym.evaluation.play_conditions import GROUND_FRICTION
+from legged_gym.evaluation.stairs import STEP_HEIGHTS, place_on_stairs
 from legged_gym.evaluation.trials import Condition, EvaluationRobots, Policy, TrialResult
 
 NUM_LEVELS = 10
@@ -102,6 +103,7 @@ CONDITIONS = {
 PROTOCOLS = {
     "paper": "errors beside the published ones",
     "terrain": "every terrain type and level",
+    "stairs": "crossing stairs of exact heights, see --step_heights",
     "robustness": "payload, pushes, friction, a weak leg",
     "sim2sim": "the courses and commands of sim2sim.py",
 }
@@ -141,6 +143,8 @@ class Group(NamedTuple):
     terrain: str
     level: int | None
     mask: Tensor  # (N,) bool
+    case: str | None = None  # None: whatever all robots do
+    noise: bool | None = None  # None: as for all robots
 
 
 def prepare_config(env_cfg: Any) -> None:
@@ -231,22 +235,27 @@ def run_protocol(
     seconds: float,
     levels: tuple[int, ...] | None = None,
     on_trial: Callable[[], None] = lambda: None,
+    step_heights: tuple[float, ...] = STEP_HEIGHTS,
 ) -> Iterator[Row]:
     """Measure a policy; rows come as their groups are done.
 
     num_trials: of every robot in every case. levels: of the tiles; None: the protocol's own. on_trial: called after
-    every trial.
+    every trial. step_heights: [cm] that the terrain was prepared with, if the protocol is stairs.
     """
     env = robots.env
     if protocol == "sim2sim":
         groups = place_on_courses(robots)
+    elif protocol == "stairs":
+        cells = place_on_stairs(robots, step_heights)
+        groups = [Group(cell.terrain, None, cell.mask, f"{cell.step_height:g} cm", cell.noise) for cell in cells]
     elif protocol == "terrain":
         members = spread(robots, levels or tuple(range(NUM_LEVELS)))
         groups = [Group(name, level, mask) for (name, level), mask in members.items()]
     else:
         groups = paper_groups(spread(robots, levels or PAPER_LEVELS))
     for case, test, condition, noise in cases(protocol):
-        robots.set_noise(noise)
+        if noise is not None:
+            robots.set_noise(noise)
         robots.set_condition(condition)
         results = []
         for _ in range(num_trials):
@@ -258,8 +267,11 @@ def run_protocol(
         yield from rows(results, groups, case, noise, weight=GRAVITY * (robots.mass + condition.payload))
 
 
-def cases(protocol: str) -> Iterator[tuple[str, CommandTest | CourseTest, Condition, bool]]:
-    """What a protocol runs: name, commands, condition, and whether observations are noisy."""
+def cases(protocol: str) -> Iterator[tuple[str, CommandTest | CourseTest, Condition, bool | None]]:
+    """What a protocol runs: name, commands, condition, and whether observations are noisy (None: of some robots)."""
+    if protocol == "stairs":
+        yield TERRAIN_TEST.name, TERRAIN_TEST, Condition(), None
+        return
     if protocol == "robustness":
         for name, condition in CONDITIONS.items():
             yield name, ROBUSTNESS_TEST, condition, True
@@ -274,16 +286,18 @@ def cases(protocol: str) -> Iterator[tuple[str, CommandTest | CourseTest, Condit
             yield test.name, test, Condition(), noise
 
 
-def rows(results: list[TrialResult], groups: list[Group], case: str, noise: bool, weight: float) -> Iterator[Row]:
-    """Statistics of each group over all trials. weight: of a robot [N]."""
+def rows(
+    results: list[TrialResult], groups: list[Group], case: str, noise: bool | None, weight: float
+) -> Iterator[Row]:
+    """Statistics of each group over all trials. case, noise: of groups without their own. weight: of a robot [N]."""
     stacked = TrialResult(*(torch.stack([value.float() for value in values]) for values in zip(*results, strict=True)))
     for group in groups:
         own = TrialResult(*(values[:, group.mask] for values in stacked))  # (trials, robots of the group)
         yield Row(
             group.terrain,
             group.level,
-            case,
-            noise,
+            case if group.case is None else group.case,
+            bool(noise if group.noise is None else group.noise),
             robots=int(group.mask.sum()),
             lin_vel_error=estimate(own.lin_vel_error),
             ang_vel_error=estimate(own.ang_vel_error),

@@ -16,6 +16,7 @@ RULES = {
     f"{FALL_ERROR:g} m/s",
     "terrain": "the largest share of robots that crossed, averaged over all rows with noise",
 }
+RULES["stairs"] = RULES["terrain"]
 RULES["robustness"] = RULES["sim2sim"] = RULES["paper"]
 
 
@@ -67,7 +68,7 @@ def as_markdown(protocol: str, results: Results, about: dict[str, Any]) -> str:
         lines += [f"## {name}", ""]
         if protocol == "terrain":
             lines += _level_table(rows)
-        tables = {"paper": _paper_table, "sim2sim": _course_table}
+        tables = {"paper": _paper_table, "sim2sim": _course_table, "stairs": _stairs_table}
         lines += tables.get(protocol, _row_table)(rows)
     return "\n".join(lines)
 
@@ -128,6 +129,23 @@ def _row_table(rows: list[Row]) -> list[str]:
     return [*lines, ""]
 
 
+def _stairs_table(rows: list[Row]) -> list[str]:
+    """A line for each direction and height: with noise, and what is different without."""
+    lines = [
+        f"| stairs | step height | crossed | fell | stuck | linear error [m/s] | {TOUCHES} "
+        "| without noise: crossed | fell | stuck | linear error [m/s] |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    quiet = {(row.terrain, row.case): row for row in rows if not row.noise}
+    for row in (row for row in rows if row.noise):
+        other = quiet[row.terrain, row.case]
+        shares = (" | ".join(map(_percent, (own.crossed, own.fell, own.stuck))) for own in (row, other))
+        errors = (_estimate(own.lin_vel_error) for own in (row, other))
+        noisy, clean = (f"{share} | {error}" for share, error in zip(shares, errors, strict=True))
+        lines.append(f"| {row.terrain} | {row.case} | {noisy} | {_touches(row)} | {clean} |")
+    return [*lines, ""]
+
+
 def _level_table(rows: list[Row]) -> list[str]:
     """How far up each terrain type's levels the robots get."""
     levels = len({row.level for row in rows})
@@ -165,7 +183,7 @@ def _percent(share: Estimate) -> str:
 
 
 def draw_figure(protocol: str, results: Results, path: Path) -> None:
-    """What became of robots over levels ("terrain"), else errors and falls; rows with noise."""
+    """What became of robots over levels ("terrain") or cases ("stairs"), else errors and falls; rows with noise."""
     import matplotlib  # slow to import, and only needed here
 
     matplotlib.use("Agg")  # works without a display

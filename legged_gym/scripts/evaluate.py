@@ -1,8 +1,8 @@
 """Judge policies by a fixed, seeded protocol: python legged_gym/scripts/evaluate.py --task aliengo --protocol paper
 
-Protocols: paper (errors beside the published ones), terrain (every type and level), robustness (payload, pushes,
-friction, a weak leg), sim2sim (what sim2sim.py measures, for `sim2sim.py --compare`). `--checkpoints FILE FILE …`
-compares several. Writes Markdown, JSON and a figure.
+Protocols: paper (errors beside the published ones), terrain (every type and level), stairs (crossing stairs of exact
+heights), robustness (payload, pushes, friction, a weak leg), sim2sim (what sim2sim.py measures, for `sim2sim.py
+--compare`). `--checkpoints FILE FILE …` compares several. Writes Markdown, JSON and a figure.
 
 A robot fell if something pressed on its trunk, head or whatever is rigidly fixed to them, or if it tilted by more than
 60°; it crossed if it left its tile in time without a fall; else it got stuck.
@@ -20,6 +20,7 @@ import torch
 from legged_gym.deploy import courses
 from legged_gym.envs import task_registry
 from legged_gym.envs.base.observations import FrameLayout, configured_layout
+from legged_gym.evaluation import stairs
 from legged_gym.evaluation.protocols import (
     NUM_LEVELS,
     PROTOCOLS,
@@ -60,7 +61,8 @@ FLAGS = [
     {
         "name": "--trials",
         "type": int,
-        "help": f"of every robot in every case: {TRIALS}, on a CPU 1; sim2sim: robots on each course, {courses.TRIALS}",
+        "help": f"of every robot in every case: {TRIALS}, on a CPU and on stairs 1; sim2sim: robots on each course, "
+        f"{courses.TRIALS}",
     },
     {"name": "--trial_s", "type": float, "default": courses.TRIAL_S, "help": "longest duration of a trial [s]"},
     {
@@ -68,6 +70,12 @@ FLAGS = [
         "type": int,
         "nargs": "+",
         "help": f"difficulty, 0 to {NUM_LEVELS - 1}; default: 1 2 3 4, in protocol terrain all",
+    },
+    {
+        "name": "--step_heights",
+        "type": float,
+        "nargs": "+",
+        "help": f"of protocol stairs [cm]; default: {' '.join(f'{height:g}' for height in stairs.STEP_HEIGHTS)}",
     },
     {"name": "--out", "type": str, "help": "folder of the report; default: logs/<experiment>/evaluation"},
 ]
@@ -126,6 +134,11 @@ def check_args(args: argparse.Namespace) -> None:
         raise ValueError(f"--levels must lie between 0 and {NUM_LEVELS - 1}")
     if args.protocol == "sim2sim" and (args.num_envs or args.levels):
         raise ValueError("protocol sim2sim has courses instead of levels, and --trials robots on each of them")
+    if args.step_heights and args.protocol != "stairs":
+        raise ValueError(f"--step_heights belongs to protocol stairs, not to {args.protocol}")
+    if args.levels and args.protocol == "stairs":
+        raise ValueError("protocol stairs has --step_heights [cm] instead of --levels")
+    stairs.check_heights(args.step_heights)
 
 
 def prepare(args: argparse.Namespace) -> tuple[EvaluationRobots, dict[str, ActorCritic], dict[str, str], Path]:
@@ -136,6 +149,11 @@ def prepare(args: argparse.Namespace) -> tuple[EvaluationRobots, dict[str, Actor
     if args.protocol == "sim2sim":
         prepare_courses(env_cfg)
         env_cfg.env.num_envs = len(courses.COURSES) * (args.trials or courses.TRIALS)
+    elif args.protocol == "stairs":
+        heights = step_heights(args)
+        stairs.prepare_stairs(env_cfg, heights)
+        on_each = stairs.CPU_ROBOTS if args.sim_device == "cpu" else stairs.ROBOTS
+        env_cfg.env.num_envs = on_each * stairs.num_cells(heights)
     elif args.num_envs is None and args.sim_device == "cpu":
         env_cfg.env.num_envs = CPU_ROBOTS[args.protocol]
         print(f"On the CPU: {env_cfg.env.num_envs} robots, one trial each; --num_envs and --trials override.")
@@ -152,6 +170,11 @@ def prepare(args: argparse.Namespace) -> tuple[EvaluationRobots, dict[str, Actor
     folder = make_folder(args.out or experiment_root(train_cfg) / "evaluation")
     env, _ = task_registry.make_env(args.task, args, env_cfg, train_cfg)
     return EvaluationRobots(env), policies, files, folder
+
+
+def step_heights(args: argparse.Namespace) -> tuple[float, ...]:
+    """[cm] of protocol stairs, from the lowest up."""
+    return tuple(sorted(set(args.step_heights or stairs.STEP_HEIGHTS)))
 
 
 def describe(args: argparse.Namespace, env: Any, files: dict[str, str]) -> dict[str, Any]:
@@ -175,6 +198,8 @@ def num_trials(args: argparse.Namespace) -> int:
     """Trials of every robot in every case."""
     if args.protocol == "sim2sim":
         return 1
+    if args.protocol == "stairs":
+        return args.trials or 1
     return args.trials or (1 if args.sim_device == "cpu" else TRIALS)
 
 
@@ -199,7 +224,9 @@ def evaluate(args: argparse.Namespace) -> Results:
     for name, policy in policies.items():
         set_seed(env.cfg.seed)  # every policy meets the same commands, starts and pushes
         policy_fn = acting(policy, env.num_one_step_obs, env.device)
-        measured = run_protocol(robots, policy_fn, args.protocol, trials, args.trial_s, levels, progress.add)
+        measured = run_protocol(
+            robots, policy_fn, args.protocol, trials, args.trial_s, levels, progress.add, step_heights(args)
+        )
         results[name] = list(measured)
     about["duration [s]"] = round(time.perf_counter() - start)
     report = as_markdown(args.protocol, results, about)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from scipy.stats import binomtest
 from small_envs import build, small_cfg
+from test_courses import height_of_mesh
 from test_export import make_policy
 
 from legged_gym.envs import task_registry
@@ -31,6 +32,7 @@ from legged_gym.evaluation.protocols import (
     spread,
 )
 from legged_gym.evaluation.report import best_checkpoint
+from legged_gym.evaluation.stairs import place_on_stairs, prepare_stairs
 from legged_gym.evaluation.trials import Condition, EvaluationRobots, TrialResult
 from legged_gym.scripts.evaluate import FLAGS, acting, evaluate, load_policy, prepare
 from legged_gym.utils.helpers import class_to_dict, get_args
@@ -288,6 +290,8 @@ def test_rows_pool_energy_and_touches_and_count_what_became_of_robots() -> None:
     assert (row.crossed.mean, row.fell.mean, row.stuck.mean) == (0.5, 0.25, 0.25)
     assert row.cost_of_transport == pytest.approx(700.0 / (50.0 * 14.0))
     assert (row.trunk_touches, row.leg_touches) == pytest.approx((50.0, 100.0))  # 7 and 14 on 14 m
+    (own,) = rows(results, [group._replace(case="9 cm", noise=False)], "lin", noise=None, weight=50.0)
+    assert (own.case, own.noise) == ("9 cm", False)
 
 
 def test_mean_level_reached_multiplies_the_levels_passed() -> None:
@@ -345,6 +349,29 @@ def evaluation_args(*flags: str) -> Any:
     return get_args(["--task", "aliengo", "--headless", "--sim_device", "cpu", *flags], extra=FLAGS)
 
 
+def test_stairs_have_exact_heights_and_an_equal_share_of_robots_with_noise() -> None:
+    heights, robots_each = (6.0, 12.5, 29.0), 2  # 6 cm: a ramp in training's terrain; 0.29 / 0.001 is 288.99…
+    env_cfg, _ = task_registry.get_cfgs("aliengo")
+    prepare_config(env_cfg)
+    prepare_stairs(env_cfg, heights)
+    env_cfg.env.num_envs, env_cfg.terrain.border_size = 12 * robots_each, 5.0
+    robots = EvaluationRobots(build(env_cfg, "aliengo"))
+    cells, env = place_on_stairs(robots, heights), robots.env
+    noisy = (env.noise_scale_vec > 0).any(dim=1)
+    assert sum(int(cell.mask.sum()) for cell in cells) == env.num_envs and noisy.sum() == env.num_envs / 2
+    corners = env.terrain.vertices[env.terrain.triangles] - np.array([5.0, 5.0, 0.0])  # the border's width
+    for cell in cells:
+        assert cell.mask.sum() == robots_each and (noisy[cell.mask] == cell.noise).all()
+        origin = env.env_origins[cell.mask][0].numpy()
+        assert (env.env_origins[cell.mask] == torch.tensor(origin)).all()
+        # nine steps of 0.30 m from 1.3 m on, the last of which leads to the level of the tile's edge
+        rise = -cell.step_height / 100 if cell.terrain == "stairs_down" else cell.step_height / 100
+        for step in range(9):
+            x, y = origin[0] + 1.3 + 0.3 * step + 0.1, origin[1] + 0.32
+            height = height_of_mesh(corners, x, y) - origin[2]
+            assert height == pytest.approx(rise * (step + 1), abs=1e-5), f"{cell.terrain}, step {step}"
+
+
 @pytest.mark.slow
 def test_script_compares_checkpoints_and_writes_its_report(flat_env: Any, tmp_path: Path) -> None:
     files = []
@@ -365,10 +392,13 @@ def test_script_compares_checkpoints_and_writes_its_report(flat_env: Any, tmp_pa
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--protocol", "moon"], "unknown protocol 'moon'; known: paper, terrain, robustness, sim2sim"),
+        (["--protocol", "moon"], "unknown protocol 'moon'; known: paper, terrain, stairs, robustness, sim2sim"),
         (["--trials", "0"], "--trials must be at least 1"),
         (["--levels", "3", "10"], "--levels must lie between 0 and 9"),
         (["--protocol", "sim2sim", "--levels", "3"], "has courses instead of levels"),
+        (["--protocol", "stairs", "--levels", "3"], "stairs has --step_heights"),
+        (["--protocol", "stairs", "--step_heights", "12.05"], "exact to the millimetre; got 12.05"),
+        (["--step_heights", "12"], "--step_heights belongs to protocol stairs, not to paper"),
         (["--checkpoints", "none.pt"], "no checkpoint"),
     ],
 )
