@@ -48,6 +48,7 @@ class EvaluationRobots:
     """An environment whose robots are placed, commanded and hampered on purpose. Heading commands must be off."""
 
     def __init__(self, env: Any) -> None:
+        """env: not stepped yet."""
         self.env = env
         self.judge = Judge(env)
         env.terrain_curriculum = False  # robots stay on their tiles

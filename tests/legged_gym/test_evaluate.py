@@ -14,6 +14,7 @@ from small_envs import build, small_cfg
 from test_courses import height_of_mesh
 from test_export import make_policy
 
+from isaacgym import gymtorch
 from legged_gym.envs import task_registry
 from legged_gym.evaluation.judge import Judge
 from legged_gym.evaluation.protocols import (
@@ -47,7 +48,7 @@ class ScriptedEnv:
     """Robots that glide along x at given speeds and whose episodes end at given steps; tiles are 8 m long.
 
     Bodies: base, head (fixed to it), helmet (fixed to the head), calf, foot (fixed to the calf). `touches` maps a step
-    to (robot, body, force [N]), `tilts` to (robot, angle [rad]).
+    to (robot, body, force [N]) in one of its four sub-steps, `tilts` to (robot, angle [rad]).
     """
 
     def __init__(self, speeds: list[float], fall_steps: list[int]) -> None:
@@ -70,7 +71,9 @@ class ScriptedEnv:
         self.gym = SimpleNamespace(
             get_actor_rigid_body_properties=lambda env, actor: [SimpleNamespace(mass=25.0)],
             get_actor_asset=lambda env, actor: asset,
+            refresh_net_contact_force_tensor=lambda sim: None,
         )
+        self.sim = None
         self.feet_indices = torch.tensor([4])
         self.contact_forces = torch.zeros(n, len(bodies), 3)
         self.projected_gravity = torch.tensor([[0.0, 0.0, -1.0]]).repeat(n, 1)
@@ -89,9 +92,11 @@ class ScriptedEnv:
         self.steps += 1
         if self.steps > 0:
             self.root_states[:, 0] += self.speeds * self.dt
-        self.contact_forces.zero_()
-        for robot, body, force in self.touches.get(self.steps, []):
-            self.contact_forces[robot, body] = torch.tensor([0.6, 0.0, -0.8]) * force
+        for sub_step in range(4):
+            self.contact_forces.zero_()
+            for robot, body, force in self.touches.get(self.steps, []) if sub_step == self.steps % 4 else ():
+                self.contact_forces[robot, body] = torch.tensor([0.6, 0.0, -0.8]) * force
+            self.on_sub_step(sub_step)
         for robot, angle in self.tilts.get(self.steps, []):
             self.projected_gravity[robot] = torch.tensor([math.sin(angle), 0.0, -math.cos(angle)])
         dones = self.steps == self.fall_steps
@@ -152,9 +157,30 @@ def test_the_head_is_part_of_the_trunk_and_hips_thighs_and_calves_of_the_legs() 
     env = build(small_cfg("go2_flat"), "go2_flat")
     judge = Judge(env)
     names = np.array(env.body_names)
-    assert names[judge.trunk_mask].tolist() == ["base", "Head_upper", "Head_lower"]
+    assert names[judge.trunk_ids].tolist() == ["base", "Head_upper", "Head_lower"]
     expected = {f"{leg}_{part}" for leg in ("FL", "FR", "RL", "RR") for part in ("hip", "thigh", "calf")}
-    assert set(names[judge.leg_mask]) == expected and len(names) == 3 + 12 + 4
+    assert set(names[judge.leg_ids]) == expected and len(names) == 3 + 12 + 4
+
+
+def test_robots_on_their_bellies_have_fallen_and_those_on_their_feet_have_not() -> None:
+    env_cfg = small_cfg("go2_flat")
+    env_cfg.asset.terminate_after_contacts_on = []
+    env_cfg.domain_rand.randomize_initial_joint_pos = False
+    env = build(env_cfg, "go2_flat")
+    judge = Judge(env)
+    env.reset_idx(torch.arange(env.num_envs))
+    lying = torch.arange(env.num_envs) % 2 == 0
+    env.dof_pos[lying] = torch.tensor([0.0, 1.4, -2.7] * 4)  # folded
+    env.root_states[:, 2], env.root_states[:, 7:] = 0.32, 0.0
+    env.root_states[lying, 2] = 0.15
+    env.gym.set_dof_state_tensor(env.sim, gymtorch.unwrap_tensor(env.dof_state))
+    env.gym.set_actor_root_state_tensor(env.sim, gymtorch.unwrap_tensor(env.root_states))
+    fell = torch.zeros(env.num_envs, dtype=torch.bool)
+    hold = torch.where(lying[:, None], (env.dof_pos - env.default_dof_pos) / env.action_scales, 0.0)
+    for _ in range(25):
+        env.step(hold)
+        fell |= judge.look().fell
+    assert fell.tolist() == lying.tolist()
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ velocities of bodies are those of their centres of mass, as in Isaac Gym.
 """
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -53,6 +54,8 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Resets, Curricula, Randomizat
     ) -> None:
         """cfg: a LeggedRobotCfg. sim_device: cpu, cuda or cuda:N."""
         self._parse_cfg(cfg, sim_params)
+        # Called with the number of each sub-step after it. Set it before the first step, since graphs remember it.
+        self.on_sub_step: Callable[[int], None] | None = None
         super().__init__(cfg, sim_params, physics_engine, sim_device, headless)
         self._init_buffers()
         widths = {name: value.shape[1] for name, value in self._recorded_quantities().items()}
@@ -171,6 +174,8 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Resets, Curricula, Randomizat
             if self.device == "cpu":
                 self.gym.fetch_results(self.sim, True)
             self.gym.refresh_dof_state_tensor(self.sim)
+            if self.on_sub_step is not None:
+                self.on_sub_step(sub_step)
         self._read_state()
 
     def post_physics_step(self) -> None:
