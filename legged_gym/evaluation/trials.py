@@ -40,7 +40,7 @@ class TrialResult(NamedTuple):
     energy: Tensor  # [J] sum of |power| dt over the joints
     base_height: Tensor  # [m] mean of the base above the ground; NaN: never measured
     joint_speed: Tensor  # [rad/s] root mean square over joints and time; NaN: never measured
-    trunk_touches: Tensor  # times that a body of the trunk began to touch something
+    trunk_touches: Tensor  # times that the trunk, or a head, began to touch something
     leg_touches: Tensor  # the same of hips, thighs and calves
 
 
