@@ -18,6 +18,8 @@ STEP_HEIGHT = 0.1  # [m] of stairs, unless asked otherwise
 SLOPE = 0.2  # rise over run of slopes, unless asked otherwise
 MAP_HALF_SIZE = 30.0  # [m]
 GRID = 0.1  # [m] between samples of the ground where a simulator wants them
+# [m] along x from a start, either way: a robot is on the next plateau with all of its feet, and has crossed.
+CROSSING = PLATEAU / 2 + FLIGHT + 0.3
 STARTS_X = (0.0, PLATEAU + FLIGHT)  # [m] trials start in turn in the middle of a low and of a high plateau
 FOOT_HEIGHT = 0.05  # [m] of the lowest link's frame, a foot's centre, above the ground at the start
 

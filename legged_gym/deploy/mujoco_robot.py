@@ -1,5 +1,6 @@
 """A robot in plain C MuJoCo with an exported policy in command: sensors, latency, joint controllers, falls."""
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from legged_gym.deploy.mujoco_world import SIM_DT, ground_height
 
 # Half-widths of the sensors' uniform noise at factor 1: those of the training (legged_gym/deploy/README.md).
 NOISE = {"base_ang_vel": 0.2, "projected_gravity": 0.05, "joint_pos": 0.01, "joint_vel": 1.5}
+FOOT_NAME = "foot"  # part of the feet's names, unless the policy's metadata say otherwise
 
 
 class Conditions(NamedTuple):
@@ -34,6 +36,12 @@ class Robot:
         self._weight = model.body_mass.sum() * np.linalg.norm(model.opt.gravity)
         self._trunk_mask = model.body_weldid == model.body_weldid[1]  # bodies welded to the free one
         self._base_com = self._welded_com()
+        foot_name = controller.metadata.get("foot_name", FOOT_NAME)
+        names = [model.body(i).name for i in range(model.nbody)]
+        if not any(foot_name in name for name in names):
+            raise ValueError(f"no body's name contains '{foot_name}', as feet's do; bodies: {', '.join(names[1:])}")
+        # of each body, the first of those that it is welded to; 0: of the world and of the feet, which may touch
+        self._links = np.where([foot_name in name for name in names], 0, model.body_weldid)
 
     def _welded_com(self) -> Array:
         """Centre of mass of the base and all that is welded to it, base frame [m], (3,)."""
@@ -54,6 +62,8 @@ class Robot:
         self._targets = self.controller.default_joint_pos.astype(np.float64)
         self._pending: deque[tuple[int, Array]] = deque()  # (simulation step at which they take effect, joint targets)
         self._step_count = 0
+        self._touched: set[int] = set()  # links that touched something in the last control step
+        self.trunk_touches = self.leg_touches = 0  # that began since the reset
         self.energy = 0.0  # [J] sum of |power| since the reset
 
     def readings(self, rng: np.random.Generator) -> dict[str, Array]:
@@ -76,13 +86,18 @@ class Robot:
         targets = self.controller.step(command, **self.readings(rng))
         delay = round(rng.uniform(*self.conditions.latency_s) / SIM_DT)
         self._pending.append((self._step_count + delay, targets.astype(np.float64)))
+        before, self._touched = self._touched, set()
         for _ in range(self.substeps):
             while self._pending and self._pending[0][0] <= self._step_count:
                 self._targets = self._pending.popleft()[1]
             self.data.qfrc_applied[6:] = torques = self.pd_torques(self._targets)
             self.energy += np.abs(torques * self.data.qvel[6:]).sum() * SIM_DT
             mujoco.mj_step(self.model, self.data)
+            self._note_touches()
             self._step_count += 1
+        begun = self._touched - before
+        self.trunk_touches += self._trunk in begun
+        self.leg_touches += len(begun - {self._trunk})
 
     def pd_torques(self, targets: Array) -> Array:
         """Torques [N·m] of the joint controllers, within the motors' limits."""
@@ -97,14 +112,29 @@ class Robot:
         mujoco.mju_rotVecQuat(origin_b, self.data.qvel[0:3], inverse)
         return origin_b + np.cross(self.data.qvel[3:6], self._base_com)
 
+    def _note_touches(self) -> None:
+        """Add the links whose bodies are pressed by more than FALL_FORCE; a foot is no part of its link."""
+        contacts = self.data.contact
+        bodies = self.model.geom_bodyid[contacts.geom]  # (contacts, 2)
+        bodies = np.where(self._links[bodies] > 0, bodies, 0).max(axis=1)  # 0: of a foot with the ground
+        if not bodies.any():
+            return
+        forces, force = np.zeros((self.model.nbody, 3)), np.zeros(6)
+        for i in bodies.nonzero()[0]:
+            mujoco.mj_contactForce(self.model, self.data, i, force)
+            forces[bodies[i]] += contacts.frame[i].reshape(3, 3).T @ force[:3]
+        pressed = np.linalg.norm(forces, axis=1) > courses.FALL_FORCE
+        self._touched.update(self._links[pressed].tolist())
+
+    @property
+    def _trunk(self) -> int:
+        return int(self.model.body_weldid[1])
+
     def fallen(self) -> bool:
-        """Whether something presses on the trunk."""
-        total, force = np.zeros(3), np.zeros(6)
-        for i, contact in enumerate(self.data.contact):
-            if self._trunk_mask[self.model.geom_bodyid[contact.geom]].any():
-                mujoco.mj_contactForce(self.model, self.data, i, force)
-                total += contact.frame.reshape(3, 3).T @ force[:3]
-        return bool(np.linalg.norm(total) > courses.FALL_FORCE)
+        """Whether something pressed on the trunk or what is welded to it in the last control step, or it tilts."""
+        w, x, y, z = self.data.qpos[3:7]
+        upright = -gravity_in_base((x, y, z, w))[2]  # cosine of the tilt
+        return self._trunk in self._touched or bool(upright < math.cos(courses.MAX_TILT))
 
     def cost_of_transport(self, distance: float) -> float:
         return self.energy / (self._weight * distance) if distance > 0 else float("inf")

@@ -11,6 +11,8 @@ SIM_DT = 0.002  # [s] of a simulation step and of the joints' PD controllers
 ROUGHNESS = 0.03  # [m] bumps of the terrain "rough"
 CONTACT_TIME = 0.006  # [s] in which a contact takes up what is left of an impact; MuJoCo's own is 0.02
 IMPEDANCE = 0.999  # of contacts: rigid ground, as in the training; MuJoCo's own is 0.9 to 0.95
+CONES = ("elliptic", "pyramidal")
+IMPRATIO = 10.0  # holds standing feet against creeping; MuJoCo's own is 1
 GROUND = "ground"  # name of its texture and material
 GROUND_GROUP = 1  # of MuJoCo's geom groups; the robot is in group 0
 SKY = 20.0  # [m] above all ground
@@ -58,7 +60,16 @@ def _add_look(spec: mujoco.MjSpec) -> None:
 
 
 def build_model(
-    urdf: Path, course: Course, friction: float, seed: int = 0, *, armature: float = 0.0, impedance: float = IMPEDANCE
+    urdf: Path,
+    course: Course,
+    friction: float,
+    seed: int = 0,
+    *,
+    armature: float = 0.0,
+    impedance: float = IMPEDANCE,
+    cone: str = CONES[0],
+    impratio: float = IMPRATIO,
+    payload: float = 0.0,
 ) -> mujoco.MjModel:
     """The robot on its terrain.
 
@@ -67,14 +78,17 @@ def build_model(
         seed: of bumps.
         armature: inertia of each joint's motor [kg m²], which URDF files cannot state.
         impedance: of the contacts, MuJoCo's solimp: 0 to 1, from soft to rigid.
+        cone: of friction, one of CONES.
+        impratio: how much more rigid contacts are sideways than along the normal.
+        payload: on the base [kg].
     """
     if not urdf.is_file():
         raise FileNotFoundError(f"no robot description '{urdf}'; give one with --urdf FILE")
     spec = mujoco.MjSpec.from_file(str(urdf))
     spec.compiler.fusestatic = False  # keep the URDF's links apart, feet included
     spec.option.timestep = SIM_DT
-    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
-    spec.option.impratio = 10.0  # holds standing feet against creeping
+    spec.option.cone = getattr(mujoco.mjtCone, f"mjCONE_{cone.upper()}")
+    spec.option.impratio = impratio
     for joint in spec.joints:
         joint.armature = armature
     spec.worldbody.first_body().add_freejoint()
@@ -102,7 +116,17 @@ def build_model(
     spec.worldbody.add_light(pos=[0, 0, 20], dir=[0.2, 0.2, -1], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
     height, width = VIDEO_SIZE
     spec.visual.global_.offheight, spec.visual.global_.offwidth = height, width
-    return spec.compile()
+    model = spec.compile()
+    add_payload(model, payload)
+    return model
+
+
+def add_payload(model: mujoco.MjModel, payload: float) -> None:
+    """Make the heaviest part of the trunk heavier [kg], its centre of mass where it was, its inertia like its mass."""
+    trunk = np.argmax(model.body_mass * (model.body_weldid == model.body_weldid[1]))
+    model.body_inertia[trunk] *= 1 + payload / model.body_mass[trunk]
+    model.body_mass[trunk] += payload
+    mujoco.mj_setConst(model, mujoco.MjData(model))
 
 
 def ground_height(model: mujoco.MjModel, data: mujoco.MjData, x: float) -> float:

@@ -3,6 +3,10 @@
 Plain C MuJoCo with its own URDF reader, contacts and terrain; of the training only policy.onnx and the robot's URDF are
 used. Joints are held by PD controllers at 500 Hz as on the robot, with latency and sensor noise. Ground, commands and
 starts are those of `evaluate.py --protocol sim2sim`, whose report `--compare` puts beside the results.
+
+A robot fell if something pressed on its trunk, head or whatever is rigidly fixed to them, or if it tilted by more than
+60°; it crossed if it reached the next plateau in time without a fall; else it got stuck. `--matrix` finds the
+combination of friction, contacts, payload and direction in which the fewest robots cross stairs.
 """
 
 from legged_gym.deploy.offscreen import choose_opengl, has_display
@@ -12,11 +16,11 @@ choose_opengl()
 import argparse
 import json
 import math
+import os
 import sys
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -25,9 +29,21 @@ from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.deploy import courses
 from legged_gym.deploy.controller import PolicyController
 from legged_gym.deploy.courses import SETTLE_S
-from legged_gym.deploy.mujoco_robot import Conditions, Robot, joint_names
-from legged_gym.deploy.mujoco_watch import OnStep, WindowClosedError, video, viewer
-from legged_gym.deploy.mujoco_world import IMPEDANCE, build_model
+from legged_gym.deploy.matrix import CELLS, VARIED, matrix_rows, matrix_table, run_matrix, worst_row
+from legged_gym.deploy.mujoco_robot import Conditions, Robot
+from legged_gym.deploy.mujoco_trials import (
+    ENDS,
+    Physics,
+    Setup,
+    Trial,
+    Trials,
+    build_robot,
+    run_in_processes,
+    run_trials,
+    summary,
+)
+from legged_gym.deploy.mujoco_watch import OnStep, video, viewer
+from legged_gym.deploy.mujoco_world import CONES, IMPEDANCE, IMPRATIO
 from legged_gym.files import check_writable
 from legged_gym.progress import Progress
 
@@ -41,91 +57,6 @@ QUANTITIES = {
     "base_height": "m",
     "joint_speed": "rad/s",
 }
-
-
-class Trial(NamedTuple):
-    """One run of one robot. Means leave out the first SETTLE_S and are NaN if it fell before."""
-
-    command: tuple[float, float, float]  # vx, vy [m/s], yaw rate [rad/s]
-    fell: bool  # something pressed on the trunk; the trial ends there
-    lin_vel_error: float  # [m/s] mean norm of the horizontal velocity's error, base frame
-    ang_vel_error: float  # [rad/s] mean absolute error of the yaw rate
-    base_height: float  # [m] mean of the base above the course
-    joint_speed: float  # [rad/s] root mean square over joints and time
-    path_length: float  # [m] horizontal
-    cost_of_transport: float  # sum of |power| dt / (weight * path_length)
-
-
-# --- Trials ----------------------------------------------------------------------------------------------------------
-
-
-def run_trial(
-    robot: Robot,
-    terrain: courses.Course,
-    command: Sequence[float],
-    x: float,
-    seconds: float,
-    rng: np.random.Generator,
-    on_step: OnStep | None = None,
-) -> Trial:
-    """Follow one command from (x, 0) for `seconds` or until a fall; `on_step` is called after every control step."""
-    robot.reset(x)
-    period, data = robot.controller.control_period_s, robot.data
-    samples, path_length, fell = [], 0.0, False
-    for i in range(round(seconds / period)):
-        before = data.qpos[:2].copy()
-        robot.control_step(command, rng)
-        if on_step is not None:
-            on_step(data)
-        fell = robot.fallen()
-        if fell:
-            break
-        path_length += float(np.linalg.norm(data.qpos[:2] - before))
-        if (i + 1) * period > SETTLE_S:
-            lin = np.linalg.norm(robot.base_lin_vel()[:2] - command[:2])
-            height = data.qpos[2] - terrain.height(data.qpos[0])
-            samples.append((lin, abs(data.qvel[5] - command[2]), height, np.square(data.qvel[6:]).mean()))
-    lin, ang, height, square = np.mean(samples, axis=0).tolist() if samples else [math.nan] * 4
-    cost = robot.cost_of_transport(path_length)
-    return Trial(tuple(command), fell, lin, ang, height, math.sqrt(square), path_length, cost)
-
-
-def run_trials(
-    robot: Robot,
-    terrain: courses.Course,
-    num_trials: int,
-    seconds: float,
-    seed: int,
-    command: Sequence[float] | None = None,
-    on_step: OnStep | None = None,
-) -> list[Trial]:
-    """Several trials, starting in turn on a low and on a high plateau. command: None: a random one for each trial."""
-    rng = np.random.default_rng(seed)
-    commands = courses.draw_commands(num_trials, seed).tolist() if command is None else [command] * num_trials
-    progress = Progress(f"C MuJoCo, {terrain.name}", num_trials)
-    trials: list[Trial] = []
-    for i, wish in enumerate(commands):
-        try:
-            trials.append(run_trial(robot, terrain, wish, courses.start_x(i), seconds, rng, on_step))
-        except WindowClosedError:
-            break
-        progress.add()
-    return trials
-
-
-def summary(trials: list[Trial]) -> dict[str, Any]:
-    """Means over the trials, with half-widths of their 95 % intervals."""
-    table = {name: [getattr(trial, name) for trial in trials] for name in Trial._fields if name != "command"}
-    share = float(np.mean(table.pop("fell")))
-    fell = {"mean": share, "half_width": courses.wilson_half_width(share, len(trials))}
-    return {"trials": len(trials), "fell": fell} | {name: estimate(values) for name, values in table.items()}
-
-
-def estimate(values: Sequence[float]) -> dict[str, float | None]:
-    """Mean and half-width of its 95 % interval, values that are not finite left out; None: not known."""
-    finite = np.array([value for value in values if math.isfinite(value)])
-    half_width = courses.Z_95 * finite.std(ddof=1) / math.sqrt(len(finite)) if len(finite) > 1 else None
-    return {"mean": finite.mean() if len(finite) else None, "half_width": half_width}
 
 
 # --- Comparison ------------------------------------------------------------------------------------------------------
@@ -188,14 +119,21 @@ def as_text(value: dict[str, float | None]) -> str:
 # --- Command line ----------------------------------------------------------------------------------------------------
 
 
-def get_args(argv: list[str] | None = None) -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="An exported policy in plain C MuJoCo")
     parser.add_argument("--policy", help="policy.onnx; default: the newest under logs/")
     parser.add_argument("--urdf", help="robot description; default: the policy's robot in resources/robots")
     parser.add_argument("--terrain", nargs="+", default=list(courses.COURSES), help="of flat, slope, rough, stairs")
     parser.add_argument("--step_height", type=float, default=courses.STEP_HEIGHT, help="of stairs [m]")
     parser.add_argument("--slope", type=float, default=courses.SLOPE, help="rise over run of slope and rough")
-    parser.add_argument("--command", type=float, nargs=3, metavar=("VX", "VY", "YAW"), help="default: random, ±1 each")
+    parser.add_argument(
+        "--command",
+        type=float,
+        nargs=3,
+        metavar=("VX", "VY", "YAW"),
+        help="of all trials, which then end where the next plateau begins; VX below 0 walks backwards; "
+        "default: random, ±1 each",
+    )
     parser.add_argument("--trials", type=int, default=courses.TRIALS, help="on each terrain")
     parser.add_argument("--seconds", type=float, default=courses.TRIAL_S, help="of a trial")
     parser.add_argument(
@@ -211,12 +149,23 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--impedance", type=float, default=IMPEDANCE, help="of contacts, 0 to 1: soft to rigid ground; MuJoCo's is 0.95"
     )
+    parser.add_argument("--cone", choices=CONES, default=CONES[0], help="of friction")
+    parser.add_argument(
+        "--impratio", type=float, default=IMPRATIO, help="rigidity of contacts sideways over that along the normal"
+    )
+    parser.add_argument("--payload", type=float, default=0.0, help="on the base [kg]")
+    parser.add_argument("--matrix", action="store_true", help=f"{len(CELLS)} combinations of these on stairs")
+    parser.add_argument("--workers", type=int, help="processes of --headless and --matrix; default: one a core")
     parser.add_argument("--seed", type=int, default=courses.SEED)
     parser.add_argument("--headless", action="store_true", help="as fast as it goes, without MuJoCo's window")
     parser.add_argument("--video", help="film the robot to this file instead; needs imageio[ffmpeg] and OpenGL")
     parser.add_argument("--compare", metavar="REPORT", help="sim2sim.json of evaluate.py --protocol sim2sim")
     parser.add_argument("--json", help="also write the results to this file")
-    return parser.parse_args(argv)
+    return parser
+
+
+def get_args(argv: list[str] | None = None) -> argparse.Namespace:
+    return parser().parse_args(argv)
 
 
 def newest_policy() -> Path:
@@ -238,29 +187,41 @@ def check_args(args: argparse.Namespace) -> None:
         )
     if not 0 < args.impedance < 1:
         raise ValueError(f"--impedance must be between 0 and 1, got {args.impedance:g}")
-    if not (args.video or args.headless or has_display()):
+    if not 0 < args.impratio < math.inf or not 0 <= args.payload < math.inf:
+        raise ValueError("--impratio must be positive and --payload not negative")
+    if args.workers is not None and args.workers < 1:
+        raise ValueError(f"--workers must be at least 1, got {args.workers}")
+    if args.matrix:
+        given = [name for name in VARIED if getattr(args, name) != parser().get_default(name)]
+        given += [name for name in ("compare", "video") if getattr(args, name)]
+        if given:
+            raise ValueError(f"--matrix chooses conditions itself and shows none; leave out --{', --'.join(given)}")
+    elif not (args.video or args.headless or has_display()):
         raise ValueError("MuJoCo's window needs a display; without one, use --headless or --video FILE")
     if args.json:
         check_writable(args.json, "--json")
 
 
-def prepare(args: argparse.Namespace) -> dict[str, tuple[courses.Course, Robot]]:
-    """Check the command line and build the robot on each terrain."""
+def setups(args: argparse.Namespace) -> dict[str, Setup]:
+    """Check the command line; then what to build on each terrain."""
     check_args(args)
     path = Path(args.policy) if args.policy else newest_policy()
     metadata = PolicyController(path).metadata
     default_urdf = Path(LEGGED_GYM_ROOT_DIR, "resources", "robots", metadata["robot"], "urdf")
     urdf = Path(args.urdf) if args.urdf else default_urdf / f"{metadata['robot']}.urdf"
-    robots = {}
+    physics = Physics(args.friction, args.impedance, args.cone, args.impratio, args.payload)
+    conditions = Conditions(tuple(args.latency), args.noise)
+    wanted = {}
     for name in args.terrain:
         course = courses.Course(name, args.step_height, args.slope)
-        model = build_model(
-            urdf, course, args.friction, args.seed, armature=metadata.get("armature", 0.0), impedance=args.impedance
-        )
-        controller = PolicyController(path, joint_order=joint_names(model))
-        robots[name] = course, Robot(model, controller, Conditions(tuple(args.latency), args.noise))
+        wanted[name] = Setup(path, urdf, course, physics, conditions, args.seed)
     print(f"{path} (iteration {metadata['iteration']}) in C MuJoCo {mujoco.__version__}")
-    return robots
+    return wanted
+
+
+def prepare(args: argparse.Namespace) -> dict[str, tuple[courses.Course, Robot]]:
+    """Check the command line and build the robot on each terrain."""
+    return {name: (setup.course, build_robot(setup)) for name, setup in setups(args).items()}
 
 
 def observer(args: argparse.Namespace, terrain: str, robot: Robot) -> AbstractContextManager[OnStep | None]:
@@ -273,24 +234,18 @@ def observer(args: argparse.Namespace, terrain: str, robot: Robot) -> AbstractCo
 
 def sim2sim(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Run the trials of the command line, print the results and return each terrain's summary."""
-    robots = prepare(args)
+    wanted = setups(args)
     shared = {name: getattr(args, name) for name in courses.settings() if name != "latency"}
     settings = courses.settings(latency=list(args.latency), **shared)
-    metadata = next(iter(robots.values()))[1].controller.metadata
+    metadata = PolicyController(next(iter(wanted.values())).policy).metadata
     reference = {}
     if args.compare:
         reference = reference_rows(Path(args.compare), settings, args.noise, metadata["iteration"])
     summaries, report = {}, {}
-    for name, (course, robot) in robots.items():
-        with observer(args, name, robot) as on_step:
-            trials = run_trials(robot, course, args.trials, args.seconds, args.seed, args.command, on_step)
+    for name, trials in run(args, wanted).items():
         summaries[name] = result = summary(trials)
         report[name] = {"summary": result, "trials": [trial._asdict() for trial in trials]}
-        print(
-            f"{name}: tracking error {as_text(result['lin_vel_error'])} m/s, {as_text(result['ang_vel_error'])} rad/s; "
-            f"{sum(trial.fell for trial in trials)} falls in {len(trials)} trials of {args.seconds:g} s; "
-            f"base at {as_text(result['base_height'])} m; cost of transport {as_text(result['cost_of_transport'])}"
-        )
+        print(as_line(name, result, args))
     compared = [name for name in summaries if name in reference]
     if compared:
         print("\n| terrain | quantity | evaluate.py | sim2sim.py | ratio |\n| --- | --- | --- | --- | --- |")
@@ -302,16 +257,80 @@ def sim2sim(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
         for name in compared:
             print(verdict(name, summaries[name], reference[name], standing_error))
     if args.json:
-        written = {"iteration": metadata["iteration"], "noise": args.noise, "settings": settings, "terrains": report}
-        Path(args.json).write_text(json.dumps(written, indent=1), encoding="utf-8")
+        write_json(args, {"iteration": metadata["iteration"], "settings": settings, "terrains": report})
     return summaries
+
+
+def run(args: argparse.Namespace, wanted: dict[str, Setup]) -> dict[str, list[Trial]]:
+    """The trials on each terrain: by several processes, unless someone watches."""
+    trials = Trials(args.trials, args.seconds, args.seed, None if args.command is None else tuple(args.command))
+    workers = num_workers(args)
+    progress = Progress("C MuJoCo", len(wanted) * trials.num)
+    if args.headless and not args.video and workers > 1:
+        plans = [(setup, trials) for setup in wanted.values()]
+        return dict(zip(wanted, run_in_processes(plans, workers, progress.add), strict=True))
+    results = {}
+    for name, setup in wanted.items():
+        robot = build_robot(setup)
+        with observer(args, name, robot) as on_step:
+            results[name] = run_trials(robot, setup.course, trials, on_step, progress.add)
+    return results
+
+
+def num_workers(args: argparse.Namespace) -> int:
+    """As asked for, or as many as there are cores for this process."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # macOS lacks it
+    return args.workers or cores or 1
+
+
+def as_line(terrain: str, result: dict[str, Any], args: argparse.Namespace) -> str:
+    """One terrain's results."""
+    ends = ENDS if args.command else ("fell",)  # what random commands lead to says nothing about climbing
+    counts = ", ".join(f"{round(result['trials'] * result[end]['mean'])} {end}" for end in ends)
+    touches = " and ".join(
+        f"{'–' if result[key] is None else format(result[key], '.1f')} of {parts}"
+        for key, parts in (("trunk_touches", "trunk or head"), ("leg_touches", "hips, thighs or calves"))
+    )
+    return (
+        f"{terrain}: {counts} of {result['trials']} trials of {args.seconds:g} s; "
+        f"touches per 100 m: {touches}; "
+        f"tracking error {as_text(result['lin_vel_error'])} m/s, {as_text(result['ang_vel_error'])} rad/s; "
+        f"base at {as_text(result['base_height'])} m; cost of transport {as_text(result['cost_of_transport'])}"
+    )
+
+
+def matrix(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Run every combination, print the table and its worst row, and return the rows."""
+    setup = next(iter(setups(args).values()))
+    trials = Trials(args.trials, args.seconds, args.seed)
+    progress = Progress(f"C MuJoCo, {len(CELLS)} combinations", len(CELLS) * trials.num)
+    rows = matrix_rows(run_matrix(setup, trials, num_workers(args), progress.add))
+    worst = worst_row(rows)
+    print(f"Stairs of {100 * args.step_height:g} cm at 1 m/s, {trials.num} trials of {trials.seconds:g} s each\n")
+    print("\n".join(matrix_table(rows)))
+    print("\nWorst:\n")
+    print("\n".join(matrix_table([worst])))
+    if args.json:
+        metadata = PolicyController(setup.policy).metadata
+        settings = {name: getattr(args, name) for name in ("step_height", "trials", "seconds", "seed", "latency")}
+        write_json(args, {"iteration": metadata["iteration"], "settings": settings, "matrix": rows, "worst": worst})
+    return rows
+
+
+def write_json(args: argparse.Namespace, report: dict[str, Any]) -> None:
+    """Write a report with what all reports state."""
+    contacts = {name: getattr(args, name) for name in ("impedance", "cone", "impratio", "payload")}
+    if args.matrix:
+        contacts = {"impedance": args.impedance}
+    written = {"noise": args.noise, "contacts": contacts} | report
+    Path(args.json).write_text(json.dumps(written, indent=1), encoding="utf-8")
 
 
 def main() -> None:
     """The program; a user's mistake ends it with one sentence."""
     args = get_args()
     try:
-        sim2sim(args)
+        matrix(args) if args.matrix else sim2sim(args)
     except (ValueError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from error

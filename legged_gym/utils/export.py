@@ -41,6 +41,7 @@ def policy_metadata(
         "kd": rounded(env.d_gains),
         "torque_limits": rounded(env.torque_limits),
         "armature": cfg.asset.armature,
+        "foot_name": cfg.asset.foot_name,
         "action_scale": rounded(env.action_scales),
         "clip_actions": cfg.normalization.clip_actions,
         "clip_observations": cfg.normalization.clip_observations,

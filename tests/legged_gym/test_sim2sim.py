@@ -19,8 +19,19 @@ from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.deploy.controller import PolicyController
 from legged_gym.deploy.courses import FLIGHT, PLATEAU, Course
 from legged_gym.deploy.mujoco_robot import NOISE, Conditions, Robot, joint_names
+from legged_gym.deploy.mujoco_trials import (
+    Setup,
+    Trial,
+    Trials,
+    build_robot,
+    estimate,
+    run_in_processes,
+    run_trial,
+    run_trials,
+    summary,
+)
 from legged_gym.deploy.mujoco_world import SIM_DT, build_model, ground_height
-from legged_gym.scripts.sim2sim import estimate, get_args, prepare, run_trials, sim2sim
+from legged_gym.scripts.sim2sim import get_args, matrix, prepare, sim2sim
 from legged_gym.utils.export import export_policy
 
 TOLERANCE = 1e-6  # float32 of the controller against MuJoCo's float64
@@ -39,6 +50,9 @@ def standing_policy(flat_env: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("standing")
     export_policy(policy, flat_env, flat_env.cfg.commands, {}, folder)
     return folder / "policy.onnx"
+
+
+GO2 = Path(LEGGED_GYM_ROOT_DIR, "resources", "robots", "go2", "urdf", "go2.urdf")
 
 
 def make_robot(policy: Path, terrain: str = "flat", conditions: Conditions = EXACT, **options: float) -> Robot:
@@ -82,8 +96,8 @@ def test_robot_stands_with_its_weight_on_its_feet(standing_policy: Path) -> None
             carried[-1] += force[0]  # the normal is vertical on a plane
             touching.update(robot.model.body(body).name for body in robot.model.geom_bodyid[contact.geom])
 
-    (trial,) = run_trials(robot, FLAT, 1, seconds=3.0, seed=0, command=(0.0, 0.0, 0.0), on_step=weigh)
-    assert not trial.fell and trial.lin_vel_error < 0.05 and trial.ang_vel_error < 0.05
+    (trial,) = run_trials(robot, FLAT, Trials(1, seconds=3.0, seed=0, command=(0.0, 0.0, 0.0)), on_step=weigh)
+    assert trial.end == "stuck" and trial.lin_vel_error < 0.05 and trial.ang_vel_error < 0.05
     # It sways a little, so the mean of two seconds counts.
     assert np.mean(carried[50:]) == pytest.approx(total * 9.81, rel=0.01)
     assert touching == {"world", "FL_foot", "FR_foot", "RL_foot", "RR_foot"}
@@ -93,10 +107,150 @@ def test_a_robot_on_its_back_has_fallen(standing_policy: Path) -> None:
     robot = make_robot(standing_policy)
     robot.reset(0.0)
     assert not robot.fallen()
-    robot.data.qpos[2:7] = [0.1, 0.0, 1.0, 0.0, 0.0]  # upside down, trunk in reach of the ground
-    for _ in range(100):
-        mujoco.mj_step(robot.model, robot.data)
+    robot.data.qpos[2:7] = [0.3, 0.0, 1.0, 0.0, 0.0]  # upside down, in the air
     assert robot.fallen()
+
+
+def go2(policy: Path) -> Robot:
+    """Aliengo's standing policy moves Go2's joints just as well."""
+    model = build_model(GO2, FLAT, friction=0.8)
+    return Robot(model, PolicyController(policy, joint_order=joint_names(model)), EXACT)
+
+
+def test_a_fall_is_a_touch_of_trunk_or_head_or_a_tilt_over_60_degrees(standing_policy: Path) -> None:
+    robot = go2(standing_policy)
+    step = lambda: robot.control_step((0.0, 0.0, 0.0), np.random.default_rng(0))  # noqa: E731
+    robot.reset(0.0)
+    for tilt, fell in ((59.0, False), (61.0, True)):
+        robot.data.qpos[3:7] = Rotation.from_euler("xz", [tilt, 40.0], degrees=True).as_quat()[[3, 0, 1, 2]]
+        assert robot.fallen() == fell
+    robot.reset(0.0)
+    pitch = math.radians(45.0)  # nose down, so that the head meets the ground, and the base does not
+    robot.data.qpos[3:7] = math.cos(pitch / 2), 0.0, math.sin(pitch / 2), 0.0
+    robot.data.qpos[7:] = [0.0, 2.5, -0.9] * 4  # legs out of the way
+    mujoco.mj_kinematics(robot.model, robot.data)
+    head = robot.data.geom_xpos[robot.model.body("Head_lower").geomadr[0]]
+    robot.data.qpos[2] -= head[2] - robot.model.geom_size[robot.model.body("Head_lower").geomadr[0]][0] - 0.002
+    touching: set[str] = set()
+    while not robot.fallen() and robot.data.time < 0.2:
+        step()
+        touching |= {robot.model.body(b).name for b in robot.model.geom_bodyid[robot.data.contact.geom].ravel()}
+    assert "Head_lower" in touching and "base" not in touching
+    assert robot.fallen() and robot.trunk_touches == 1
+
+
+def test_touches_of_legs_are_counted_when_they_begin_and_feet_never(standing_policy: Path) -> None:
+    robot = go2(standing_policy)
+    rng = np.random.default_rng(0)
+    robot.reset(0.0)
+    for _ in range(50):
+        robot.control_step((0.0, 0.0, 0.0), rng)
+    assert robot.leg_touches == robot.trunk_touches == 0  # it stands on its feet
+    feet = [robot.model.body(f"{leg}_foot").id for leg in ("FL", "RR")]
+    counted = []
+    for standing_on in ([], feet[:1], feet[:1], [], feet):
+        robot._links[feet] = 0
+        robot._links[standing_on] = robot.model.body_weldid[standing_on]  # as if these were no feet but calves
+        robot.control_step((0.0, 0.0, 0.0), rng)
+        counted.append(robot.leg_touches)
+    assert counted == [0, 1, 1, 1, 3] and robot.trunk_touches == 0
+    robot.reset(0.0)
+    assert robot.leg_touches == 0
+
+
+@pytest.mark.parametrize(("speed", "start"), [(1.0, 0.0), (-1.0, 0.0), (1.0, 5.4), (-1.0, 5.4)])
+def test_crossing_is_reaching_the_next_plateau_ahead_or_behind(
+    standing_policy: Path, monkeypatch: pytest.MonkeyPatch, speed: float, start: float
+) -> None:
+    robot = make_robot(standing_policy, "stairs")
+
+    def glide(command: Any, rng: Any) -> None:
+        robot.data.qpos[0] += 0.02 * command[0]
+
+    monkeypatch.setattr(robot, "control_step", glide)
+    rng = np.random.default_rng(0)
+    # from the middle of a plateau 1.5 m to its end and 2.4 m of stairs, then 0.3 m for the hind legs
+    crossed = run_trial(robot, Course("stairs"), (speed, 0.0, 0.0), start, 10.0, rng)
+    assert crossed.end == "crossed" and crossed.path_length == pytest.approx(4.2, abs=0.021)
+    late = run_trial(robot, Course("stairs"), (speed, 0.0, 0.0), start, 4.0, rng)
+    assert late.end == "stuck" and late.path_length == pytest.approx(4.0, abs=0.021)
+    monkeypatch.setattr(robot, "fallen", lambda: abs(robot.data.qpos[0] - start) > 3.0)
+    fell = run_trial(robot, Course("stairs"), (speed, 0.0, 0.0), start, 10.0, rng)
+    assert fell.end == "fell" and fell.path_length == pytest.approx(3.0, abs=0.021)
+
+
+def test_friction_cone_impratio_and_payload_reach_the_model() -> None:
+    plain, cone = build_model(GO2, FLAT, friction=0.8), mujoco.mjtCone
+    assert (plain.opt.cone, plain.opt.impratio) == (cone.mjCONE_ELLIPTIC, 10.0)
+    other = build_model(GO2, FLAT, friction=0.4, cone="pyramidal", impratio=1.0, payload=3.0)
+    assert (other.opt.cone, other.opt.impratio) == (cone.mjCONE_PYRAMIDAL, 1.0)
+    assert other.geom_friction[other.geom("ground").id, 0] == 0.4
+    added = other.body_mass - plain.body_mass
+    assert added[1] == pytest.approx(3.0) and (added[2:] == 0).all()
+    grown = other.body_mass[1] / plain.body_mass[1]
+    np.testing.assert_allclose(other.body_inertia[1], grown * plain.body_inertia[1])
+    assert (other.body_ipos == plain.body_ipos).all()
+    assert other.body_subtreemass[1] == pytest.approx(other.body_mass.sum())  # what follows from masses is up to date
+
+
+def test_trials_are_the_same_whoever_runs_them(standing_policy: Path) -> None:
+    setup = Setup(standing_policy, URDF, FLAT, conditions=Conditions((0.0, 0.015), noise=1.0))
+    trials = Trials(7, seconds=1.2, seed=5)  # two chunks
+    plans = [(setup, trials), (setup._replace(course=Course("stairs")), trials._replace(num=2))]
+    theirs = run_in_processes(plans, workers=2)
+    ours = [run_trials(build_robot(setup), setup.course, trials) for setup, trials in plans]
+    assert [len(part) for part in theirs] == [7, 2]
+    for mine, other in zip(sum(ours, []), sum(theirs, []), strict=True):
+        np.testing.assert_allclose(mine[3:], other[3:], rtol=1e-12)
+        assert mine[:3] == other[:3]
+    assert len({trial.lin_vel_error for trial in ours[0]}) == 7  # each with noise and a command of its own
+
+
+def trial_of(end: str, path_length: float = 2.0, trunk: int = 0, leg: int = 0, start: float = 0.0) -> Trial:
+    return Trial((1.0, 0.0, 0.0), start, end, 0.1, 0.1, 0.3, 1.0, path_length, 1.0, trunk, leg)
+
+
+def test_the_summary_counts_ends_and_touches_on_the_way() -> None:
+    trials = [
+        trial_of("crossed", 4.0, leg=3),
+        trial_of("crossed", 4.0),
+        trial_of("fell", 1.0, trunk=1),
+        trial_of("stuck", 1.0),
+    ]
+    result = summary(trials)
+    assert [result[end]["mean"] for end in ("crossed", "fell", "stuck")] == [0.5, 0.25, 0.25]
+    assert (result["trunk_touches"], result["leg_touches"]) == (10.0, 30.0)  # on 10 m, per 100 m
+
+
+def test_the_worst_of_the_matrix_is_where_fewest_cross(
+    monkeypatch: pytest.MonkeyPatch, standing_policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[tuple[Setup, Trials]] = []
+    starts = (0.0, 5.4, 0.0, 5.4)
+
+    def scripted(plans: Any, workers: int, on_trials: Any) -> list[list[Trial]]:
+        """Backwards, loaded, on slippery and rigid ground three of four get stuck; elsewhere one of four falls."""
+        asked.extend(plans)
+        results = []
+        for setup, trials in plans:
+            hard = (*setup.physics, trials.command[0]) == (0.4, 0.999, "elliptic", 100.0, 3.0, -1.0)
+            ends = ("stuck", "crossed", "stuck", "stuck") if hard else ("crossed", "crossed", "crossed", "fell")
+            results.append([trial_of(end, start=x) for end, x in zip(ends, starts, strict=True)])
+        return results
+
+    monkeypatch.setattr("legged_gym.deploy.matrix.run_in_processes", scripted)
+    flags = ["--policy", str(standing_policy), "--matrix", "--step_height", "0.16", "--trials", "4", "--workers", "1"]
+    rows = matrix(get_args([*flags, "--json", str(tmp_path / "m.json")]))
+    report = json.loads((tmp_path / "m.json").read_text())
+    assert report["matrix"] == rows and len(rows) == len(set(asked)) == 3 * 3 * 2 * 2
+    worst = report["worst"]
+    assert [worst[key] for key in ("friction", "impratio", "payload", "direction")] == [0.4, 100.0, 3.0, "backwards"]
+    assert (worst["crossed"]["mean"], worst["crossed_up"], worst["crossed_down"]) == (0.25, 0.0, 0.5)
+    assert {setup.course.step_height for setup, _ in asked} == {0.16}
+    assert {trials.command for _, trials in asked} == {(1.0, 0.0, 0.0), (-1.0, 0.0, 0.0)}
+    assert (
+        "| 0.4 | 100 | 3 | backwards | 25 % | 0 % | 50 % | 0 % | 75 % |" in capsys.readouterr().out.split("Worst:")[1]
+    )
 
 
 @pytest.mark.parametrize(("terrain", "height"), [("stairs", 0.8), ("slope", 0.48), ("flat", 0.0)])
@@ -252,6 +406,9 @@ def test_without_opengl_a_film_ends_in_one_sentence(standing_policy: Path, tmp_p
         (["--urdf", "none.urdf"], "no robot description 'none.urdf'"),
         (["--policy", "none.onnx"], "no policy 'none.onnx'"),
         (["--latency", "0.02", "0.01"], "--latency two rising numbers"),
+        (["--payload", "-1"], "--payload not negative"),
+        (["--workers", "0"], "--workers must be at least 1"),
+        (["--matrix", "--friction", "0.4"], "leave out --friction"),
     ],
 )
 def test_mistakes_are_one_sentence(standing_policy: Path, flags: list[str], message: str) -> None:
