@@ -18,6 +18,7 @@ PLATFORM_SIZE = 3.0  # [m] flat square in the middle of a tile
 WIDE_PLATFORM_SIZE = 4.0  # [m] the same on stepping stones and in pits
 STEP_WIDTH = 0.301  # [m] means 0.30: terrain_utils truncate to samples, and 0.30 / 0.1 is 2.9999... in floats
 GAP_DEPTH = 5.0  # [m]
+WAVE_LENGTH = 1.33  # [m] from crest to crest: longer than the robots, and several on a tile
 ORIGIN_RADIUS = 1.0  # [m] robots start above the highest ground this near to the tile's centre
 RANDOM_DIFFICULTIES = (0.5, 0.75, 0.9)
 REPORTED_TILES = 50  # larger maps take seconds, so their construction is announced
@@ -84,6 +85,24 @@ def pit(tile: SubTerrain, difficulty: float) -> None:
     pit_terrain(tile, depth=difficulty, platform_size=WIDE_PLATFORM_SIZE)
 
 
+def waves(tile: SubTerrain, difficulty: float) -> None:
+    """Smooth bumps and hollows between a flat centre and a flat edge."""
+    x, y = ((np.arange(n) - n // 2) * tile.horizontal_scale for n in tile.height_field_raw.shape)
+    x, y = x[:, None], y[None, :]
+    from_centre = np.maximum(np.abs(x), np.abs(y))  # [m]
+    reach = min(tile.height_field_raw.shape) // 2 * tile.horizontal_scale  # [m] from the centre to the nearest edge
+    strength = _smooth_step(from_centre - ORIGIN_RADIUS) * _smooth_step(reach - from_centre)
+    amplitude = 0.01 + 0.11 * difficulty  # [m] along each axis
+    heights = amplitude * strength * (np.cos(2 * np.pi * x / WAVE_LENGTH) + np.cos(2 * np.pi * y / WAVE_LENGTH))
+    tile.height_field_raw[:] = np.rint(heights / tile.vertical_scale)
+
+
+def _smooth_step(metres: np.ndarray) -> np.ndarray:
+    """From 0 at 0 m to 1 at 1 m, flat at both ends."""
+    share = np.clip(metres, 0.0, 1.0)
+    return share * share * (3 - 2 * share)
+
+
 def gap_terrain(terrain: SubTerrain, gap_size: float, platform_size: float = 1.0) -> SubTerrain:
     """Surround a square platform of side `platform_size` [m] with a moat `gap_size` [m] wide."""
     inner = round(platform_size / terrain.horizontal_scale / 2)
@@ -128,6 +147,7 @@ RECIPES = (
     TileRecipe("stepping_stones", stepping_stones),
     TileRecipe("gap", gap),
     TileRecipe("pit", pit),
+    TileRecipe("waves", waves),
 )
 TYPE_NAMES = tuple(dict.fromkeys(recipe.name for recipe in RECIPES))
 

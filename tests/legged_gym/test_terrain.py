@@ -7,7 +7,7 @@ from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg
 from legged_gym.utils.helpers import set_seed
 from legged_gym.utils.terrain import Terrain
 
-ALL_TYPES = [0.125] * 8
+ALL_TYPES = [0.125] * 8  # but waves
 VERTICAL_SCALE = 0.005
 CENTRE, TILE = 40, 80  # samples
 
@@ -75,6 +75,27 @@ def test_stairs_have_the_step_height_of_their_difficulty(choice: float, sign: in
     assert (line[0:3] == 0).all() and (line[3:6] == sign * step).all()
     platform = stairs[CENTRE - 13 : CENTRE + 13, CENTRE - 13 : CENTRE + 13]
     assert (platform == line[-1]).all()
+
+
+def test_waves_are_smooth_and_leave_centre_and_edge_flat() -> None:
+    raw, name = tile(0.5, 0.5, {"waves": 1.0})
+    heights = raw * VERTICAL_SCALE
+    assert name == "waves"
+    assert (heights[CENTRE - 10 : CENTRE + 11, CENTRE - 10 : CENTRE + 11] == 0).all()
+    assert (heights[0] == 0).all() and (heights[:, 0] == 0).all()
+    # full strength from 2 m to 3 m beside the centre: cosines of 0.065 m along each axis, 1.33 m long
+    x, y = 2.5, np.arange(-20, 21) / 10
+    expected = 0.065 * (np.cos(2 * np.pi * x / 1.33) + np.cos(2 * np.pi * y / 1.33))
+    np.testing.assert_allclose(heights[CENTRE + 25, CENTRE - 20 : CENTRE + 21], expected, atol=0.0026)
+    for axis in (0, 1):  # 0.065 * 2 pi / 1.33 = 0.31, and steps of 5 mm on 10 cm
+        assert np.abs(np.diff(heights, axis=axis)).max() / 0.1 < 0.31 + 0.05
+    steepest = tile(0.5, 0.9, {"waves": 1.0})[0] * VERTICAL_SCALE
+    assert np.abs(np.diff(steepest, axis=0)).max() / 0.1 < LeggedRobotCfg.terrain.slope_treshold  # no walls
+
+
+def test_training_has_no_waves() -> None:
+    cfg = terrain_cfg(num_cols=20, terrain_proportions=LeggedRobotCfg.terrain.terrain_proportions)
+    assert "waves" not in set(Terrain(cfg, 1).tile_types.ravel())
 
 
 def test_discrete_obstacles_spare_the_platform() -> None:

@@ -39,7 +39,8 @@ class LeggedRobotCfg(BaseConfig):
         terrain_width = 8.0  # [m] of a tile along y
         num_rows = 10  # levels
         num_cols = 20  # types
-        # Shares of: smooth slope, rough slope, stairs up, stairs down, discrete obstacles, stepping stones, gaps, pits.
+        # Shares of: smooth slope, rough slope, stairs up, stairs down, discrete obstacles, stepping stones, gaps, pits,
+        # waves.
         # Or by name, e.g. {"stairs_up": 0.5, "pit": 0.5}; the names are those of RECIPES in utils/terrain.py.
         terrain_proportions = [0.1, 0.2, 0.3, 0.3, 0.1]
         slope_treshold = 0.75  # trimesh only: steeper faces become vertical walls
