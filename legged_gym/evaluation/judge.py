@@ -16,6 +16,7 @@ class Verdict(NamedTuple):
     fell: Tensor  # bool: something presses on the trunk, or the robot tilts too far
     trunk_touches: Tensor  # 1 if the trunk touches something and did not one step ago, else 0
     leg_touches: Tensor  # hips, thighs and calves that touch something and did not one step ago
+    foot_lifts: Tensor  # feet that touch nothing and did one step ago
 
 
 class Judge:
@@ -30,7 +31,8 @@ class Judge:
         """env: not stepped yet."""
         self._env = env
         bodies = env.gym.get_actor_asset(env.envs[0], env.actor_handles[0]).robot.bodies
-        watched = sorted(set(range(len(bodies))) - set(env.feet_indices.tolist()))
+        self._feet = env.feet_indices
+        watched = sorted(set(range(len(bodies))) - set(self._feet.tolist()))
         links = first_of_links(bodies)
         self.links = sorted({links[body] for body in watched} | {0})  # their first bodies; the trunk's is 0
         # (num_bodies, num_links) 1 where the body is a watched part of the link, else 0
@@ -39,20 +41,20 @@ class Judge:
             self._parts[body, self.links.index(links[body])] = 1.0
         shape = (env.num_envs, len(bodies))
         self._pressed = torch.zeros(shape, dtype=torch.bool, device=env.device)  # bodies, in this step
-        self._touched_before = self._touched()  # one step ago
+        self.start()
         env.on_sub_step = self._note_pressed_bodies
 
     def start(self) -> None:
-        """Take note of what touches in the step that the environment has just made, the last before a trial."""
-        self._touched_before = self._touched()
+        """Take note of what touches in the step that the environment has just made, such as the last before a trial."""
+        self._touched_before, self._stood_before = self._touched(), self._pressed[:, self._feet]
 
     def look(self) -> Verdict:
         """Judge the step that the environment has just made."""
-        touched = self._touched()
-        begun = touched & ~self._touched_before
-        self._touched_before = touched
-        tilted = self._env.projected_gravity[:, 2] > -math.cos(MAX_TILT)
-        return Verdict(touched[:, 0] | tilted, begun[:, 0], begun[:, 1:].sum(dim=1))
+        touched_before, stood_before = self._touched_before, self._stood_before
+        self.start()
+        begun, lifted = self._touched_before & ~touched_before, stood_before & ~self._stood_before
+        fell = self._touched_before[:, 0] | (self._env.projected_gravity[:, 2] > -math.cos(MAX_TILT))
+        return Verdict(fell, begun[:, 0], begun[:, 1:].sum(dim=1), lifted.sum(dim=1))
 
     def _touched(self) -> Tensor:
         """Which links touched something in this step, (N, num_links) bool."""

@@ -12,6 +12,7 @@ from legged_gym.deploy import courses
 from legged_gym.envs.base.commands import CommandRanges, draw_commands
 from legged_gym.evaluation.play_conditions import GROUND_FRICTION
 from legged_gym.evaluation.stairs import STEP_HEIGHTS, place_on_stairs
+from legged_gym.evaluation.standing import MAX_DRIFT, place_to_stand
 from legged_gym.evaluation.trials import Condition, EvaluationRobots, Policy, TrialResult
 
 NUM_LEVELS = 10
@@ -19,6 +20,7 @@ PAPER_LEVELS = (1, 2, 3, 4)  # stairs of 7 to 12 cm
 GRAVITY = 9.81  # [m/s^2]
 # What a friction pyramid |f1| + |f2| <= mu fn holds on average over all directions, in parts of the cone |f| <= mu fn.
 PYRAMID_SHARE = 2 / math.pi * math.sqrt(2) * math.log(1 + math.sqrt(2))
+WAVES_LEVELS, WAVES_FRICTION = (5,), 0.6  # friction of a contact
 # Terrain types of the map (legged_gym/utils/terrain.py) and the paper's name for them.
 PAPER_TERRAINS = {
     "smooth_slope": "slopes",
@@ -64,6 +66,7 @@ PAPER_TESTS = (
     CommandTest("ang ±2", yaw_rate=TWO),
     CommandTest("both ±1", vx=ONE, vy=ONE, yaw_rate=ONE),
 )
+STAND_TEST = CommandTest("stand")
 TERRAIN_TEST = CommandTest("forward 1 m/s", vx=(1.0, 1.0))
 ROBUSTNESS_TEST = PAPER_TESTS[-1]
 COURSE_TEST = CourseTest("both ±1", courses.SEED)
@@ -104,6 +107,8 @@ PROTOCOLS = {
     "paper": "errors beside the published ones",
     "terrain": "every terrain type and level",
     "stairs": "crossing stairs of exact heights, see --step_heights",
+    "waves": f"smooth bumps at a contact friction of {WAVES_FRICTION:g}",
+    "stand": "standing still on a plane: drift and foot lifts",
     "robustness": "payload, pushes, friction, a weak leg",
     "sim2sim": "the courses and commands of sim2sim.py",
 }
@@ -135,6 +140,11 @@ class Row(NamedTuple):
     base_height: Estimate  # [m] above the ground
     joint_speed: Estimate  # [rad/s] root mean square
     cost_of_transport: float  # energy / (weight * path length), over all trials of the group
+    # Of robots that are told to stand:
+    foot_lifts: Estimate  # of all feet in a trial, after it has landed
+    drift: Estimate  # [m] from where it landed
+    largest_drift: float  # [m] over all trials of the group
+    stood: Estimate  # share of trials without a fall or a lifted foot that end less than MAX_DRIFT from there
 
 
 class Group(NamedTuple):
@@ -177,6 +187,19 @@ def prepare_courses(env_cfg: Any) -> None:
     # Between the slopes and the stairs' risers, so that exactly the risers become walls.
     terrain.slope_treshold = (courses.SLOPE + courses.STEP_HEIGHT / courses.GRID) / 2
     env_cfg.domain_rand.randomize_initial_joint_pos = False
+
+
+def prepare_waves(env_cfg: Any) -> None:
+    """After `prepare_config`: waves at every level."""
+    env_cfg.terrain.num_cols, env_cfg.terrain.terrain_proportions = 1, {"waves": 1.0}
+
+
+def robot_friction(contact: float) -> float:
+    """The robot's friction that gives contacts that of a cone, on average.
+
+    Ours are pyramids, C MuJoCo's cones; the simulator averages the robot's friction with the ground's 1.0.
+    """
+    return 2 * contact / PYRAMID_SHARE - 1.0
 
 
 def place_on_courses(robots: EvaluationRobots) -> list[Group]:
@@ -248,11 +271,15 @@ def run_protocol(
     elif protocol == "stairs":
         cells = place_on_stairs(robots, step_heights)
         groups = [Group(cell.terrain, None, cell.mask, f"{cell.step_height:g} cm", cell.noise) for cell in cells]
-    elif protocol == "terrain":
-        members = spread(robots, levels or tuple(range(NUM_LEVELS)))
+    elif protocol in ("terrain", "waves"):
+        members = spread(robots, levels or (WAVES_LEVELS if protocol == "waves" else tuple(range(NUM_LEVELS))))
         groups = [Group(name, level, mask) for (name, level), mask in members.items()]
+    elif protocol == "stand":
+        place_to_stand(robots)
+        groups = [Group("plane", None, torch.ones(env.num_envs, dtype=torch.bool, device=env.device))]
     else:
         groups = paper_groups(spread(robots, levels or PAPER_LEVELS))
+    stay = protocol not in ("sim2sim", "stand")
     for case, test, condition, noise in cases(protocol):
         if noise is not None:
             robots.set_noise(noise)
@@ -260,9 +287,7 @@ def run_protocol(
         results = []
         for _ in range(num_trials):
             commands = test.draw(env.num_envs, env.device)
-            results.append(
-                robots.run_trial(policy, commands, seconds, condition.push_speed, stay=protocol != "sim2sim")
-            )
+            results.append(robots.run_trial(policy, commands, seconds, condition.push_speed, stay))
             on_trial()
         yield from rows(results, groups, case, noise, weight=GRAVITY * (robots.mass + condition.payload))
 
@@ -278,9 +303,13 @@ def cases(protocol: str) -> Iterator[tuple[str, CommandTest | CourseTest, Condit
         return
     for noise in (True, False):
         if protocol == "sim2sim":
-            # Ours are pyramids, sim2sim.py's cones. The simulator averages the robot's friction with the ground's 1.0.
-            friction = 2 * courses.FRICTION / PYRAMID_SHARE - 1.0
-            yield COURSE_TEST.name, COURSE_TEST, Condition(friction=friction), noise
+            yield COURSE_TEST.name, COURSE_TEST, Condition(friction=robot_friction(courses.FRICTION)), noise
+            continue
+        if protocol == "waves":
+            yield TERRAIN_TEST.name, TERRAIN_TEST, Condition(friction=robot_friction(WAVES_FRICTION)), noise
+            continue
+        if protocol == "stand":
+            yield STAND_TEST.name, STAND_TEST, Condition(), noise
             continue
         for test in PAPER_TESTS if protocol == "paper" else (TERRAIN_TEST,):
             yield test.name, test, Condition(), noise
@@ -310,6 +339,10 @@ def rows(
             base_height=estimate(own.base_height),
             joint_speed=estimate(own.joint_speed),
             cost_of_transport=(own.energy.sum() / (weight * own.path_length.sum())).item(),
+            foot_lifts=estimate(own.foot_lifts),
+            drift=estimate(own.drift),
+            largest_drift=own.drift.nan_to_num(-math.inf).max().item() if own.drift.numel() else math.nan,
+            stood=share_of(((own.fell == 0) & (own.foot_lifts == 0) & (own.drift < MAX_DRIFT)).float()),
         )
 
 

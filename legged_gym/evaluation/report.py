@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from legged_gym.evaluation.protocols import PAPER_ERRORS, Estimate, Row, mean_level_reached
+from legged_gym.evaluation.standing import MAX_DRIFT
 
 Results = dict[str, list[Row]]  # name of a checkpoint: its rows
 FALL_ERROR = 1.0  # [m/s] that a fall counts as, so that neither standing still nor running blindly pays
@@ -16,7 +17,8 @@ RULES = {
     f"{FALL_ERROR:g} m/s",
     "terrain": "the largest share of robots that crossed, averaged over all rows with noise",
 }
-RULES["stairs"] = RULES["terrain"]
+RULES["stairs"] = RULES["waves"] = RULES["terrain"]
+RULES["stand"] = "the largest share of robots that stood still, averaged over all rows with noise"
 RULES["robustness"] = RULES["sim2sim"] = RULES["paper"]
 
 
@@ -26,6 +28,8 @@ def best_checkpoint(protocol: str, results: Results) -> str:
     def cost(row: Row) -> float:
         if RULES[protocol] == RULES["terrain"]:
             return -row.crossed.mean
+        if protocol == "stand":
+            return -row.stood.mean
         # Without a measured error every robot fell in the first second.
         error = row.lin_vel_error.mean if math.isfinite(row.lin_vel_error.mean) else FALL_ERROR
         return (1.0 - row.fell.mean) * error + row.fell.mean * FALL_ERROR
@@ -68,7 +72,7 @@ def as_markdown(protocol: str, results: Results, about: dict[str, Any]) -> str:
         lines += [f"## {name}", ""]
         if protocol == "terrain":
             lines += _level_table(rows)
-        tables = {"paper": _paper_table, "sim2sim": _course_table, "stairs": _stairs_table}
+        tables = {"paper": _paper_table, "sim2sim": _course_table, "stairs": _stairs_table, "stand": _stand_table}
         lines += tables.get(protocol, _row_table)(rows)
     return "\n".join(lines)
 
@@ -143,6 +147,22 @@ def _stairs_table(rows: list[Row]) -> list[str]:
         errors = (_estimate(own.lin_vel_error) for own in (row, other))
         noisy, clean = (f"{share} | {error}" for share, error in zip(shares, errors, strict=True))
         lines.append(f"| {row.terrain} | {row.case} | {noisy} | {_touches(row)} | {clean} |")
+    return [*lines, ""]
+
+
+def _stand_table(rows: list[Row]) -> list[str]:
+    """Whether robots that are told to stand do."""
+    lines = [
+        f"| noise | stood still (under {100 * MAX_DRIFT:g} cm, no foot lifted) | fell | drift [m] | largest drift [m] "
+        "| foot lifts of a robot | base height [m] | joints [rad/s] |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {_yes(row.noise)} | {_percent(row.stood)} | {_percent(row.fell)} | {_estimate(row.drift)} "
+            f"| {_number(_finite(row.largest_drift), 3)} | {_estimate(row.foot_lifts, 2)} "
+            f"| {_estimate(row.base_height)} | {_estimate(row.joint_speed, 2)} |"
+        )
     return [*lines, ""]
 
 

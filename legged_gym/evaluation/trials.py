@@ -42,6 +42,8 @@ class TrialResult(NamedTuple):
     joint_speed: Tensor  # [rad/s] root mean square over joints and time; NaN: never measured
     trunk_touches: Tensor  # times that the trunk, or a head, began to touch something
     leg_touches: Tensor  # the same of hips, thighs and calves
+    foot_lifts: Tensor  # times that a foot stopped to touch the ground after SETTLE_S
+    drift: Tensor  # [m] from where it was after SETTLE_S to the end, in a straight line
 
 
 class EvaluationRobots:
@@ -149,7 +151,8 @@ class EvaluationRobots:
         fell, crossed = torch.zeros_like(running), torch.zeros_like(running)
         lin_sum, ang_sum, height_sum, square_sum, measured = torch.zeros(5, env.num_envs, device=env.device)
         path_length, distance, energy, trunk_touches, leg_touches = torch.zeros(5, env.num_envs, device=env.device)
-        position = start.clone()
+        foot_lifts = torch.zeros_like(path_length)
+        position, settled = start.clone(), start.clone()
         for step in range(1, round(seconds / env.dt) + 1):
             if push_speed and step % round(PUSH_INTERVAL_S / env.dt) == 0:
                 self._push(push_speed)
@@ -165,6 +168,8 @@ class EvaluationRobots:
             lin_error = (commands[:, :2] - env.base_lin_vel[:, :2]).norm(dim=1)
             ang_error = (commands[:, 2] - env.base_ang_vel[:, 2]).abs()
             counted = running & (step * env.dt > SETTLE_S)
+            foot_lifts += counted * verdict.foot_lifts
+            settled = torch.where(counted[:, None] & (measured == 0)[:, None], position, settled)
             lin_sum += torch.where(counted, lin_error, 0.0)
             ang_sum += torch.where(counted, ang_error, 0.0)
             height_sum += torch.where(counted, self.base_heights(), 0.0)
@@ -190,6 +195,8 @@ class EvaluationRobots:
             (square_sum / measured).sqrt(),
             trunk_touches,
             leg_touches,
+            foot_lifts,
+            torch.where(measured > 0, (position - settled).norm(dim=1), math.nan),
         )
 
     def _move_on(self, position: Tensor, path_length: Tensor, running: Tensor) -> None:

@@ -1,8 +1,9 @@
 """Judge policies by a fixed, seeded protocol: python legged_gym/scripts/evaluate.py --task aliengo --protocol paper
 
 Protocols: paper (errors beside the published ones), terrain (every type and level), stairs (crossing stairs of exact
-heights), robustness (payload, pushes, friction, a weak leg), sim2sim (what sim2sim.py measures, for `sim2sim.py
---compare`). `--checkpoints FILE FILE …` compares several. Writes Markdown, JSON and a figure.
+heights), waves (smooth, slippery bumps), stand (drift and foot lifts), robustness (payload, pushes, friction, a weak
+leg), sim2sim (what sim2sim.py measures, for `sim2sim.py --compare`). `--checkpoints FILE FILE …` compares several.
+Writes Markdown, JSON and a figure.
 
 A robot fell if something pressed on its trunk, head or whatever is rigidly fixed to them, or if it tilted by more than
 60°; it crossed if it left its tile in time without a fall; else it got stuck.
@@ -20,13 +21,14 @@ import torch
 from legged_gym.deploy import courses
 from legged_gym.envs import task_registry
 from legged_gym.envs.base.observations import FrameLayout, configured_layout
-from legged_gym.evaluation import stairs
+from legged_gym.evaluation import stairs, standing
 from legged_gym.evaluation.protocols import (
     NUM_LEVELS,
     PROTOCOLS,
     cases,
     prepare_config,
     prepare_courses,
+    prepare_waves,
     run_protocol,
 )
 from legged_gym.evaluation.report import Results, as_json, as_markdown, best_checkpoint, draw_figure
@@ -53,7 +55,7 @@ from rsl_rl.utils.config import config_keys, select_config
 ACTOR_INPUT_WEIGHT = "actor.0.weight"
 TRIALS = 5  # of every robot in every case, as in the paper; 4096 robots are the tasks' own number
 # What two CPU cores do in about two minutes: robots, each tried once.
-CPU_ROBOTS = {"paper": 200, "robustness": 200, "terrain": 1000}
+CPU_ROBOTS = {"paper": 200, "robustness": 200, "terrain": 1000, "waves": 200, "stand": 100}
 
 FLAGS = [
     {"name": "--protocol", "type": str, "default": "paper", "help": f"one of: {', '.join(PROTOCOLS)}"},
@@ -61,15 +63,19 @@ FLAGS = [
     {
         "name": "--trials",
         "type": int,
-        "help": f"of every robot in every case: {TRIALS}, on a CPU and on stairs 1; sim2sim: robots on each course, "
-        f"{courses.TRIALS}",
+        "help": f"of every robot in every case: {TRIALS}, on a CPU, in stairs and in stand 1; sim2sim: robots on each "
+        f"course, {courses.TRIALS}",
     },
-    {"name": "--trial_s", "type": float, "default": courses.TRIAL_S, "help": "longest duration of a trial [s]"},
+    {
+        "name": "--trial_s",
+        "type": float,
+        "help": f"longest duration of a trial [s]: {courses.TRIAL_S:g}, in protocol stand {standing.STAND_S:g}",
+    },
     {
         "name": "--levels",
         "type": int,
         "nargs": "+",
-        "help": f"difficulty, 0 to {NUM_LEVELS - 1}; default: 1 2 3 4, in protocol terrain all",
+        "help": f"difficulty, 0 to {NUM_LEVELS - 1}; default: 1 2 3 4, in protocol terrain all, in waves 5",
     },
     {
         "name": "--step_heights",
@@ -128,7 +134,7 @@ def check_args(args: argparse.Namespace) -> None:
     """Refuse what no trial can be run with."""
     if args.protocol not in PROTOCOLS:
         raise ValueError(f"unknown protocol '{args.protocol}'; known: {', '.join(PROTOCOLS)}")
-    if (args.trials is not None and args.trials < 1) or args.trial_s <= SETTLE_S:
+    if (args.trials is not None and args.trials < 1) or trial_seconds(args) <= SETTLE_S:
         raise ValueError(f"--trials must be at least 1 and --trial_s above {SETTLE_S:g}")
     if any(level not in range(NUM_LEVELS) for level in args.levels or ()):
         raise ValueError(f"--levels must lie between 0 and {NUM_LEVELS - 1}")
@@ -136,27 +142,38 @@ def check_args(args: argparse.Namespace) -> None:
         raise ValueError("protocol sim2sim has courses instead of levels, and --trials robots on each of them")
     if args.step_heights and args.protocol != "stairs":
         raise ValueError(f"--step_heights belongs to protocol stairs, not to {args.protocol}")
-    if args.levels and args.protocol == "stairs":
-        raise ValueError("protocol stairs has --step_heights [cm] instead of --levels")
+    if args.levels and args.protocol in ("stairs", "stand"):
+        instead = "--step_heights [cm] instead of" if args.protocol == "stairs" else "a plane, so no"
+        raise ValueError(f"protocol {args.protocol} has {instead} --levels")
     stairs.check_heights(args.step_heights)
+
+
+def arrange(env_cfg: Any, args: argparse.Namespace) -> None:
+    """Change a task's config, in place, to what the protocol needs: ground, conditions, number of robots."""
+    prepare_config(env_cfg)
+    on_cpu = args.sim_device == "cpu"
+    match args.protocol:
+        case "sim2sim":
+            prepare_courses(env_cfg)
+            env_cfg.env.num_envs = len(courses.COURSES) * (args.trials or courses.TRIALS)
+        case "stairs":
+            heights = step_heights(args)
+            stairs.prepare_stairs(env_cfg, heights)
+            env_cfg.env.num_envs = (stairs.CPU_ROBOTS if on_cpu else stairs.ROBOTS) * stairs.num_cells(heights)
+        case "waves":
+            prepare_waves(env_cfg)
+        case "stand":
+            standing.prepare_stand(env_cfg)
+    if on_cpu and args.num_envs is None and args.protocol in CPU_ROBOTS:
+        env_cfg.env.num_envs = CPU_ROBOTS[args.protocol]
+        print(f"On the CPU: {env_cfg.env.num_envs} robots, one trial each; --num_envs and --trials override.")
 
 
 def prepare(args: argparse.Namespace) -> tuple[EvaluationRobots, dict[str, ActorCritic], dict[str, str], Path]:
     """Build the environment and load the policies, by name; then their files, by name, and the report's folder."""
     check_args(args)
     env_cfg, train_cfg = task_registry.get_cfgs(args.task)
-    prepare_config(env_cfg)
-    if args.protocol == "sim2sim":
-        prepare_courses(env_cfg)
-        env_cfg.env.num_envs = len(courses.COURSES) * (args.trials or courses.TRIALS)
-    elif args.protocol == "stairs":
-        heights = step_heights(args)
-        stairs.prepare_stairs(env_cfg, heights)
-        on_each = stairs.CPU_ROBOTS if args.sim_device == "cpu" else stairs.ROBOTS
-        env_cfg.env.num_envs = on_each * stairs.num_cells(heights)
-    elif args.num_envs is None and args.sim_device == "cpu":
-        env_cfg.env.num_envs = CPU_ROBOTS[args.protocol]
-        print(f"On the CPU: {env_cfg.env.num_envs} robots, one trial each; --num_envs and --trials override.")
+    arrange(env_cfg, args)
     update_cfg_from_args(env_cfg, train_cfg, args)
     paths, layout = checkpoint_paths(args, train_cfg), configured_layout(env_cfg)
     files = dict(zip(short_names(paths), paths, strict=True))
@@ -182,7 +199,7 @@ def describe(args: argparse.Namespace, env: Any, files: dict[str, str]) -> dict[
     about = {
         "task": args.task,
         "robots": env.num_envs,
-        "longest trial [s]": args.trial_s,
+        "longest trial [s]": trial_seconds(args),
         "seed": env.cfg.seed,
         "device": str(torch.device(env.device)),
         "commit": commit(),
@@ -190,15 +207,22 @@ def describe(args: argparse.Namespace, env: Any, files: dict[str, str]) -> dict[
     }
     if args.protocol == "sim2sim":
         trials = env.num_envs // len(courses.COURSES)
-        return about | {"settings": courses.settings(trials=trials, seconds=args.trial_s)}
+        return about | {"settings": courses.settings(trials=trials, seconds=trial_seconds(args))}
     return about | {"trials": num_trials(args)}
+
+
+def trial_seconds(args: argparse.Namespace) -> float:
+    """Longest duration of a trial [s]."""
+    if args.trial_s is not None:
+        return args.trial_s
+    return standing.STAND_S if args.protocol == "stand" else courses.TRIAL_S
 
 
 def num_trials(args: argparse.Namespace) -> int:
     """Trials of every robot in every case."""
     if args.protocol == "sim2sim":
         return 1
-    if args.protocol == "stairs":
+    if args.protocol in ("stairs", "stand"):
         return args.trials or 1
     return args.trials or (1 if args.sim_device == "cpu" else TRIALS)
 
@@ -225,7 +249,7 @@ def evaluate(args: argparse.Namespace) -> Results:
         set_seed(env.cfg.seed)  # every policy meets the same commands, starts and pushes
         policy_fn = acting(policy, env.num_one_step_obs, env.device)
         measured = run_protocol(
-            robots, policy_fn, args.protocol, trials, args.trial_s, levels, progress.add, step_heights(args)
+            robots, policy_fn, args.protocol, trials, trial_seconds(args), levels, progress.add, step_heights(args)
         )
         results[name] = list(measured)
     about["duration [s]"] = round(time.perf_counter() - start)

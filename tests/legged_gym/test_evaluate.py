@@ -153,6 +153,21 @@ def test_touches_are_counted_when_they_begin_and_until_the_trial_ends() -> None:
     assert result.crossed.tolist() == [False, False, True]
 
 
+def test_drift_and_foot_lifts_count_after_the_landing() -> None:
+    env = ScriptedEnv(speeds=[0.04, 0.0], fall_steps=[-1, -1])
+    foot = 4
+    stands = {step: [(0, foot, 50.0), (1, foot, 50.0)] for step in range(1, 101)}
+    for step in (20, 60, 61, 80):  # robot 1 lifts its foot three times, once of them while it lands
+        stands[step] = [(0, foot, 50.0)]
+    env.touches = stands
+    result = run(env, seconds=2.0)
+    assert result.foot_lifts.tolist() == [0, 2]
+    # robot 0 glides by 0.8 mm a step; of 100 steps the first 50 are the landing, and the 51st is the first to count
+    np.testing.assert_allclose(result.drift, [49 * 0.0008, 0.0], atol=1e-4)  # float32 of positions near 20 m
+    assert run(ScriptedEnv([1.0], [30]), seconds=2.0).drift.isnan().all()  # fell while it landed
+    assert not run(ScriptedEnv([1.0], [30]), seconds=2.0).foot_lifts.any()
+
+
 def test_the_head_is_part_of_the_trunk_and_hips_thighs_and_calves_of_the_legs() -> None:
     env = build(small_cfg("go2_flat"), "go2_flat")
     judge = Judge(env)
@@ -305,7 +320,9 @@ def test_rows_pool_energy_and_touches_and_count_what_became_of_robots() -> None:
         ends = (torch.tensor(fell).bool(), torch.tensor(crossed).bool())
         paths = torch.tensor([2.0, 3.0, 5.0])
         counts = torch.tensor(touches), 2 * torch.tensor(touches)
-        return TrialResult(zero, zero, *ends, zero, paths, torch.tensor(energy), zero, zero, *counts)
+        drift = torch.tensor([0.01, 0.5, 0.04])
+        lifts = torch.tensor(crossed)  # whoever crosses lifts a foot
+        return TrialResult(zero, zero, *ends, zero, paths, torch.tensor(energy), zero, zero, *counts, lifts, drift)
 
     group = Group("slopes", 2, torch.tensor([True, False, True]))
     results = [
@@ -317,6 +334,9 @@ def test_rows_pool_energy_and_touches_and_count_what_became_of_robots() -> None:
     assert (row.crossed.mean, row.fell.mean, row.stuck.mean) == (0.5, 0.25, 0.25)
     assert row.cost_of_transport == pytest.approx(700.0 / (50.0 * 14.0))
     assert (row.trunk_touches, row.leg_touches) == pytest.approx((50.0, 100.0))  # 7 and 14 on 14 m
+    # of four trials two lift a foot and one falls
+    assert row.stood.mean == 0.25 and row.largest_drift == pytest.approx(0.04)
+    assert (row.drift.mean, row.foot_lifts.mean) == pytest.approx((0.025, 0.5))
     (own,) = rows(results, [group._replace(case="9 cm", noise=False)], "lin", noise=None, weight=50.0)
     assert (own.case, own.noise) == ("9 cm", False)
 
@@ -328,7 +348,8 @@ def test_mean_level_reached_multiplies_the_levels_passed() -> None:
 def row_of(fell: float, lin_vel_error: float, crossed: float) -> Row:
     zero = Estimate(0.0, 0.0)
     lin, over, down = (Estimate(value, 0.1) for value in (lin_vel_error, crossed, fell))
-    return Row("slopes", None, "lin", True, 5, lin, zero, over, down, zero, 0.0, 0.0, zero, zero, zero, 0.0)
+    nothing = (zero, 0.0, 0.0, zero, zero, zero, 0.0, zero, zero, 0.0, zero)
+    return Row("slopes", None, "lin", True, 5, lin, zero, over, down, *nothing)
 
 
 def test_best_checkpoint_neither_falls_nor_stands_still() -> None:
@@ -399,6 +420,35 @@ def test_stairs_have_exact_heights_and_an_equal_share_of_robots_with_noise() -> 
             assert height == pytest.approx(rise * (step + 1), abs=1e-5), f"{cell.terrain}, step {step}"
 
 
+def standing_checkpoint(env: Any, folder: Path) -> str:
+    """A policy that always asks for the default pose."""
+    policy = make_policy(env, 2)
+    with torch.no_grad():
+        policy.actor[-1].weight.zero_()
+        policy.actor[-1].bias.zero_()
+    path = folder / "model_0.pt"
+    write_checkpoint(path, {"model_state_dict": policy.state_dict(), "iter": 0})
+    return str(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["stairs", "waves", "stand"])
+def test_a_robot_that_stands_is_stuck_and_stands_still(flat_env: Any, tmp_path: Path, protocol: str) -> None:
+    path = standing_checkpoint(flat_env, tmp_path)
+    flags = ["--protocol", protocol, "--num_envs", "16", "--trial_s", "3", "--checkpoints", path]
+    flags += ["--step_heights", "9", "14.5"] if protocol == "stairs" else []
+    (rows_of_one,) = evaluate(evaluation_args(*flags, "--out", str(tmp_path))).values()
+    assert {row.noise for row in rows_of_one} == {True, False}
+    assert [row.crossed.mean for row in rows_of_one] == [0.0] * (8 if protocol == "stairs" else 2)
+    if protocol == "stairs":
+        assert {row.case for row in rows_of_one} == {"9 cm", "14.5 cm"} and all(row.robots == 2 for row in rows_of_one)
+        return
+    for row in rows_of_one:
+        assert row.crossed.mean + row.fell.mean + row.stuck.mean == pytest.approx(1.0)
+        assert protocol == "waves" or (row.stood.mean, row.fell.mean) == (1.0, 0.0)
+        assert row.lin_vel_error.mean == pytest.approx({"waves": 1.0, "stand": 0.0}[protocol], abs=0.2)
+
+
 @pytest.mark.slow
 def test_script_compares_checkpoints_and_writes_its_report(flat_env: Any, tmp_path: Path) -> None:
     files = []
@@ -419,11 +469,12 @@ def test_script_compares_checkpoints_and_writes_its_report(flat_env: Any, tmp_pa
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--protocol", "moon"], "unknown protocol 'moon'; known: paper, terrain, stairs, robustness, sim2sim"),
+        (["--protocol", "moon"], "'moon'; known: paper, terrain, stairs, waves, stand, robustness, sim2sim"),
         (["--trials", "0"], "--trials must be at least 1"),
         (["--levels", "3", "10"], "--levels must lie between 0 and 9"),
         (["--protocol", "sim2sim", "--levels", "3"], "has courses instead of levels"),
         (["--protocol", "stairs", "--levels", "3"], "stairs has --step_heights"),
+        (["--protocol", "stand", "--levels", "3"], "stand has a plane, so no --levels"),
         (["--protocol", "stairs", "--step_heights", "12.05"], "exact to the millimetre; got 12.05"),
         (["--step_heights", "12"], "--step_heights belongs to protocol stairs, not to paper"),
         (["--checkpoints", "none.pt"], "no checkpoint"),
