@@ -3,8 +3,10 @@
 import functools
 import math
 import multiprocessing
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -155,12 +157,15 @@ def run_in_processes(
     """What `run_trials` gives for each plan, by several processes. on_trials: see there."""
     parts = [(*plan, first) for plan in plans for first in range(0, plan[1].num, CHUNK)]
     results: list[list[Trial]] = []
-    # Threads of a forked process may wait for ever, so each process starts afresh.
-    pool = ProcessPoolExecutor(min(workers, len(parts)), multiprocessing.get_context("spawn"))
+    # Threads of a forked process may wait for ever, so each process starts afresh; Ctrl-C is the parent's.
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    pool = ProcessPoolExecutor(min(workers, len(parts)), multiprocessing.get_context("spawn"), signal.signal, ignore)
     try:
         for part in pool.map(_run_part, parts):
             results.append(part)
             on_trials(len(part))
+    except BrokenProcessPool as error:
+        raise ValueError("a process of --workers died, perhaps for want of memory; give fewer workers") from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     taken = iter(results)
@@ -177,6 +182,14 @@ def _run_part(part: tuple[Setup, Trials, int]) -> list[Trial]:
 @functools.lru_cache(maxsize=1)
 def _built_robot(setup: Setup) -> Robot:
     return build_robot(setup)
+
+
+def plain(trial: Trial) -> dict[str, Any]:
+    """A trial for JSON; numbers that are not finite, such as errors of a robot that fell at once, are null."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in trial._asdict().items()
+    }
 
 
 def summary(trials: list[Trial]) -> dict[str, Any]:

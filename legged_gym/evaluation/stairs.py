@@ -24,14 +24,19 @@ class Cell(NamedTuple):
     mask: Tensor  # (N,) bool
 
 
-def check_heights(step_heights: list[float] | None) -> None:
-    """Refuse heights [cm] that the terrain cannot have."""
-    for height in step_heights or ():
+def check_stairs(step_heights: tuple[float, ...], num_envs: int | None) -> None:
+    """Refuse heights [cm] that the terrain cannot have, and fewer robots than cells."""
+    for height in step_heights:
         if not MIN_HEIGHT <= height <= MAX_HEIGHT or round(10 * height, 6) % 1:
             raise ValueError(
                 f"--step_heights are centimetres from {MIN_HEIGHT:g} to {MAX_HEIGHT:g}, exact to the millimetre; "
                 f"got {height:g}"
             )
+    if num_envs is not None and num_envs < num_cells(step_heights):
+        raise ValueError(
+            f"{len(step_heights)} heights up and down, with and without noise, need --num_envs of at least "
+            f"{num_cells(step_heights)}, got {num_envs}"
+        )
 
 
 def num_cells(step_heights: tuple[float, ...]) -> int:

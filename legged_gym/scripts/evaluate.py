@@ -145,7 +145,8 @@ def check_args(args: argparse.Namespace) -> None:
     if args.levels and args.protocol in ("stairs", "stand"):
         instead = "--step_heights [cm] instead of" if args.protocol == "stairs" else "a plane, so no"
         raise ValueError(f"protocol {args.protocol} has {instead} --levels")
-    stairs.check_heights(args.step_heights)
+    if args.protocol == "stairs":
+        stairs.check_stairs(step_heights(args), args.num_envs)
 
 
 def arrange(env_cfg: Any, args: argparse.Namespace) -> None:

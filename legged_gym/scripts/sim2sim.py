@@ -38,6 +38,7 @@ from legged_gym.deploy.mujoco_trials import (
     Trial,
     Trials,
     build_robot,
+    plain,
     run_in_processes,
     run_trials,
     summary,
@@ -244,7 +245,7 @@ def sim2sim(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     summaries, report = {}, {}
     for name, trials in run(args, wanted).items():
         summaries[name] = result = summary(trials)
-        report[name] = {"summary": result, "trials": [trial._asdict() for trial in trials]}
+        report[name] = {"summary": result, "trials": [plain(trial) for trial in trials]}
         print(as_line(name, result, args))
     compared = [name for name in summaries if name in reference]
     if compared:

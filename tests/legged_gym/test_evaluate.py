@@ -476,6 +476,7 @@ def test_script_compares_checkpoints_and_writes_its_report(flat_env: Any, tmp_pa
         (["--protocol", "stairs", "--levels", "3"], "stairs has --step_heights"),
         (["--protocol", "stand", "--levels", "3"], "stand has a plane, so no --levels"),
         (["--protocol", "stairs", "--step_heights", "12.05"], "exact to the millimetre; got 12.05"),
+        (["--protocol", "stairs", "--step_heights", "9", "12", "--num_envs", "7"], "--num_envs of at least 8, got 7"),
         (["--step_heights", "12"], "--step_heights belongs to protocol stairs, not to paper"),
         (["--checkpoints", "none.pt"], "no checkpoint"),
     ],

@@ -3,8 +3,11 @@
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
+import threading
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from legged_gym.deploy.mujoco_trials import (
     Trials,
     build_robot,
     estimate,
+    plain,
     run_in_processes,
     run_trial,
     run_trials,
@@ -208,6 +212,23 @@ def test_trials_are_the_same_whoever_runs_them(standing_policy: Path) -> None:
 
 def trial_of(end: str, path_length: float = 2.0, trunk: int = 0, leg: int = 0, start: float = 0.0) -> Trial:
     return Trial((1.0, 0.0, 0.0), start, end, 0.1, 0.1, 0.3, 1.0, path_length, 1.0, trunk, leg)
+
+
+def test_a_process_that_dies_ends_the_trials_in_one_sentence(standing_policy: Path) -> None:
+    setup = Setup(standing_policy, URDF, FLAT)
+    plans = [(setup, Trials(1, seconds=600.0, seed=1))]
+    killer = threading.Timer(4.0, lambda: [os.kill(child.pid, signal.SIGKILL) for child in active_children()])
+    killer.start()
+    with pytest.raises(ValueError, match="a process of --workers died"):
+        run_in_processes(plans, workers=1)
+    killer.join()
+
+
+def test_what_was_not_measured_is_null() -> None:
+    trial = trial_of("fell")._replace(lin_vel_error=math.nan, cost_of_transport=math.inf)
+    written = plain(trial)
+    assert written["lin_vel_error"] is None and written["cost_of_transport"] is None
+    assert (written["end"], written["path_length"]) == ("fell", 2.0)
 
 
 def test_the_summary_counts_ends_and_touches_on_the_way() -> None:
