@@ -63,7 +63,7 @@ class Robot:
         self._pending: deque[tuple[int, Array]] = deque()  # (simulation step at which they take effect, joint targets)
         self._step_count = 0
         self._touched: set[int] = set()  # links that touched something in the last control step
-        self.trunk_touches = self.leg_touches = 0  # that began since the reset
+        self.trunk_touches = self.leg_touches = 0  # that began in the last control step
         self.energy = 0.0  # [J] sum of |power| since the reset
 
     def readings(self, rng: np.random.Generator) -> dict[str, Array]:
@@ -96,8 +96,8 @@ class Robot:
             self._note_touches()
             self._step_count += 1
         begun = self._touched - before
-        self.trunk_touches += self._trunk in begun
-        self.leg_touches += len(begun - {self._trunk})
+        self.trunk_touches = int(self._trunk in begun)
+        self.leg_touches = len(begun) - self.trunk_touches
 
     def pd_torques(self, targets: Array) -> Array:
         """Torques [N·m] of the joint controllers, within the motors' limits."""

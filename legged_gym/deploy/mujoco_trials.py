@@ -35,7 +35,7 @@ class Trial(NamedTuple):
     joint_speed: float  # [rad/s] root mean square over joints and time
     path_length: float  # [m] horizontal
     cost_of_transport: float  # sum of |power| dt / (weight * path_length)
-    trunk_touches: int  # times that the trunk, or a head, began to touch something
+    trunk_touches: int  # times that the trunk, or a head, began to touch something after SETTLE_S
     leg_touches: int  # the same of hips, thighs and calves
 
 
@@ -98,17 +98,20 @@ def run_trial(
     """
     robot.reset(x)
     period, data = robot.controller.control_period_s, robot.data
-    samples, path_length, end = [], 0.0, "stuck"
+    samples, path_length, end, trunk_touches, leg_touches = [], 0.0, "stuck", 0, 0
     for i in range(round(seconds / period)):
         before = data.qpos[:2].copy()
         robot.control_step(command, rng)
         if on_step is not None:
             on_step(data)
+        landed = (i + 1) * period > SETTLE_S
+        trunk_touches += landed * robot.trunk_touches
+        leg_touches += landed * robot.leg_touches
         if robot.fallen():
             end = "fell"
             break
         path_length += float(np.linalg.norm(data.qpos[:2] - before))
-        if (i + 1) * period > SETTLE_S:
+        if landed:
             lin = np.linalg.norm(robot.base_lin_vel()[:2] - command[:2])
             height = data.qpos[2] - terrain.height(data.qpos[0])
             samples.append((lin, abs(data.qvel[5] - command[2]), height, np.square(data.qvel[6:]).mean()))
@@ -118,8 +121,9 @@ def run_trial(
                 break
     lin, ang, height, square = np.mean(samples, axis=0).tolist() if samples else [math.nan] * 4
     cost = robot.cost_of_transport(path_length)
-    touches = robot.trunk_touches, robot.leg_touches
-    return Trial(tuple(command), x, end, lin, ang, height, math.sqrt(square), path_length, cost, *touches)
+    return Trial(
+        tuple(command), x, end, lin, ang, height, math.sqrt(square), path_length, cost, trunk_touches, leg_touches
+    )
 
 
 def run_one(robot: Robot, terrain: Course, trials: Trials, index: int, on_step: OnStep | None = None) -> Trial:

@@ -134,7 +134,7 @@ class Row(NamedTuple):
     crossed: Estimate  # share of trials in which the robot left its tile without a fall
     fell: Estimate  # share of trials with a fall, see Judge
     stuck: Estimate  # share of trials with neither
-    trunk_touches: float  # touches of trunk or head per 100 m of path, over all trials of the group
+    trunk_touches: float  # touches of trunk or head per 100 m of path, over all trials of the group; none of landing
     leg_touches: float  # the same of hips, thighs and calves
     distance: Estimate  # [m] from the start
     base_height: Estimate  # [m] above the ground

@@ -40,7 +40,7 @@ class TrialResult(NamedTuple):
     energy: Tensor  # [J] sum of |power| dt over the joints
     base_height: Tensor  # [m] mean of the base above the ground; NaN: never measured
     joint_speed: Tensor  # [rad/s] root mean square over joints and time; NaN: never measured
-    trunk_touches: Tensor  # times that the trunk, or a head, began to touch something
+    trunk_touches: Tensor  # times that the trunk, or a head, began to touch something after SETTLE_S
     leg_touches: Tensor  # the same of hips, thighs and calves
     foot_lifts: Tensor  # times that a foot stopped to touch the ground after SETTLE_S
     drift: Tensor  # [m] from where it was after SETTLE_S to the end, in a straight line
@@ -159,15 +159,16 @@ class EvaluationRobots:
             result = env.step(policy(obs))
             obs = result.obs
             verdict = self.judge.look()
-            trunk_touches += running * verdict.trunk_touches
-            leg_touches += running * verdict.leg_touches
+            landed = step * env.dt > SETTLE_S
+            trunk_touches += running * landed * verdict.trunk_touches
+            leg_touches += running * landed * verdict.leg_touches
             fallen = verdict.fell | result.dones
             fell |= running & fallen
             running &= ~fallen
             self._move_on(position, path_length, running)
             lin_error = (commands[:, :2] - env.base_lin_vel[:, :2]).norm(dim=1)
             ang_error = (commands[:, 2] - env.base_ang_vel[:, 2]).abs()
-            counted = running & (step * env.dt > SETTLE_S)
+            counted = running & landed
             foot_lifts += counted * verdict.foot_lifts
             settled = torch.where(counted[:, None] & (measured == 0)[:, None], position, settled)
             lin_sum += torch.where(counted, lin_error, 0.0)

@@ -142,15 +142,15 @@ def test_a_fall_is_a_pressed_trunk_or_a_tilt_whatever_ends_an_episode() -> None:
     np.testing.assert_allclose(result.path_length, walked, atol=TOLERANCE)
 
 
-def test_touches_are_counted_when_they_begin_and_until_the_trial_ends() -> None:
-    env = ScriptedEnv(speeds=[0.5, 0.5, 4.0], fall_steps=[-1] * 3)
+def test_touches_are_counted_when_they_begin_after_the_landing_and_until_the_trial_ends() -> None:
+    env = ScriptedEnv(speeds=[0.5, 0.5, 2.0], fall_steps=[-1] * 3)
     base, head, calf, foot = 0, 1, 3, 4
-    env.touches = {step: [(0, calf, 50.0), (1, foot, 50.0)] for step in (3, 4, 5, 9, 11)}
-    env.touches |= {12: [(1, base, 5.0), (1, head, 5.0), (1, calf, 5.0)], 13: [(1, calf, 9.0)], 50: [(2, calf, 9.0)]}
-    result = run(env, seconds=1.2)
-    assert result.leg_touches.tolist() == [3, 1, 0]  # robot 2 is off its tile after 49 steps of 8 cm
+    env.touches = {step: [(0, calf, 50.0), (1, foot, 50.0)] for step in (10, 53, 54, 55, 59, 61)}
+    env.touches |= {62: [(1, base, 5.0), (1, head, 5.0), (1, calf, 5.0)], 63: [(1, calf, 9.0)], 100: [(2, calf, 9.0)]}
+    result = run(env, seconds=2.4)
+    assert result.leg_touches.tolist() == [3, 1, 0]  # robot 2 is off its tile after 98 steps of 4 cm
     assert result.trunk_touches.tolist() == [0, 1, 0]  # base and head are one link
-    assert result.crossed.tolist() == [False, False, True]
+    assert result.crossed.tolist() == [False, False, True] and result.fell.tolist() == [False, True, False]
 
 
 def test_drift_and_foot_lifts_count_after_the_landing() -> None:

@@ -157,9 +157,19 @@ def test_touches_of_legs_are_counted_when_they_begin_and_feet_never(standing_pol
         robot._links[standing_on] = robot.model.body_weldid[standing_on]  # as if these were no feet but calves
         robot.control_step((0.0, 0.0, 0.0), rng)
         counted.append(robot.leg_touches)
-    assert counted == [0, 1, 1, 1, 3] and robot.trunk_touches == 0
-    robot.reset(0.0)
-    assert robot.leg_touches == 0
+    assert counted == [0, 1, 0, 0, 2] and robot.trunk_touches == 0
+
+
+def test_a_trial_sums_touches_after_the_landing(standing_policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    robot, steps = make_robot(standing_policy), iter(range(1, 101))
+
+    def control_step(command: Any, rng: Any) -> None:
+        step = next(steps)
+        robot.leg_touches, robot.trunk_touches = int(step in (50, 51, 100)), int(step == 70)
+
+    monkeypatch.setattr(robot, "control_step", control_step)
+    trial = run_trial(robot, FLAT, (1.0, 0.0, 0.0), 0.0, 2.0, np.random.default_rng(0))
+    assert (trial.leg_touches, trial.trunk_touches) == (2, 1)  # the 50th step ends the first second
 
 
 @pytest.mark.parametrize(("speed", "start"), [(1.0, 0.0), (-1.0, 0.0), (1.0, 5.4), (-1.0, 5.4)])
