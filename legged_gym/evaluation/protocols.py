@@ -197,9 +197,9 @@ def prepare_waves(env_cfg: Any) -> None:
 def robot_friction(contact: float) -> float:
     """The robot's friction that gives contacts that of a cone, on average.
 
-    Ours are pyramids, C MuJoCo's cones; the simulator averages the robot's friction with the ground's 1.0.
+    Ours are pyramids, C MuJoCo's cones; the simulator averages the friction of robot and ground.
     """
-    return 2 * contact / PYRAMID_SHARE - 1.0
+    return 2 * contact / PYRAMID_SHARE - GROUND_FRICTION
 
 
 def place_on_courses(robots: EvaluationRobots) -> list[Group]:
