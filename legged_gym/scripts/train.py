@@ -15,13 +15,26 @@ from legged_gym.runs.record import (
     with_recorded_flags,
 )
 from legged_gym.utils.export import checkpoint_exporter
-from legged_gym.utils.helpers import choose_fusion, get_args, update_class_from_dict, user_errors
+from legged_gym.utils.helpers import (
+    choose_fusion,
+    get_args,
+    has_key,
+    parse_setting,
+    update_class_from_dict,
+    user_errors,
+)
 from rsl_rl.runners.faults import TrainingDivergedError
 
 INTERRUPTED = 130  # exit status of a program that SIGINT ended
 
 FLAGS = [
     {"name": "--config", "type": str, "help": "config.json of a run: train as it did; other flags override it"},
+    {
+        "name": "--set",
+        "type": str,
+        "nargs": "+",
+        "help": "keys of the config: algorithm.gamma=0.98 rewards.scales.torques=-1e-5",
+    },
     {"name": "--keep", "type": int, "help": "newest checkpoints that stay on the disk; default: all"},
     {"name": "--export", "action": "store_true", "help": "write policy_<iteration>.pt and .onnx with each checkpoint"},
     {"name": "--figure_interval", "type": int, "help": "iterations between pictures for TensorBoard; default: none"},
@@ -39,6 +52,7 @@ class Training(NamedTuple):
 def prepare(args: argparse.Namespace) -> Training:
     """Build the environment and the learner, and open the run's folder."""
     choose_fusion(args)
+    check_settings(args)
     env_cfg = train_cfg = None
     if args.config is not None:
         config = read_run_config(args.config)
@@ -61,6 +75,14 @@ def prepare(args: argparse.Namespace) -> Training:
         f"learning on {args.rl_device}, logs in {runner.log_dir}"
     )
     return Training(runner, train_cfg, claim)
+
+
+def check_settings(args: argparse.Namespace) -> None:
+    """Refuse keys of --set that no config has; their values are checked as those of a config."""
+    cfgs = task_registry.get_cfgs(args.task)
+    for key, _ in map(parse_setting, args.set or []):
+        if not any(has_key(cfg, key) for cfg in cfgs):
+            raise ValueError(f"--set: the config of '{args.task}' has no key '{key}'; legged_robot_config.py names all")
 
 
 def train(args: argparse.Namespace) -> None:

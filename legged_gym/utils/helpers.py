@@ -1,11 +1,13 @@
 """Command line, configs as dicts, seeds, and finding checkpoints."""
 
 import argparse
+import ast
 import os
 import random
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +87,31 @@ def update_cfg_from_args(env_cfg: Any | None, cfg_train: Any | None, args: argpa
         if getattr(args, "export", False):  # likewise
             cfg_train.runner.export = True
         cfg_train.runner.resume = cfg_train.runner.resume or args.resume
+    for cfg in (env_cfg, cfg_train):
+        for key, value in map(parse_setting, getattr(args, "set", None) or []):  # likewise
+            if cfg is not None and has_key(cfg, key):
+                *sections, name = key.split(".")
+                setattr(reduce(getattr, sections, cfg), name, value)
     return env_cfg, cfg_train
+
+
+def parse_setting(setting: str) -> tuple[str, Any]:
+    """key=value of --set: the key, and the value as Python reads it, or as text."""
+    key, equals, text = setting.partition("=")
+    if not equals:
+        raise ValueError(f"--set takes key=value, such as algorithm.gamma=0.98, got '{setting}'")
+    try:
+        return key, ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return key, text
+
+
+def has_key(cfg: Any, key: str) -> bool:
+    """Whether a config has a value, or any reward scale, of this dotted name."""
+    *sections, name = key.split(".")
+    for section in sections:
+        cfg = getattr(cfg, section, None)
+    return sections == ["rewards", "scales"] and cfg is not None or hasattr(cfg, name)
 
 
 def _set_if_given(section: Any, name: str, value: Any | None) -> None:

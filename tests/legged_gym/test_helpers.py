@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from legged_gym.envs import task_registry
 from legged_gym.envs.aliengo.aliengo_config import AliengoRoughCfg, AliengoRoughCfgPPO
 from legged_gym.files import make_folder
+from legged_gym.scripts import train
 from legged_gym.utils import helpers
 from legged_gym.utils.helpers import get_args, get_load_path, set_seed, update_cfg_from_args, user_errors
 from rsl_rl.utils.recorded import Recorded
@@ -181,3 +183,28 @@ def test_another_value_of_a_switch_is_refused(flag: str) -> None:
     args = helpers.get_args(["--headless", flag, "maybe"])
     with pytest.raises(ValueError, match=f"{flag} is .*'on' or 'off', not 'maybe'"):
         task_registry.make_env("aliengo_flat", args)
+
+
+def test_settings_reach_the_config_that_has_their_key() -> None:
+    args = get_args(
+        ["--headless", "--set", "algorithm.entropy_decay=[4, 7]", "rewards.scales.new=-2", "seed=5"], train.FLAGS
+    )
+    env_cfg, train_cfg = update_cfg_from_args(*task_registry.get_cfgs("aliengo"), args)
+    assert train_cfg.algorithm.entropy_decay == [4, 7]
+    assert env_cfg.rewards.scales.new == -2
+    assert (env_cfg.seed, train_cfg.seed) == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("algorithm.gama=0.9", "the config of 'aliengo_flat' has no key 'algorithm.gama'"),
+        ("algorithm.gamma", "--set takes key=value"),
+        ("algorithm.gamma=7", "'algorithm.gamma' must lie between 0 and 1, got 7"),
+        ("terrain=7", "'terrain' is a section, got 7"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(setting: str, sentence: str) -> None:
+    args = get_args(["--task", "aliengo_flat", "--headless", "--sim_device", "cpu", "--set", setting], train.FLAGS)
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        train.prepare(args)
