@@ -4,6 +4,7 @@ import os
 import shutil
 import sysconfig
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,8 @@ COMPILE_OPTIONS: dict[str, Any] = {"loop_ordering_after_fusion": False}
 MAX_COMPILED_VERSIONS = 64  # of one Python function; torch leaves it unfused after 8, for as many shapes and strides
 WARM_UP_CALLS = 3  # ordinary calls before the recording, in which libraries allocate what they need
 
+_recording: "Recorded | None" = None  # what is being recorded now
+
 
 def missing_for_fusion() -> str | None:
     """What torch.compile lacks on this machine to make kernels for a GPU; None: nothing."""
@@ -26,6 +29,14 @@ def missing_for_fusion() -> str | None:
     if not Path(sysconfig.get_path("include"), "Python.h").exists():
         return "Python's headers (python3-dev)"
     return None
+
+
+def between_graphs(action: Callable[[], object]) -> None:
+    """Call it now; or, while a function is recorded, at each replay between the graphs of what is before and after."""
+    if _recording is None:
+        action()
+    else:
+        _recording._cut(action)
 
 
 class GraphSafety:
@@ -76,23 +87,44 @@ class Recorded:
         self._before_replay = before_replay
         self._enabled = enabled
         self._calls = 0
-        self._graph: torch.cuda.CUDAGraph | None = None
+        self._parts: list[Callable[[], object]] = []  # of a replay: graphs and what `between_graphs` was given
+        self._capture = ExitStack()  # of the graph that is being recorded
         self._result: Any = None
 
     def __call__(self) -> Any:
         if not self._enabled or torch.cuda.is_current_stream_capturing():
             return self._run()
-        if self._graph is None and self._calls < WARM_UP_CALLS:
+        if not self._parts and self._calls < WARM_UP_CALLS:
             self._calls += 1
             return self._warm_up()
-        if self._graph is None:
-            self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph, stream=self._stream):
-                self._result = self._run()
+        if not self._parts:
+            self._record()
         if self._before_replay is not None:
             self._before_replay()
-        self._graph.replay()
+        for part in self._parts:
+            part()
         return self._result
+
+    def _record(self) -> None:
+        global _recording
+        _recording = self
+        try:
+            with self._capture:
+                self._begin_graph()
+                self._result = self._run()
+        finally:
+            _recording = None
+
+    def _begin_graph(self, pool: Any = None) -> None:
+        self._graph = torch.cuda.CUDAGraph()
+        self._parts.append(self._graph.replay)
+        self._capture.enter_context(torch.cuda.graph(self._graph, pool=pool, stream=self._stream))
+
+    def _cut(self, action: Callable[[], object]) -> None:
+        """End a graph, and begin another one that goes on in the same memory."""
+        self._capture.close()
+        self._parts.append(action)
+        self._begin_graph(self._graph.pool())
 
     def _run(self) -> Any:
         if self._fused is None or not Recorded.fuses:

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ from small_envs import small_cfg
 from legged_gym.envs import LeggedRobot, task_registry
 from legged_gym.utils.helpers import get_args
 from rsl_rl.utils import recorded as recorded_module
-from rsl_rl.utils.recorded import WARM_UP_CALLS, Recorded, missing_for_fusion
+from rsl_rl.utils.adam import make_adam
+from rsl_rl.utils.recorded import WARM_UP_CALLS, Recorded, between_graphs, missing_for_fusion
 
 AIRBORNE_STEPS = 5  # in which nothing touches the ground, so nothing depends on the order of contacts
 SAME_BUT_FOR_ROUNDING = 1e-3  # of the median robot: contacts that come in another order round differently
@@ -37,6 +40,76 @@ def test_a_subclass_is_recorded_only_if_it_says_so() -> None:
 
     assert LeggedRobot.graph_safe and Careful.graph_safe
     assert not Changed.graph_safe and not ChangedAgain.graph_safe
+
+
+def test_what_may_not_be_recorded_runs_between_graphs_at_every_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the CPU, with graphs that only say when they are replayed."""
+    said = []
+
+    class Graph:
+        def replay(self) -> None:
+            said.append(graphs.index(self))
+
+        def pool(self) -> str:
+            return f"memory of {graphs.index(self)}"
+
+    @contextmanager
+    def capture(graph: Graph, pool: str | None, stream: None) -> Iterator[None]:
+        graphs.append(graph)
+        pools.append(pool)
+        yield
+
+    graphs: list[Graph] = []
+    pools: list[str | None] = []
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", capture)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    monkeypatch.setattr(recorded_module, "WARM_UP_CALLS", 0)
+    monkeypatch.setattr(Recorded, "_stream", None)
+
+    def step() -> str:
+        between_graphs(lambda: said.append("sum"))
+        between_graphs(lambda: said.append("mean"))
+        return "result"
+
+    recorded = Recorded(step, enabled=True)
+    assert [recorded() for _ in range(2)] == ["result"] * 2
+    assert said == [0, "sum", 1, "mean", 2] * 2
+    assert pools == [None, "memory of 0", "memory of 1"]
+    said.clear()
+    step()  # outside a recording
+    assert said == ["sum", "mean"]
+
+
+@pytest.mark.gpu
+def test_a_gradient_step_cut_in_graphs_is_the_plain_step() -> None:
+    def trained(is_recorded: bool) -> torch.Tensor:
+        torch.manual_seed(0)
+        network = torch.nn.Sequential(torch.nn.Linear(8, 64), torch.nn.ELU(), torch.nn.Linear(64, 1)).cuda()
+        inputs, targets = torch.randn(100, 8, device="cuda"), torch.randn(100, 1, device="cuda")
+        optimizer = make_adam(network.parameters(), torch.tensor(1e-3, device="cuda"))
+
+        def step() -> None:
+            outputs = network(inputs)
+            scale = outputs.detach().abs().max()
+            between_graphs(lambda: scale.mul_(0.5))  # after part of the forward pass
+            optimizer.zero_grad()
+            ((outputs / scale - targets).square()).mean().backward()
+            flat = torch.cat([parameter.grad.view(-1) for parameter in network.parameters()])
+            between_graphs(lambda: flat.mul_(0.1))  # as a sum over ranks would be
+            parts = flat.split([parameter.numel() for parameter in network.parameters()])
+            for parameter, part in zip(network.parameters(), parts, strict=True):
+                parameter.grad = part.view_as(parameter)
+            for group in optimizer.param_groups:
+                group["capturable"] = True
+            optimizer.step()
+
+        recorded = Recorded(step, is_recorded)
+        for _ in range(WARM_UP_CALLS + 10):
+            recorded()
+        return torch.cat([parameter.detach().view(-1) for parameter in network.parameters()])
+
+    assert torch.equal(trained(False), trained(True))
 
 
 def deterministic_cfg() -> Any:
