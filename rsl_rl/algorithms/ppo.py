@@ -11,6 +11,7 @@ from rsl_rl.algorithms.losses import adapted_learning_rate, gaussian_kl, surroga
 from rsl_rl.modules.actor_critic import ActorCritic
 from rsl_rl.modules.mlp import fast_dtype, mixed_precision
 from rsl_rl.storage.rollout_storage import MiniBatch, RolloutStorage, Transition
+from rsl_rl.utils import ranks
 from rsl_rl.utils.adam import adam_state, load_adam_state, make_adam, step_if_finite
 from rsl_rl.utils.mirror import Mirror, mirrored
 from rsl_rl.utils.recorded import GraphSafety, Recorded
@@ -232,6 +233,8 @@ class PPO(GraphSafety):
                     self._batch_ids.copy_(ids)
                     self._improve()
         self.rollout.clear()
+        for total in (self._loss_sums, self._loss_counts):
+            ranks.add_(total)
         *losses_read, skipped = torch.cat((self._loss_sums / self._loss_counts, self._skipped)).tolist()
         self.skipped_steps += int(skipped)
         return self.losses_class(*losses_read)
@@ -281,6 +284,7 @@ class PPO(GraphSafety):
         policy = self.actor_critic
         kl = gaussian_kl(policy.action_mean, policy.action_std, batch.old_mu, batch.old_sigma)
         mean = torch.where(self._kl_weights, kl, 0.0).sum() / self._kl_weights.sum()
+        ranks.average_(mean)
         self.lr.copy_(adapted_learning_rate(self.lr, mean, desired_kl))
 
     def _descend(self, loss: Tensor) -> None:

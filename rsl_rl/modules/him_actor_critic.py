@@ -25,6 +25,7 @@ class HIMActorCritic(ActorCritic):
         num_critic_obs: length of the critic's input: [one frame | base velocity | …].
         num_one_step_obs: length of one frame.
         estimator_class_name: a key of ESTIMATORS.
+        global_assignments: with several ranks, the estimator assigns samples to prototypes over the samples of all.
     """
 
     graph_safe = True
@@ -42,6 +43,7 @@ class HIMActorCritic(ActorCritic):
         tar_hidden_dims: Sequence[int] = (128, 64),
         num_prototype: int = 32,
         temperature: float = 3.0,
+        global_assignments: bool = True,
         activation: str = "elu",
         **actor_critic_cfg: Any,
     ) -> None:
@@ -55,6 +57,7 @@ class HIMActorCritic(ActorCritic):
             num_prototype,
             temperature,
         )
+        estimator.global_assignments = global_assignments
         num_actor_inputs = num_one_step_obs + estimator.output_size
         super().__init__(num_actor_inputs, num_critic_obs, num_actions, activation=activation, **actor_critic_cfg)
         self.num_actor_obs = num_actor_obs

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rsl_rl.modules.mlp import make_mlp
+from rsl_rl.utils import ranks
 from rsl_rl.utils.adam import make_adam, step_if_finite
 from rsl_rl.utils.recorded import GraphSafety
 
@@ -28,29 +29,43 @@ class EstimatorLosses(NamedTuple):
 
 
 @torch.no_grad()
-def sinkhorn(scores: Tensor) -> Tensor:
+def sinkhorn(scores: Tensor, over_ranks: bool = False) -> Tensor:
     """Soft assignment of samples to prototypes that gives every prototype about the same total.
 
     Args:
-        scores: similarity of B samples to K prototypes, (B, K).
+        scores: similarity of B samples to K prototypes, (B, K); or several such problems, (…, B, K).
+        over_ranks: the totals are those of the samples of all ranks.
 
     Returns:
-        Assignments (B, K); each sample's sum to 1.
+        Assignments of the same shape; each sample's sum to 1.
     """
-    num_samples, num_prototypes = scores.shape
+    num_samples, num_prototypes = scores.shape[-2:]
+    largest = scores.max()
+    if over_ranks:
+        ranks.largest_(largest)
     # A common factor drops out in the first division, so the largest exponent may be 0.
-    q = torch.exp((scores - scores.max()) / SINKHORN_EPSILON)
+    q = torch.exp((scores - largest) / SINKHORN_EPSILON)
     for _ in range(SINKHORN_ITERATIONS):
-        q = q / (q.sum(dim=0, keepdim=True) * num_prototypes)
-        q = q / (q.sum(dim=1, keepdim=True) * num_samples)
+        totals = q.sum(dim=-2, keepdim=True)
+        if over_ranks:
+            ranks.add_(totals)
+        q = q / (totals * num_prototypes)
+        q = q / (q.sum(dim=-1, keepdim=True) * num_samples)
     return q * num_samples
 
 
-def swap_loss(source_scores: Tensor, target_scores: Tensor, temperature: float) -> Tensor:
-    """−½ mean(q_s log p_t + q_t log p_s) over samples and prototypes; q is held constant. Scores: (B, K)."""
+def swap_loss(source_scores: Tensor, target_scores: Tensor, temperature: float, over_ranks: bool = False) -> Tensor:
+    """−½ mean(q_s log p_t + q_t log p_s) over samples and prototypes; q is held constant. Scores: (B, K).
+
+    over_ranks: q is assigned over the samples of all ranks, else of this one.
+    """
     source_log_p = functional.log_softmax(source_scores / temperature, dim=-1)
     target_log_p = functional.log_softmax(target_scores / temperature, dim=-1)
-    return -0.5 * (sinkhorn(source_scores) * target_log_p + sinkhorn(target_scores) * source_log_p).mean()
+    if over_ranks and ranks.num_ranks() > 1:  # both at once, which halves the messages
+        source_q, target_q = sinkhorn(torch.stack((source_scores, target_scores)).detach(), over_ranks).unbind()
+    else:
+        source_q, target_q = sinkhorn(source_scores), sinkhorn(target_scores)
+    return -0.5 * (source_q * target_log_p + target_q * source_log_p).mean()
 
 
 def split_code(code: Tensor) -> tuple[Tensor, Tensor]:
@@ -75,6 +90,7 @@ class HIMEstimator(GraphSafety, nn.Module):
     """
 
     graph_safe = True
+    global_assignments = True  # with several ranks: assign samples to prototypes over the samples of all, see swap_loss
 
     def __init__(
         self,
@@ -140,7 +156,7 @@ class HIMEstimator(GraphSafety, nn.Module):
         target_scores = target_latent @ self.proto.weight.T
         return EstimatorLosses(
             estimation=functional.mse_loss(velocity, next_critic_obs[:, self.velocity_columns]),
-            swap=swap_loss(source_scores, target_scores, self.temperature),
+            swap=swap_loss(source_scores, target_scores, self.temperature, self.global_assignments),
         )
 
     @torch.no_grad()

@@ -1,8 +1,9 @@
 """Checkpoint files: written whole or not at all, read with errors that name what does not fit.
 
 A run's folder holds `model_<iteration>.pt` (networks, optimisers, curriculum) and, for the newest of them only,
-`state_<completed iterations>.pt`: what else an exact continuation needs. Whoever exports the policy of a checkpoint
-calls it `policy_<iteration>.<format>`.
+`state_<completed iterations>.pt`: what else an exact continuation needs. Of several ranks, all but the first put
+`_rank<number>` before the dot of the latter. Whoever exports the policy of a checkpoint calls it
+`policy_<iteration>.<format>`.
 """
 
 import io
@@ -54,8 +55,8 @@ def checkpoint_files(folder: StrPath) -> list[Path]:
     return _numbered(folder, "model")
 
 
-def state_file(folder: StrPath, completed_iterations: int) -> Path:
-    return Path(folder, f"state_{completed_iterations}.pt")
+def state_file(folder: StrPath, completed_iterations: int, rank: int = 0) -> Path:
+    return Path(folder, f"state_{completed_iterations}{f'_rank{rank}' if rank else ''}.pt")
 
 
 def export_name(iteration: int | str) -> str:
@@ -69,8 +70,9 @@ def remove_old_files(folder: StrPath, completed_iterations: int, keep: int | Non
 
     completed_iterations: of the newest checkpoint, which is on the disk.
     """
-    for path in _numbered(folder, "state"):
-        if path != state_file(folder, completed_iterations):
+    for path in Path(folder).glob("state_*.pt"):
+        number = path.stem.split("_")[1]
+        if number.isdecimal() and int(number) != completed_iterations:
             path.unlink(missing_ok=True)
     old = checkpoint_files(folder)[:-keep] if keep else []
     old_exports = {export_name(path.stem.removeprefix("model_")) for path in old}

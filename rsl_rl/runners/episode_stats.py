@@ -1,15 +1,21 @@
-"""What the episodes of a rollout were like, gathered on the device and read once per iteration."""
+"""What the episodes of a rollout were like, gathered on the device and read once per iteration, from all ranks."""
 
+import itertools
 import math
 import statistics
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from rsl_rl.utils import ranks
+
 WINDOW = 100  # finished episodes over which returns and lengths are averaged
+COUNTS = "Faults/"  # infos whose names begin so are counts: added up over ranks, where others are averaged
+Sums = dict[str, tuple[float, int]]  # name: sum of values, and how many
 
 
 class EpisodeSummary(NamedTuple):
@@ -20,10 +26,20 @@ class EpisodeSummary(NamedTuple):
     step_infos: dict[str, float]  # the same of `extras["log"]`
 
 
+class RankSummary(NamedTuple):
+    """What one rank adds to a summary."""
+
+    finished: list[list[float]]  # [step, return, length] of the last WINDOW finished episodes
+    falls: float | None  # None: not known
+    infos: Sums
+    step_infos: Sums
+
+
 class EpisodeStats:
     """Returns and lengths of finished episodes, falls, and the env's own `extras["episode"]` and `extras["log"]`.
 
-    `begin_rollout`, then `add_step` for every step, which never waits for the device, then `summarize`, which reads it.
+    `begin_rollout`, then `add_step` for every step, which never waits for the device, then `summarize`, which reads it
+    and, with several ranks, has to be called on all.
     """
 
     def __init__(self, num_envs: int, num_steps: int, device: torch.device | str, step_s: float | None = None) -> None:
@@ -38,7 +54,7 @@ class EpisodeStats:
         self.rollout_falls = torch.zeros_like(self.rollout_dones)
         self.time_outs_known = True  # in every step of this rollout
         self.step = 0
-        self.infos, self.step_infos = _Means(device), _Means(device)
+        self.infos, self.step_infos = _Sums(device), _Sums(device)
         self.finished_returns: deque[float] = deque(maxlen=WINDOW)
         self.finished_lengths: deque[float] = deque(maxlen=WINDOW)
 
@@ -84,27 +100,39 @@ class EpisodeStats:
         self.finished_lengths = deque(state["finished_lengths"], maxlen=WINDOW)
 
     def summarize(self) -> EpisodeSummary:
-        finished = torch.stack((self.rollout_returns, self.rollout_lengths))[:, self.rollout_dones][:, -WINDOW:]
-        returns, lengths = finished.tolist()
-        self.finished_returns.extend(returns)
-        self.finished_lengths.extend(lengths)
+        all_ranks = ranks.gather(self._own_summary())
+        finished = sorted(itertools.chain.from_iterable(own.finished for own in all_ranks), key=itemgetter(0))
+        for _, episode_return, length in finished[-WINDOW:]:
+            self.finished_returns.append(episode_return)
+            self.finished_lengths.append(length)
         return EpisodeSummary(
             mean_reward=statistics.fmean(self.finished_returns) if self.finished_returns else None,
             mean_length=statistics.fmean(self.finished_lengths) if self.finished_lengths else None,
-            falls_per_minute=self._falls_per_minute(),
-            infos=self.infos.means(),
-            step_infos=self.step_infos.means(),
+            falls_per_minute=self._falls_per_minute([own.falls for own in all_ranks]),
+            infos=_means([own.infos for own in all_ranks]),
+            step_infos=_means([own.step_infos for own in all_ranks]),
         )
 
-    def _falls_per_minute(self) -> float | None:
-        if self.step_s is None or not self.time_outs_known or self.step == 0:
+    def _own_summary(self) -> RankSummary:
+        steps = self.rollout_dones.nonzero()[:, 0]
+        finished = (steps, self.rollout_returns[self.rollout_dones], self.rollout_lengths[self.rollout_dones])
+        return RankSummary(
+            finished=torch.stack(finished, dim=1)[-WINDOW:].tolist(),
+            falls=self.rollout_falls.sum().item() if self.time_outs_known else None,
+            infos=self.infos.sums(),
+            step_infos=self.step_infos.sums(),
+        )
+
+    def _falls_per_minute(self, falls: Sequence[float | None]) -> float | None:
+        known = [number for number in falls if number is not None]
+        if self.step_s is None or len(known) < len(falls) or self.step == 0:
             return None
-        minutes = self.step * len(self.returns) * self.step_s / 60.0  # of all envs together
-        return self.rollout_falls.sum().item() / minutes
+        minutes = self.step * len(self.returns) * self.step_s / 60.0  # of all envs of a rank together
+        return sum(known) / (minutes * len(known))
 
 
-class _Means:
-    """Means of named numbers over steps; steps need not have the same names."""
+class _Sums:
+    """Sums of named numbers over steps; steps need not have the same names."""
 
     def __init__(self, device: torch.device | str) -> None:
         self.device = device
@@ -118,13 +146,27 @@ class _Means:
         if values:
             self.rows[tuple(values)].append(torch.stack([self._scalar(value) for value in values.values()]))
 
-    def means(self) -> dict[str, float]:
-        """Means over the values that are not NaN; a name without any is left out."""
+    def sums(self) -> Sums:
+        """Of the values that are not NaN; a name without any is left out."""
         by_name: defaultdict[str, list[float]] = defaultdict(list)
         for names, rows in self.rows.items():
             for name, column in zip(names, torch.stack(rows).T.tolist(), strict=True):
                 by_name[name] += [value for value in column if not math.isnan(value)]
-        return {name: statistics.fmean(values) for name, values in by_name.items() if values}
+        return {name: (math.fsum(values), len(values)) for name, values in by_name.items() if values}
 
     def _scalar(self, value: Any) -> Tensor:
         return torch.as_tensor(value, dtype=torch.float, device=self.device).reshape(())
+
+
+def _means(sums: Sequence[Sums]) -> dict[str, float]:
+    """Means over the values of all ranks; of COUNTS, the sum of the ranks' means."""
+    by_name: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
+    for own in sums:
+        for name, pair in own.items():
+            by_name[name].append(pair)
+    return {
+        name: sum(total / number for total, number in pairs)
+        if name.startswith(COUNTS)
+        else math.fsum(total for total, _ in pairs) / sum(number for _, number in pairs)
+        for name, pairs in by_name.items()
+    }

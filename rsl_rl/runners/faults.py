@@ -34,12 +34,21 @@ def dump_fault(folder: str | None, iteration: int, record: dict[str, Any]) -> No
 
 def dump_rollout(folder: str, iteration: int, storage: RolloutStorage) -> Path:
     """Write the last rollout of the envs in which something is not finite, or of the first ones if all is."""
-    tensors = {name: value for name, value in vars(storage).items() if isinstance(value, torch.Tensor)}
-    broken_mask = torch.zeros(storage.num_envs, dtype=torch.bool, device=storage.device)
-    for name, value in tensors.items():
-        if name != "advantages":  # normalised over all envs, so one breaks all
-            broken_mask |= ~value.isfinite().all(dim=-1).all(dim=0)  # (steps, envs, …)
-    env_ids = broken_mask.int().argsort(descending=True, stable=True)[:MAX_DUMPED_ENVS]
+    tensors = _tensors(storage)
+    env_ids = broken_envs(storage).int().argsort(descending=True, stable=True)[:MAX_DUMPED_ENVS]
     path = Path(folder, ROLLOUT_FILE.format(iteration))
     write_checkpoint(path, {"env_ids": env_ids.cpu()} | {k: v[:, env_ids].cpu() for k, v in tensors.items()})
     return path
+
+
+def broken_envs(storage: RolloutStorage) -> torch.Tensor:
+    """In whose rollout something is not finite, (num_envs,) bool."""
+    broken_mask = torch.zeros(storage.num_envs, dtype=torch.bool, device=storage.device)
+    for name, value in _tensors(storage).items():
+        if name != "advantages":  # normalised over all envs, so one breaks all
+            broken_mask |= ~value.isfinite().all(dim=-1).all(dim=0)  # (steps, envs, …)
+    return broken_mask
+
+
+def _tensors(storage: RolloutStorage) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in vars(storage).items() if isinstance(value, torch.Tensor)}

@@ -23,9 +23,10 @@ from rsl_rl.runners.checkpoint import (
 )
 from rsl_rl.runners.curve_file import cut_curves
 from rsl_rl.runners.episode_stats import EpisodeStats, EpisodeSummary
-from rsl_rl.runners.faults import MAX_SKIPPED_STEPS, TrainingDivergedError, dump_fault, dump_rollout
+from rsl_rl.runners.faults import MAX_SKIPPED_STEPS, TrainingDivergedError, broken_envs, dump_fault, dump_rollout
 from rsl_rl.runners.summaries import RunDescription
 from rsl_rl.runners.training_log import IterationReport, TrainingLog
+from rsl_rl.utils import ranks
 from rsl_rl.utils.config import config_keys, find_class, select_config
 from rsl_rl.utils.console import tell
 from rsl_rl.utils.files import StrPath, remove_temporaries
@@ -34,7 +35,9 @@ from rsl_rl.utils.signals import StopRequest
 
 
 class OnPolicyRunner:
-    """Trains a policy in an environment.
+    """Trains a policy in an environment; with several ranks, the same one in an environment each, see utils/ranks.py.
+
+    `learn`, `save` and `load` then have to be called on every rank, with the same arguments.
 
     Args:
         env: the environment; it is reset here.
@@ -71,10 +74,12 @@ class OnPolicyRunner:
         self.alg = self._make_algorithm(train_cfg["policy"], train_cfg["algorithm"])
         mirror = getattr(env, "mirror", None) if self.alg.mirror_fraction > 0 else None
         self.alg.mirror = None if mirror is None else mirror.to(self.device)
+        ranks.share_parameters(self.alg.actor_critic)
         self.alg.init_storage(
             env.num_envs, self.num_steps_per_env, [env.num_obs], [self.num_critic_obs], [env.num_actions]
         )
-        self.training_log: TrainingLog | None = None  # opened by the first `learn`
+        self._logs = False  # the first `learn` had a folder
+        self.training_log: TrainingLog | None = None  # opened by it, on the first rank
         self.stop_request = StopRequest()
         self.current_learning_iteration = 0  # completed iterations = number of the next one
         self.tot_timesteps = 0  # over all envs, resumed runs included
@@ -108,8 +113,9 @@ class OnPolicyRunner:
         Args:
             init_at_random_ep_len: start episodes at random ages, so that they do not all time out together.
         """
-        if self.log_dir is not None and self.training_log is None:
-            self.training_log = self._open_log(self.log_dir)
+        if self.log_dir is not None and not self._logs:
+            self._logs = True
+            self.training_log = self._open_log(self.log_dir) if ranks.rank() == 0 else None
         if init_at_random_ep_len and not self._episodes_restored:
             self._randomize_episode_ages()
         self._episodes_restored = False
@@ -132,16 +138,17 @@ class OnPolicyRunner:
                 end = self._now()
 
                 self.current_learning_iteration = it + 1
-                self.tot_timesteps += self.num_steps_per_env * self.env.num_envs
+                self.tot_timesteps += self._steps_per_iteration
                 self.tot_time += end - start
-                if self.training_log is not None:
+                episodes = self.stats.summarize() if self._logs else None
+                if self.training_log is not None and episodes is not None:
                     seconds_per_iteration = (end - learn_start) / (it + 1 - first_iteration)
                     report = self._report(
                         it,
                         end_iteration,
                         times=(collected - start, end - collected),
                         losses=losses._asdict(),
-                        episodes=self.stats.summarize(),
+                        episodes=episodes,
                         eta_s=seconds_per_iteration * (end_iteration - it - 1),
                     )
                     self.training_log.write(report)
@@ -150,15 +157,22 @@ class OnPolicyRunner:
                 self._handle_faults(it, skipped_before, first_skipped)
                 if it % self.save_interval == 0:
                     self._try_to_save(it)
-                if self.stop_request.requested:
+                if any(ranks.gather(self.stop_request.requested)):
+                    self.stop_request.requested = True
                     break
             self._try_to_save(self.current_learning_iteration)
+
+    @property
+    def _steps_per_iteration(self) -> int:
+        """Env steps, over all envs of all ranks."""
+        return self.num_steps_per_env * self.env.num_envs * ranks.num_ranks()
 
     def _handle_faults(self, iteration: int, skipped_before: int, first_skipped: int) -> None:
         """Tell about robots and gradient steps that broke in this iteration; end the run if it learns no more."""
         record = self.env.take_fault_record() if hasattr(self.env, "take_fault_record") else None
-        if record is not None:
-            dump_fault(self.log_dir, iteration, record)
+        records = [own for own in ranks.gather(record) if own is not None]
+        if records and ranks.rank() == 0:
+            dump_fault(self.log_dir, iteration, records[0])
         if self.alg.skipped_steps > skipped_before:
             number = self.alg.skipped_steps - skipped_before
             is_float16 = self.alg.hidden_dtype == torch.float16
@@ -172,10 +186,16 @@ class OnPolicyRunner:
         raise TrainingDivergedError(f"{MAX_SKIPPED_STEPS} gradient steps were not finite: training stops{dump}")
 
     def _dump_rollout(self, folder: str, iteration: int) -> str:
-        try:
-            return str(dump_rollout(folder, iteration, self.alg.rollout))
-        except OSError as error:
-            return f"no file, since the disk refuses it ({error})"
+        """Path of the file, or why there is none. Of several ranks, one writes in whose rollout something broke."""
+        told = ""
+        broken = ranks.gather(bool(broken_envs(self.alg.rollout).any()))
+        writer = broken.index(True) if any(broken) else 0
+        if ranks.rank() == writer:
+            try:
+                told = str(dump_rollout(folder, iteration, self.alg.rollout))
+            except OSError as error:
+                told = f"no file, since the disk refuses it ({error})"
+        return ranks.gather(told)[writer]
 
     @torch.inference_mode()
     def _randomize_episode_ages(self) -> None:
@@ -224,7 +244,7 @@ class OnPolicyRunner:
         return IterationReport(
             iteration=iteration,
             end_iteration=end_iteration,
-            num_steps=self.num_steps_per_env * self.env.num_envs,
+            num_steps=self._steps_per_iteration,
             collection_time=times[0],
             learning_time=times[1],
             losses=losses,
@@ -256,16 +276,16 @@ class OnPolicyRunner:
         path = os.path.join(self.log_dir, f"model_{iteration}.pt")
         try:
             if hasattr(self.env, "get_state"):
-                write_checkpoint(
-                    state_file(self.log_dir, self.current_learning_iteration), self._run_state(self.env.get_state())
-                )
+                file = state_file(self.log_dir, self.current_learning_iteration, ranks.rank())
+                state = self._run_state(self.env.get_state())
+                ranks.all_do(lambda: write_checkpoint(file, state))
             self.save(path, iteration=iteration)
             self.newest_file, self.saved_iterations = path, self.current_learning_iteration
             remove_old_files(self.log_dir, self.current_learning_iteration, self.keep)
         except OSError as error:
             tell(f"Cannot save {path}, training goes on: {error}")
         else:
-            if self.after_save is not None:
+            if self.after_save is not None and ranks.rank() == 0:
                 self.after_save(self.log_dir, iteration)
 
     @property
@@ -291,10 +311,11 @@ class OnPolicyRunner:
             "env": env_state,
             "episodes": self.stats.state(),
             "random": random_state(),
+            "ranks": ranks.num_ranks(),
         }
 
     def save(self, path: StrPath, infos: Any = None, iteration: int | None = None) -> None:
-        """Write a checkpoint, whole or not at all.
+        """Write a checkpoint, whole or not at all; of several ranks, the first one writes, with the curriculum of all.
 
         `iter` in the file is the number in the file's name: the last iteration done for a file saved inside the loop,
         the count of iterations for the one at the end. `completed_iterations` is the count in both, and so the number
@@ -316,7 +337,8 @@ class OnPolicyRunner:
         }
         if hasattr(self.env, "get_curriculum_state"):
             contents["env_state"] = self.env.get_curriculum_state()
-        write_checkpoint(path, contents)
+        ranks.check_alike(self.alg.actor_critic.state_dict().values(), "parameters")
+        ranks.all_do(lambda: write_checkpoint(path, contents) if ranks.rank() == 0 else None)
 
     def load(self, path: StrPath, load_optimizer: bool = True) -> Any:
         """Read a checkpoint, ours or a published one, and return its `infos`.
@@ -356,10 +378,15 @@ class OnPolicyRunner:
             raise ValueError(
                 f"the optimiser state in {path} does not fit ({error}); load_optimizer=False starts it afresh"
             ) from error
+        problem = None
         try:
-            self._restore_run(state_file(Path(path).parent, self.current_learning_iteration))
+            self._restore_run(state_file(Path(path).parent, self.current_learning_iteration, ranks.rank()))
         except ValueError as error:
-            tell(f"Not restored: the simulation, running episodes and random generators; {error}.")
+            problem = str(error)
+        problems = [own for own in ranks.gather(problem) if own is not None]
+        self._episodes_restored = not problems
+        if problems:
+            tell(f"Not restored: the simulation, running episodes and random generators; {problems[0]}.")
             if "env_state" in checkpoint and hasattr(self.env, "set_curriculum_state"):
                 self.env.set_curriculum_state(checkpoint["env_state"])
 
@@ -372,10 +399,12 @@ class OnPolicyRunner:
         state = read_data(path, "cpu")
         if not {"env", "episodes", "random"} <= state.keys():
             raise ValueError(f"{path} is not the state of a run")
+        saved_ranks = state.get("ranks", 1)
+        if saved_ranks != ranks.num_ranks():
+            raise ValueError(f"the number of ranks (GPUs) was {saved_ranks} and is {ranks.num_ranks()}")
         self.env.set_state(state["env"])
         self.stats.load_state(state["episodes"])
         set_random_state(state["random"])
-        self._episodes_restored = True
 
     def get_inference_policy(self, device: torch.device | str | None = None) -> Any:
         """The policy as a function: observations (N, num_obs) → mean actions (N, num_actions)."""

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from rsl_rl.utils import ranks
+
 
 @dataclass
 class Transition:
@@ -30,7 +32,7 @@ class MiniBatch(NamedTuple):
     critic_observations: Tensor  # (B, num_critic_obs)
     actions: Tensor  # (B, num_actions)
     target_values: Tensor  # (B, 1), the critic's values when the step was taken
-    advantages: Tensor  # (B, 1), zero mean and unit deviation over the rollout
+    advantages: Tensor  # (B, 1), zero mean and unit deviation over the rollouts of all ranks
     returns: Tensor  # (B, 1)
     old_actions_log_prob: Tensor  # (B, 1)
     old_mu: Tensor  # (B, num_actions)
@@ -54,6 +56,16 @@ def gae(rewards: Tensor, values: Tensor, dones: Tensor, last_values: Tensor, gam
         returns[step] = advantage + values[step]
         next_values = values[step]
     return returns
+
+
+def standardized(values: Tensor) -> Tensor:
+    """Shifted and scaled to zero mean and unit deviation over the values of all ranks, which have equally many each."""
+    if ranks.num_ranks() == 1:
+        return (values - values.mean()) / (values.std() + 1e-8)
+    values = values - ranks.average_(values.mean())
+    number = values.numel() * ranks.num_ranks()
+    variance = ranks.add_(values.square().sum()) / (number - 1)
+    return values / (variance.sqrt() + 1e-8)
 
 
 class RolloutStorage:
@@ -106,8 +118,7 @@ class RolloutStorage:
     def compute_returns(self, last_values: Tensor, gamma: float, lam: float) -> None:
         """Fill in returns and normalised advantages. last_values: (N, 1), of the state after the last step."""
         self.returns.copy_(gae(self.rewards, self.values, self.dones, last_values, gamma, lam))
-        advantages = self.returns - self.values
-        self.advantages.copy_((advantages - advantages.mean()) / (advantages.std() + 1e-8))
+        self.advantages.copy_(standardized(self.returns - self.values))
 
     def mini_batch_ids(self, num_mini_batches: int) -> Tensor:
         """Which samples of the flat rollout make up each mini-batch, (num_mini_batches, B) int64, in random order.

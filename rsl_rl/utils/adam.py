@@ -6,6 +6,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from rsl_rl.utils import ranks
+
 
 def make_adam(parameters: Iterable[nn.Parameter], lr: float | Tensor) -> Adam:
     # The fused kernel is the one implementation that reads a tensor rate in place on both the CPU and CUDA.
@@ -15,12 +17,15 @@ def make_adam(parameters: Iterable[nn.Parameter], lr: float | Tensor) -> Adam:
 def step_if_finite(optimizer: Adam, loss: Tensor, parameters: Iterable[nn.Parameter], max_grad_norm: float) -> Tensor:
     """One step down the loss, its gradient clipped, that is left out if the loss or a gradient is not finite.
 
-    Returns 1 if it was left out, else 0; 0-d, on the device. No host synchronisation.
+    With several ranks, loss and gradient are means over all of them. Returns 1 if the step was left out, else 0; 0-d,
+    on the device. No host synchronisation.
     """
+    parameters = list(parameters)
     optimizer.zero_grad()
     loss.backward()
+    mean_loss = ranks.average_gradients(loss.detach(), parameters)
     norm = nn.utils.clip_grad_norm_(parameters, max_grad_norm)
-    skipped = (~(loss.detach().isfinite() & norm.isfinite())).float()
+    skipped = (~(mean_loss.isfinite() & norm.isfinite())).float()
     # What mixed-precision training tells the fused kernel with; torch does not declare it.
     optimizer.found_inf = skipped  # type: ignore[attr-defined]
     for group in optimizer.param_groups:

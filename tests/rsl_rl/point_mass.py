@@ -99,6 +99,17 @@ class ResumablePointMassEnv(PointMassEnv):
             getattr(self, name).copy_(value)
 
 
+def everything(runner: HIMOnPolicyRunner) -> dict[str, Tensor]:
+    """All numbers that the next iteration depends on."""
+    alg, tensors = runner.alg, {}
+    tensors |= alg.actor_critic.state_dict()
+    for name, optimizer in (("ppo", alg.optimizer), ("estimator", alg.actor_critic.estimator.optimizer)):
+        for i, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"{name} {i} {key}": value for key, value in state.items()}
+    tensors |= {f"env {name}": value for name, value in runner.env.get_state().items()}
+    return tensors | {"lr": alg.lr, "torch": torch.get_rng_state(), "returns": runner.stats.returns}
+
+
 def resume_and_train(folder: str, end_iteration: int) -> None:
     """Go on with the newest checkpoint in a folder, saving every iteration; run by test_resume.py in processes."""
     torch.set_num_threads(1)

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from point_mass import ResumablePointMassEnv, resume_and_train
+from point_mass import ResumablePointMassEnv, everything, resume_and_train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from torch import Tensor
 
 from rsl_rl.runners import HIMOnPolicyRunner
 from rsl_rl.runners.checkpoint import checkpoint_files
@@ -24,17 +23,6 @@ MEAN_TIME_TO_KILL_S = 0.2  # an iteration with its two files takes about 0.05 s
 
 def make_runner(cfg: dict, folder: Path, num_envs: int = 8) -> HIMOnPolicyRunner:
     return HIMOnPolicyRunner(ResumablePointMassEnv(num_envs), cfg, folder)
-
-
-def everything(runner: HIMOnPolicyRunner) -> dict[str, Tensor]:
-    """All numbers that the next iteration depends on."""
-    alg, tensors = runner.alg, {}
-    tensors |= alg.actor_critic.state_dict()
-    for name, optimizer in (("ppo", alg.optimizer), ("estimator", alg.actor_critic.estimator.optimizer)):
-        for i, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"{name} {i} {key}": value for key, value in state.items()}
-    tensors |= {f"env {name}": value for name, value in runner.env.get_state().items()}
-    return tensors | {"lr": alg.lr, "torch": torch.get_rng_state(), "returns": runner.stats.returns}
 
 
 def curve(folder: Path, tag: str) -> list[tuple[int, float]]:

@@ -224,6 +224,7 @@ class LeggedRobotCfgPPO(BaseConfig):
         tar_hidden_dims = [128, 64]
         num_prototype = 32
         temperature = 3.0
+        global_assignments = True  # on several GPUs, assign samples to prototypes over those of all GPUs
 
     class algorithm:
         value_loss_coef = 1.0
