@@ -16,6 +16,7 @@ import torch
 
 from isaacgym import gymapi, gymutil
 from rsl_rl.runners.checkpoint import checkpoint_files
+from rsl_rl.utils import ranks
 from rsl_rl.utils.recorded import Recorded, missing_for_fusion
 
 CPU_NUM_ENVS = 256  # robots a CPU carries; with 64, gradients are too noisy to learn within 150 iterations
@@ -154,13 +155,19 @@ def choose_fusion(args: argparse.Namespace) -> None:
 
 
 def set_seed(seed: int) -> int:
-    """Seed Python, numpy and torch; -1 draws a seed. Returns the seed used."""
+    """Seed Python, numpy and torch; -1 draws a seed. Returns the seed used, the same on all ranks.
+
+    The first rank takes the seed as it is; others derive one each, unrelated to those of other seeds and ranks.
+    """
     if seed == -1:
-        seed = random.SystemRandom().randrange(2**31)
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 -- terrain_utils draw from numpy's global generator
-    torch.manual_seed(seed)
-    torch.cuda.manual_seed_all(seed)
+        seed = ranks.from_first(random.SystemRandom().randrange(2**31))
+    own = seed
+    if ranks.rank() > 0:
+        own = int(np.random.SeedSequence([seed, ranks.rank()]).generate_state(1)[0])
+    random.seed(own)
+    np.random.seed(own)  # noqa: NPY002 -- terrain_utils draw from numpy's global generator
+    torch.manual_seed(own)
+    torch.cuda.manual_seed_all(own)
     return seed
 
 
@@ -241,6 +248,8 @@ def get_args(argv: list[str] | None = None, extra: list[dict[str, Any]] | None =
         raise ValueError(f"--num_envs must be at least 1, got {args.num_envs}")
     if args.viewer not in (None, "web", "none"):
         raise ValueError(f"--viewer is 'web' or 'none', not '{args.viewer}'")
+    if ranks.rank() > 0:
+        args.viewer = "none"
     if args.viewer is not None:
         args.headless = args.viewer == "none"
     return args
@@ -254,13 +263,23 @@ def _device_flags(argv: list[str]) -> list[str]:
     wish, _ = parser.parse_known_args(argv)
     if wish.sim_device is None and wish.rl_device is None and not torch.cuda.is_available():
         print("No CUDA device found: simulating and learning on the CPU.")
-    default = "cuda:0" if torch.cuda.is_available() else "cpu"
-    sim_device = wish.sim_device or wish.rl_device or default
-    rl_device = wish.rl_device or wish.sim_device or default
+    default = f"cuda:{ranks.local_rank()}" if torch.cuda.is_available() else "cpu"
+    sim_device = _own_device(wish.sim_device or wish.rl_device or default)
+    rl_device = _own_device(wish.rl_device or wish.sim_device or default)
     for device in (sim_device, rl_device):
         _check_device(device)
     pipeline = ["--pipeline", "cpu"] if sim_device == "cpu" and wish.pipeline is None else []
     return ["--sim_device", sim_device, "--rl_device", rl_device, *pipeline]
+
+
+def _own_device(device: str) -> str:
+    """With several ranks, "cuda" is each rank's own GPU, and a number would give all the same one."""
+    if ranks.num_ranks() == 1 or not device.startswith("cuda"):
+        return device
+    own = f"cuda:{ranks.local_rank()}"
+    if device not in ("cuda", own):
+        raise ValueError(f"torchrun gives each process a GPU of its own; say cuda, not {device}, or leave it out")
+    return own
 
 
 def _check_device(device: str) -> None:
@@ -289,5 +308,6 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, FileNotFoundError) as error:
+        ranks.let_first_speak()
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from error

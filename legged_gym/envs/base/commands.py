@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from legged_gym.utils.math import heading_w, uniform, wrap_to_pi
+from rsl_rl.utils import ranks
 
-HIGH_VEL_FRACTION = 0.2  # share of robots (the first ids) that draw the full forward-speed range
+HIGH_VEL_FRACTION = 0.2  # share of robots (the first ids, over all ranks) that draw the full forward-speed range
 LATERAL_CUTOFF = 1.0  # [m/s] a fast robot does not also walk sideways
 SMALL_COMMAND = 0.2  # [m/s] slower commands become "stand still"
 HEADING_GAIN = 0.5  # [1/s] yaw rate per heading error
@@ -26,7 +27,7 @@ class CommandRanges(NamedTuple):
 
 def high_velocity_mask(num_envs: int, device: str) -> Tensor:
     """Which robots belong to the high-speed group. Result: (num_envs,) bool."""
-    return torch.arange(num_envs, device=device) < HIGH_VEL_FRACTION * num_envs
+    return ranks.global_ids(num_envs, device) < HIGH_VEL_FRACTION * num_envs * ranks.num_ranks()
 
 
 def draw_commands(ranges: CommandRanges, high_mask: Tensor) -> Tensor:

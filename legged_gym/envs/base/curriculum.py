@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from legged_gym.utils.math import as_mask, over_robots
+from rsl_rl.utils import ranks
 
 COMMANDED_SHARE = 0.5  # share of the commanded distance below which a robot moves down a level
 TRACKING_SHARE = 0.8  # share of the best possible tracking reward that widens the speed range
@@ -96,7 +97,7 @@ class Curricula:
             return
         if "tracking_lin_vel" not in self.reward_scales:
             return
-        means = self._tracking_totals / self._tracking_counts
+        means = ranks.add_(self._tracking_totals) / ranks.add_(self._tracking_counts)
         self.command_ranges["lin_vel_x"][:] = widened_range(
             self.command_ranges["lin_vel_x"],
             means[1:] if self.cfg.commands.curriculum_by_high_speed else means,
@@ -108,11 +109,12 @@ class Curricula:
         self._last_range_check = self.common_step_counter
 
     def get_curriculum_state(self) -> dict[str, Any]:
-        """What a checkpoint needs so that a resumed run goes on at the same difficulty."""
+        """What a checkpoint needs so that a resumed run goes on at the same difficulty; of the robots of all ranks."""
         state = {"common_step_counter": self.common_step_counter}
         state["lin_vel_x_range"] = self.command_ranges["lin_vel_x"].tolist()
         if self.terrain_curriculum:
-            state["terrain_levels"] = self.terrain_levels.cpu().clone()
+            levels = ranks.gather(self.terrain_levels.cpu().clone())
+            state["terrain_levels"] = torch.stack(levels, dim=1).flatten()  # by `global_ids`
         return state
 
     def set_curriculum_state(self, state: dict[str, Any]) -> None:
@@ -121,8 +123,11 @@ class Curricula:
         self.command_ranges["lin_vel_x"][:] = torch.as_tensor(state["lin_vel_x_range"], device=self.device)
         if self.terrain_curriculum and "terrain_levels" in state:
             levels = state["terrain_levels"].to(self.device)
-            if len(levels) != self.num_envs:
-                print(f"Terrain levels were saved for {len(levels)} robots: drawing {self.num_envs} from them.")
+            all_robots = self.num_envs * ranks.num_ranks()
+            if len(levels) == all_robots:
+                levels = levels[ranks.global_ids(self.num_envs, self.device)]
+            else:
+                print(f"Terrain levels were saved for {len(levels)} robots: drawing {all_robots} from them.")
                 levels = resampled_levels(levels, self.num_envs)
             self.terrain_levels[:] = levels.clip(max=self.max_terrain_level - 1)
             self.env_origins[:] = self.terrain_origins[self.terrain_levels, self.terrain_types]

@@ -15,6 +15,7 @@ from legged_gym.envs.base.base_task import BaseTask
 from legged_gym.utils.config_checks import check_names
 from legged_gym.utils.math import uniform
 from legged_gym.utils.terrain import Terrain
+from rsl_rl.utils import ranks
 
 MESH_TYPES = ("plane", "heightfield", "trimesh")
 START_SPREAD = 1.0  # [m] robots on terrain start up to this far from their origin, along x and y
@@ -223,7 +224,8 @@ class Scene(BaseTask):
         self.max_terrain_level = cfg.num_rows
         top = min(cfg.max_init_terrain_level, cfg.num_rows - 1) if cfg.curriculum else cfg.num_rows - 1
         self.terrain_levels = torch.randint(0, top + 1, (n,), device=device)  # row of the robot's tile
-        self.terrain_types = torch.arange(n, device=device) * cfg.num_cols // n  # column of the robot's tile
+        all_robots = n * ranks.num_ranks()
+        self.terrain_types = ranks.global_ids(n, device) * cfg.num_cols // all_robots  # column of the robot's tile
         origins = torch.tensor(self.terrain.env_origins, dtype=torch.float, device=device)
         self.terrain_origins = origins  # (num_rows, num_cols, 3) [m]
         self.env_origins = origins[self.terrain_levels, self.terrain_types]
