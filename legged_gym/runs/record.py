@@ -19,6 +19,7 @@ import torch
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.utils.helpers import class_to_dict
 from rsl_rl.runners.summaries import RunDescription
+from rsl_rl.utils import ranks
 from rsl_rl.utils.files import write_whole
 
 PACKAGES = ("torch", "numpy", "mujoco", "mujoco-warp", "warp-lang", "himloco")
@@ -48,10 +49,11 @@ def record_run(folder: Path, args: argparse.Namespace, env_cfg: Any, train_cfg: 
     config = RunConfig(args.task, flags, class_to_dict(env_cfg), class_to_dict(train_cfg))
     commit, diff = _git("rev-parse", "HEAD"), _git("diff", "HEAD")
     record = {
-        "command": shlex.join(["python", *sys.argv]),
+        "command": shlex.join([*ranks.launcher(), *sys.argv]),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "resumed_from": resumed_from,
         "seed": env_cfg.seed,
+        "ranks": ranks.num_ranks(),
         "devices": {name: _device_name(getattr(args, name)) for name in ("sim_device", "rl_device")},
         "versions": {"python": platform.python_version(), **_package_versions()},
         "git": None
@@ -68,6 +70,8 @@ def describe_run(task: str, env_cfg: Any, train_cfg: Any) -> RunDescription:
     """For TensorBoard: what one tunes as hyper-parameters, and both configs as text."""
     env, learner = class_to_dict(env_cfg), class_to_dict(train_cfg)
     hyper_parameters = {"task": task, "seed": env["seed"], "num_envs": env["env"]["num_envs"]}
+    if ranks.num_ranks() > 1:
+        hyper_parameters["ranks"] = ranks.num_ranks()
     hyper_parameters["num_steps_per_env"] = learner["runner"]["num_steps_per_env"]
     hyper_parameters |= {f"reward.{name}": scale for name, scale in env["rewards"]["scales"].items() if scale}
     for section in ("algorithm", "policy"):
@@ -153,7 +157,8 @@ def resume_command(argv: list[str], run: Path, seed: int, remaining_iterations: 
         dropped.add_argument(flag)
     _, kept = dropped.parse_known_args(argv[1:])
     added = {"--load_run": run, "--seed": seed, "--max_iterations": remaining_iterations}
-    return shlex.join(["python", argv[0], *kept, "--resume", *(str(word) for pair in added.items() for word in pair)])
+    words = [str(word) for pair in added.items() for word in pair]
+    return shlex.join([*ranks.launcher(), argv[0], *kept, "--resume", *words])
 
 
 def _mapping(value: Any) -> dict[str, Any]:

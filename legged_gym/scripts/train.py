@@ -1,4 +1,7 @@
-"""Train a policy: python legged_gym/scripts/train.py --task aliengo --headless"""
+"""Train a policy: python legged_gym/scripts/train.py --task aliengo --headless
+
+On N GPUs of this machine: torchrun --nproc_per_node=N legged_gym/scripts/train.py --task aliengo --headless
+"""
 
 import argparse
 import sys
@@ -14,6 +17,7 @@ from legged_gym.runs.record import (
     resume_command,
     with_recorded_flags,
 )
+from legged_gym.runs.restarts import note_launch
 from legged_gym.utils.export import checkpoint_exporter
 from legged_gym.utils.helpers import (
     choose_fusion,
@@ -24,6 +28,7 @@ from legged_gym.utils.helpers import (
     user_errors,
 )
 from rsl_rl.runners.faults import TrainingDivergedError
+from rsl_rl.utils import ranks
 
 INTERRUPTED = 130  # exit status of a program that SIGINT ended
 
@@ -46,7 +51,7 @@ class Training(NamedTuple):
 
     runner: Any
     train_cfg: Any
-    claim: IO[str]  # on the run's folder
+    claim: IO[str] | None  # on the run's folder; the first rank's
 
 
 def prepare(args: argparse.Namespace) -> Training:
@@ -64,14 +69,10 @@ def prepare(args: argparse.Namespace) -> Training:
     runner.description = describe_run(args.task, env_cfg, train_cfg)
     if train_cfg.runner.export:
         runner.after_save = checkpoint_exporter(runner.alg.actor_critic, env, env_cfg.commands)
-    folder = Path(runner.log_dir)
-    try:
-        claim = hold(folder)
-        record_run(folder, args, env_cfg, train_cfg, runner.resumed_from)
-    except OSError as error:
-        raise ValueError(f"cannot write into the run's folder {folder}: {error.strerror}") from error
+    claim = None if ranks.rank() > 0 else open_folder(Path(runner.log_dir), args, env_cfg, train_cfg, runner)
+    number = f"{ranks.num_ranks()} ranks (GPUs) of " if ranks.num_ranks() > 1 else ""
     print(
-        f"Training {args.task}: {env.num_envs} envs on {args.sim_device}, "
+        f"Training {args.task}: {number}{env.num_envs} envs on {args.sim_device}, "
         f"learning on {args.rl_device}, logs in {runner.log_dir}"
     )
     return Training(runner, train_cfg, claim)
@@ -85,6 +86,17 @@ def check_settings(args: argparse.Namespace) -> None:
             raise ValueError(f"--set: the config of '{args.task}' has no key '{key}'; legged_robot_config.py names all")
 
 
+def open_folder(folder: Path, args: argparse.Namespace, env_cfg: Any, train_cfg: Any, runner: Any) -> IO[str]:
+    """Claim the run's folder, and write into it what the run is."""
+    try:
+        claim = hold(folder)
+        record_run(folder, args, env_cfg, train_cfg, runner.resumed_from)
+        note_launch(folder, runner.current_learning_iteration + train_cfg.runner.max_iterations)
+    except OSError as error:
+        raise ValueError(f"cannot write into the run's folder {folder}: {error.strerror}") from error
+    return claim
+
+
 def train(args: argparse.Namespace) -> None:
     """Train the task that the command line describes; its mistakes end the program with one sentence."""
     with user_errors():
@@ -96,8 +108,10 @@ def train(args: argparse.Namespace) -> None:
             init_at_random_ep_len=train_cfg.runner.init_at_random_ep_len,
         )
     except TrainingDivergedError as error:
+        ranks.let_first_speak()
         raise SystemExit(f"error: {error}") from error
-    claim.close()
+    if claim is not None:
+        claim.close()
     if not runner.is_saved:
         newest = f"the newest checkpoint is {runner.newest_file}" if runner.newest_file else "no checkpoint was saved"
         raise SystemExit(f"error: the end of this run could not be saved; {newest}")
@@ -110,8 +124,12 @@ def train(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     try:
         with user_errors():
+            ranks.join()
             arguments = get_args(with_recorded_flags(sys.argv[1:]), extra=FLAGS)
         train(arguments)
+        ranks.leave()
+    except ranks.RankLostError as error:
+        raise SystemExit(f"error: {error}") from error
     except KeyboardInterrupt:
         print("Interrupted; checkpoints saved so far are whole.", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.runs.restarts import restarted_run
 from legged_gym.utils.config_checks import check_config
 from legged_gym.utils.helpers import (
     CPU_NUM_ENVS,
@@ -20,6 +21,7 @@ from legged_gym.utils.helpers import (
 )
 from rsl_rl.runners import get_runner_class
 from rsl_rl.runners.checkpoint import checkpoint_files
+from rsl_rl.utils import ranks
 from rsl_rl.utils.recorded import Recorded
 
 
@@ -115,7 +117,8 @@ class TaskRegistry:
 
         Returns:
             The runner and its config. The run's folder is created when training starts. A run that is resumed from its
-            newest checkpoint goes on in its folder, unless --run_name asks for a new one.
+            newest checkpoint goes on in its folder, unless --run_name asks for a new one. One that torchrun begins
+            again after a failure is resumed by itself, and its config's max_iterations are those that are left.
         """
         args = get_args([]) if args is None else args
         if train_cfg is None:
@@ -126,18 +129,26 @@ class TaskRegistry:
         check_config(train_cfg, strict=_is_ours(type(env)))
         _check_history(env, train_cfg)
         root = experiment_root(train_cfg) if log_root in ("default", None) else Path(log_root)
-        resumed_from = None
-        if train_cfg.runner.resume:
+        resumed_from, restart = None, None
+        if log_root is not None:
+            restart = ranks.from_first(restarted_run(root))
+        if restart is not None:
+            resumed_from = restart.checkpoint
+        elif train_cfg.runner.resume:
             resumed_from = get_load_path(root, train_cfg.runner.load_run, train_cfg.runner.checkpoint)
         log_dir = None
         if log_root is not None:
-            goes_on = resumed_from is not None and args.run_name is None and _is_newest(Path(resumed_from), root)
+            wants_new = args.run_name is not None and restart is None
+            goes_on = resumed_from is not None and not wants_new and _is_newest(Path(resumed_from), root)
             log_dir = str(Path(resumed_from).parent if goes_on else root / _run_folder(train_cfg))
+        resumed_from, log_dir = ranks.from_first((resumed_from, log_dir))
         runner_class = get_runner_class(train_cfg.runner_class_name)
         runner = runner_class(env, class_to_dict(train_cfg), log_dir, device=args.rl_device)
         if resumed_from is not None:
             print(f"Resuming from {resumed_from}")
             runner.load(resumed_from)
+        if restart is not None:
+            train_cfg.runner.max_iterations = restart.end_iteration - runner.current_learning_iteration
         return runner, train_cfg
 
     def _check_name(self, name: str) -> None:

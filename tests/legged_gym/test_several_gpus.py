@@ -1,15 +1,34 @@
-"""Training in several processes: how robots, seeds and devices are shared out."""
+"""Training in several processes: how robots, seeds and devices are shared out, and torchrun as a user starts it."""
 
-from collections.abc import Callable
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from small_envs import build, small_cfg
 
+from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.runs.restarts import NOTE
 from legged_gym.utils import helpers
 from legged_gym.utils.helpers import set_seed
+from rsl_rl.runners.checkpoint import checkpoint_files
 from rsl_rl.utils import ranks
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+SCRIPTS = Path(LEGGED_GYM_ROOT_DIR) / "legged_gym" / "scripts"
+SMALL = ["--task", "aliengo_flat", "--headless", "--sim_device", "cpu", "--num_envs", "4"]
+LOST_S = 60.0  # within which a run has to end that lost a rank
+TIMEOUT_S = 400
 
 
 @pytest.fixture
@@ -89,3 +108,107 @@ def test_levels_are_saved_of_all_robots_and_taken_over_by_their_owners(
     assert state["terrain_levels"].tolist() == [0, 0, 0, 1, 0, 2, 0, 2, 0, 1, 0, 0]
     rough_env.set_curriculum_state(state)
     assert rough_env.terrain_levels.tolist() == own.tolist()
+
+
+# -- torchrun
+
+
+@pytest.fixture
+def logs() -> Iterator[Path]:
+    folder = Path(LEGGED_GYM_ROOT_DIR) / "logs" / f"test_several_gpus_{os.getpid()}"
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def start(logs: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
+    """Start train.py on two ranks, with iterations of 5 steps, each of which is saved; its words go to files."""
+    config = {"task": "aliengo_flat", "flags": {}, "env": {}, "train": {"runner": {"num_steps_per_env": 5}}}
+    config["train"]["runner"]["save_interval"] = 1  # type: ignore[index]
+    (tmp_path / "short.json").write_text(json.dumps(config))
+    started = []
+
+    def start(iterations: int, *launcher_flags: str) -> subprocess.Popen:
+        flags = [*SMALL, "--config", str(tmp_path / "short.json"), "--max_iterations", str(iterations)]
+        command = [*TORCHRUN, *launcher_flags, str(SCRIPTS / "train.py"), *flags, "--experiment_name", logs.name]
+        environment = os.environ | {"PYTHONPATH": LEGGED_GYM_ROOT_DIR, "OMP_NUM_THREADS": "1"}
+        with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
+            process = subprocess.Popen(command, env=environment, stdout=out, stderr=err, start_new_session=True)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_for_checkpoints(logs: Path, number: int, process: subprocess.Popen) -> Path:
+    """The run's folder, once it holds so many."""
+    end = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < end and process.poll() is None:
+        for folder in logs.glob("*"):
+            if len(checkpoint_files(folder)) >= number:
+                return folder
+        time.sleep(0.2)
+    raise AssertionError("no checkpoint came")
+
+
+def worker(process: subprocess.Popen, rank: int) -> int:
+    """Process id of a rank."""
+    for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+        if f"RANK={rank}\0".encode() in Path(f"/proc/{pid}/environ").read_bytes().replace(b"LOCAL_RANK", b""):
+            return int(pid)
+    raise AssertionError(f"there is no rank {rank}")
+
+
+def check_whole(folder: Path) -> int:
+    """Completed iterations of the newest checkpoint, beside which there is the state of both ranks."""
+    completed = torch.load(checkpoint_files(folder)[-1], weights_only=True)["completed_iterations"]
+    for suffix in ("", "_rank1"):
+        state = torch.load(folder / f"state_{completed}{suffix}.pt", weights_only=True)
+        assert state["ranks"] == 2 and state["completed_iterations"] == completed
+    return completed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_torchrun_ends_and_saves_the_run(
+    start: Any, logs: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    process = start(10**6)
+    folder = wait_for_checkpoints(logs, 2, process)
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)  # Ctrl-C goes to all
+    process.wait(LOST_S)
+    out = (tmp_path / "out").read_text()
+    assert out.count("Stopping after this iteration") == 1, (tmp_path / "err").read_text()
+    assert "To go on: torchrun --nproc_per_node=2 " in out
+    completed = check_whole(folder)
+    titles = re.findall(r"Learning iteration (\d+)/", out)
+    assert titles == [str(iteration) for iteration in range(completed)]  # one console
+    assert json.loads((folder / "run.json").read_text())["ranks"] == 2
+
+
+@pytest.mark.slow
+def test_a_dead_rank_ends_the_run_within_a_minute(start: Any, logs: Path, tmp_path: Path) -> None:
+    process = start(10**6)
+    folder = wait_for_checkpoints(logs, 2, process)
+    os.kill(worker(process, 1), signal.SIGKILL)
+    began = time.monotonic()
+    assert process.wait(LOST_S) != 0
+    assert time.monotonic() - began < LOST_S
+    assert "error: rank 0 has lost contact with another rank" in (tmp_path / "err").read_text()
+    assert check_whole(folder) >= 2
+
+
+@pytest.mark.slow
+def test_torchrun_goes_on_with_the_run_after_a_death(start: Any, logs: Path, tmp_path: Path) -> None:
+    process = start(15, "--max-restarts=1")
+    folder = wait_for_checkpoints(logs, 2, process)
+    assert json.loads((folder / NOTE).read_text())["end_iteration"] == 15
+    os.kill(worker(process, 1), signal.SIGKILL)
+    assert process.wait(TIMEOUT_S) == 0, (tmp_path / "err").read_text()
+    out = (tmp_path / "out").read_text()
+    assert out.count("Resuming from") == 1 and "Not restored" not in out
+    assert [path.name for path in logs.iterdir()] == [folder.name]
+    assert check_whole(folder) == 15
