@@ -2,6 +2,9 @@
 
 Every row is the median over --repeats blocks; a block waits for the device before and after. Actions are random, so
 robots move, fall and reset as in the first iterations of a training. The simulation alone runs between such actions.
+
+On N GPUs: torchrun --nproc_per_node=N legged_gym/scripts/benchmark.py --task aliengo. Then times are those of the
+slowest GPU, and rates count the robots of all.
 """
 
 import time
@@ -26,6 +29,7 @@ from legged_gym.envs import task_registry
 from legged_gym.evaluation.yardsticks import Yardstick, c_mujoco, native_height_field
 from legged_gym.files import check_writable
 from legged_gym.utils.helpers import choose_fusion, get_args, user_errors
+from rsl_rl.utils import ranks
 from rsl_rl.utils.recorded import Recorded
 
 WARM_UP_STEPS = 30  # policy steps: robots have landed, graphs are recorded
@@ -107,16 +111,40 @@ def measure(env: Any, runner: Any, watch: Stopwatch) -> dict[str, float]:
         alg.update()
 
     update = watch.median(learn)
-    return {
+    own = {
         "simulation_s": simulation,
         "env_step_s": env_step,
         "act_store_s": act_store,
         "update_s": update,
         "iteration_s": iteration,
-        "simulation_steps_per_s": env.num_envs / simulation,
-        "env_steps_per_s": env.num_envs / env_step,
-        "training_steps_per_s": env.num_envs * steps / iteration,
     }
+    if ranks.num_ranks() > 1:
+        own["communication_s"] = communication(runner, watch)
+    all_ranks, robots = ranks.gather(own), env.num_envs * ranks.num_ranks()
+    rows = {name: max(other[name] for other in all_ranks) for name in own}
+    return rows | {
+        "simulation_steps_per_s": robots / rows["simulation_s"],
+        "env_steps_per_s": robots / rows["env_step_s"],
+        "training_steps_per_s": robots * steps / rows["iteration_s"],
+    }
+
+
+def communication(runner: Any, watch: Stopwatch) -> float:
+    """Seconds of an iteration's messages between ranks, one after the other and without anything to wait for."""
+    before = ranks.traffic.copy()
+    runner.learn(1)
+    sizes = list((ranks.traffic - before).elements())  # [bytes]; 0: Python's objects
+    tensors = {size: torch.zeros(size // 4, device=runner.device) for size in set(sizes)}
+
+    def exchange() -> None:
+        for size in sizes:
+            if size:
+                ranks.add_(tensors[size])
+            else:
+                ranks.gather(None)
+
+    exchange()
+    return watch.median(exchange)
 
 
 def time_yardstick(yardstick: Yardstick, steps: int, watch: Stopwatch) -> float:
@@ -144,6 +172,9 @@ def table(rows: dict[str, float]) -> str:
         ("training", f"{rows['training_steps_per_s']:,.0f} policy steps/s"),
         ("start to first step", f"{rows['start_s']:.1f} s"),
     ]
+    if "communication_s" in rows:
+        share = rows["communication_s"] / rows["iteration_s"]
+        lines.insert(6, ("  of it messages between GPUs", f"{rows['communication_s'] * 1e3:.2f} ms ({share:.1%})"))
     if "c_mujoco_step_s" in rows:
         ratio = rows["c_mujoco_step_s"] / rows["robot_step_s"]
         lines.append(("simulation step of one robot", f"{rows['robot_step_s'] * 1e6:.2f} us"))
@@ -221,7 +252,7 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
         choose_fusion(args)
         if args.repeats < 1:
             raise ValueError(f"--repeats must be at least 1, got {args.repeats}")
-        if args.json:
+        if args.json and ranks.rank() == 0:
             check_writable(args.json, "--json")
         env, _ = task_registry.make_env(args.task, args)
         if args.compare and env.terrain is None:
@@ -243,7 +274,8 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
         "task": args.task,
         "engine": type(env.sim.engine).__name__,
         "device": device_name(args.sim_device),
-        "num_envs": env.num_envs,
+        "ranks": ranks.num_ranks(),
+        "num_envs": env.num_envs,  # of a rank
         "steps_per_iteration": runner.num_steps_per_env,
         "repeats": args.repeats,
         "fusion": "on" if Recorded.fuses else "off",
@@ -254,7 +286,7 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
     }
     print(", ".join(f"{key} {value}" for key, value in about.items()))
     print(table(rows))
-    if args.json:
+    if args.json and ranks.rank() == 0:
         with open(args.json, "w", encoding="utf-8") as file:
             json.dump({**about, **rows}, file, indent=1)
     if args.profile:
@@ -264,8 +296,12 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
 
 if __name__ == "__main__":
     with user_errors():
+        ranks.join()
         arguments = get_args(extra=FLAGS)
         if arguments.scale is not None:
+            if ranks.num_ranks() > 1:
+                raise ValueError("--scale measures in processes of its own; without torchrun, please")
             print(scaling_table(without_scale(sys.argv[1:]), arguments.scale))
             raise SystemExit
     benchmark(arguments)
+    ranks.leave()

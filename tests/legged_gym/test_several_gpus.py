@@ -212,3 +212,17 @@ def test_torchrun_goes_on_with_the_run_after_a_death(start: Any, logs: Path, tmp
     assert out.count("Resuming from") == 1 and "Not restored" not in out
     assert [path.name for path in logs.iterdir()] == [folder.name]
     assert check_whole(folder) == 15
+
+
+@pytest.mark.slow
+def test_the_benchmark_counts_the_robots_of_all_ranks(tmp_path: Path) -> None:
+    path = tmp_path / "speed.json"
+    command = [*TORCHRUN, str(SCRIPTS / "benchmark.py"), *SMALL, "--repeats", "1", "--json", str(path)]
+    environment = os.environ | {"PYTHONPATH": LEGGED_GYM_ROOT_DIR, "OMP_NUM_THREADS": "1"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S)
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(path.read_text())
+    assert (rows["ranks"], rows["num_envs"]) == (2, 4)
+    assert rows["training_steps_per_s"] * rows["iteration_s"] == pytest.approx(2 * 4 * 100)
+    assert 0 < rows["communication_s"] < rows["iteration_s"]
+    assert result.stdout.count("messages between GPUs") == 1
