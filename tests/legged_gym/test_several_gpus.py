@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,7 +25,8 @@ from legged_gym.utils.helpers import set_seed
 from rsl_rl.runners.checkpoint import checkpoint_files
 from rsl_rl.utils import ranks
 
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
+ONE_HOST = ["--standalone", "--nproc_per_node=2"]
 SCRIPTS = Path(LEGGED_GYM_ROOT_DIR) / "legged_gym" / "scripts"
 SMALL = ["--task", "aliengo_flat", "--headless", "--sim_device", "cpu", "--num_envs", "4"]
 LOST_S = 60.0  # within which a run has to end that lost a rank
@@ -122,17 +124,17 @@ def logs() -> Iterator[Path]:
 
 @pytest.fixture
 def start(logs: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
-    """Start train.py on two ranks, with iterations of 5 steps, each of which is saved; its words go to files."""
+    """Start torchrun with train.py, with iterations of 5 steps, each of which is saved; its words go to files."""
     config = {"task": "aliengo_flat", "flags": {}, "env": {}, "train": {"runner": {"num_steps_per_env": 5}}}
     config["train"]["runner"]["save_interval"] = 1  # type: ignore[index]
     (tmp_path / "short.json").write_text(json.dumps(config))
     started = []
 
-    def start(iterations: int, *launcher_flags: str) -> subprocess.Popen:
+    def start(iterations: int, *launcher_flags: str, words: str = "") -> subprocess.Popen:
         flags = [*SMALL, "--config", str(tmp_path / "short.json"), "--max_iterations", str(iterations)]
         command = [*TORCHRUN, *launcher_flags, str(SCRIPTS / "train.py"), *flags, "--experiment_name", logs.name]
         environment = os.environ | {"PYTHONPATH": LEGGED_GYM_ROOT_DIR, "OMP_NUM_THREADS": "1"}
-        with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
+        with (tmp_path / f"{words}out").open("w") as out, (tmp_path / f"{words}err").open("w") as err:
             process = subprocess.Popen(command, env=environment, stdout=out, stderr=err, start_new_session=True)
         started.append(process)
         return process
@@ -176,7 +178,7 @@ def check_whole(folder: Path) -> int:
 def test_a_signal_to_torchrun_ends_and_saves_the_run(
     start: Any, logs: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    process = start(10**6)
+    process = start(10**6, *ONE_HOST)
     folder = wait_for_checkpoints(logs, 2, process)
     os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)  # Ctrl-C goes to all
     process.wait(LOST_S)
@@ -191,7 +193,7 @@ def test_a_signal_to_torchrun_ends_and_saves_the_run(
 
 @pytest.mark.slow
 def test_a_dead_rank_ends_the_run_within_a_minute(start: Any, logs: Path, tmp_path: Path) -> None:
-    process = start(10**6)
+    process = start(10**6, *ONE_HOST)
     folder = wait_for_checkpoints(logs, 2, process)
     os.kill(worker(process, 1), signal.SIGKILL)
     began = time.monotonic()
@@ -203,7 +205,7 @@ def test_a_dead_rank_ends_the_run_within_a_minute(start: Any, logs: Path, tmp_pa
 
 @pytest.mark.slow
 def test_torchrun_goes_on_with_the_run_after_a_death(start: Any, logs: Path, tmp_path: Path) -> None:
-    process = start(15, "--max-restarts=1")
+    process = start(15, *ONE_HOST, "--max-restarts=1")
     folder = wait_for_checkpoints(logs, 2, process)
     assert json.loads((folder / NOTE).read_text())["end_iteration"] == 15
     os.kill(worker(process, 1), signal.SIGKILL)
@@ -215,9 +217,28 @@ def test_torchrun_goes_on_with_the_run_after_a_death(start: Any, logs: Path, tmp
 
 
 @pytest.mark.slow
+def test_hosts_go_on_together_after_a_death_on_one(start: Any, logs: Path, tmp_path: Path) -> None:
+    """Each host has a torchrun; here both are on this machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    flags = ["--nnodes=2", "--nproc_per_node=1", "--max-restarts=1", f"--rdzv_id={logs.name}", "--rdzv_backend=c10d"]
+    hosts = [start(15, *flags, f"--rdzv_endpoint=127.0.0.1:{port}", words=name) for name in ("a", "b")]
+    folder = wait_for_checkpoints(logs, 2, hosts[0])
+    (killed,) = Path(f"/proc/{hosts[1].pid}/task/{hosts[1].pid}/children").read_text().split()
+    os.kill(int(killed), signal.SIGKILL)
+    for host, name in zip(hosts, ("a", "b"), strict=True):
+        assert host.wait(TIMEOUT_S) == 0, (tmp_path / f"{name}err").read_text()
+    out = "".join((tmp_path / f"{name}out").read_text() for name in ("a", "b"))
+    assert out.count("Resuming from") == 1 and "Not restored" not in out
+    assert [path.name for path in logs.iterdir()] == [folder.name]
+    assert check_whole(folder) == 15
+
+
+@pytest.mark.slow
 def test_the_benchmark_counts_the_robots_of_all_ranks(tmp_path: Path) -> None:
     path = tmp_path / "speed.json"
-    command = [*TORCHRUN, str(SCRIPTS / "benchmark.py"), *SMALL, "--repeats", "1", "--json", str(path)]
+    command = [*TORCHRUN, *ONE_HOST, str(SCRIPTS / "benchmark.py"), *SMALL, "--repeats", "1", "--json", str(path)]
     environment = os.environ | {"PYTHONPATH": LEGGED_GYM_ROOT_DIR, "OMP_NUM_THREADS": "1"}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S)
     assert result.returncode == 0, result.stderr
