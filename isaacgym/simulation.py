@@ -182,7 +182,7 @@ class Simulation:
         terrain, actors = self.ground, self._checked_actors()
         robot = self.asset.robot.with_filters(actors[0].shape_filters)
         gravity = tuple(self.params.gravity)
-        dt = self.params.dt / self.params.substeps
+        dt = types.shortest(self.params.dt) / self.params.substeps
         options = EngineOptions(
             fixed_base=self.asset.options.fix_base_link,
             disable_gravity=self.asset.options.disable_gravity,

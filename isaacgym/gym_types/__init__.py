@@ -44,7 +44,7 @@ from isaacgym.gym_types.properties import (
     RigidShapeProperties,
     VhacdParams,
 )
-from isaacgym.gym_types.record import Record
+from isaacgym.gym_types.record import Record, shortest
 from isaacgym.gym_types.tensor import Tensor
 from isaacgym.gym_types.view import ActionEvent, CameraProperties
 
@@ -96,4 +96,5 @@ __all__ = [
     "UpAxis",
     "Vec3",
     "VhacdParams",
+    "shortest",
 ]

@@ -8,6 +8,8 @@ from isaacgym.gym_types.record import Record
 class PhysXParams(Record):
     """Contact and solver settings, with PhysX's names and documented defaults."""
 
+    _single = True
+
     use_gpu: bool = False
     num_threads: int = 4
     num_subscenes: int = 0
@@ -29,6 +31,8 @@ class PhysXParams(Record):
 class FlexParams(Record):
     """Settings of the Flex engine: accepted so that configs with a `flex` part load, used by nothing."""
 
+    _single = True
+
     solver_type: int = 5
     num_outer_iterations: int = 4
     num_inner_iterations: int = 20
@@ -49,6 +53,10 @@ class FlexParams(Record):
 
 
 class SimParams(Record):
+    """Floats are of single precision, as in Isaac Gym: a `dt` of 0.005 reads 0.004999999888241291."""
+
+    _single = True
+
     dt: float = 1.0 / 60.0  # [s] advanced by one `simulate`
     substeps: int = 2
     up_axis: UpAxis = UpAxis.UP_AXIS_Y

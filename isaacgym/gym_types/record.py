@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any, Self
 
+import numpy as np
+
 
 def _coerce(kind: type[Any], value: Any) -> Any:
     """Convert a value, possibly a one-element tensor or array, to a field's type; raises TypeError or ValueError."""
@@ -27,12 +29,23 @@ def _coerce(kind: type[Any], value: Any) -> Any:
     return kind(int(value)) if issubclass(kind, IntEnum) else kind(value)
 
 
+def as_single(value: float) -> float:
+    """The nearest number in single precision."""
+    return float(np.float32(value))
+
+
+def shortest(value: float) -> float:
+    """The number of fewest digits that single precision rounds to this one: 0.005 for 0.004999999888241291."""
+    return float(str(np.float32(value)))
+
+
 class Record:
     """A struct with typed, converting fields. Positional and keyword arguments fill fields; None means the default."""
 
     _kinds: dict[str, type[Any]] = {}
     _defaults: dict[str, Any] = {}
     _nested: list[str] = []  # fields that are records
+    _single = False  # floats are rounded to single precision, which is what they read as
 
     def __init_subclass__(cls) -> None:
         own = dict(cls.__dict__.get("__annotations__", {}))
@@ -41,6 +54,8 @@ class Record:
         for name in own:
             delattr(cls, name)  # a field lives in the instance only
         cls._nested = [name for name, kind in cls._kinds.items() if issubclass(kind, Record)]
+        if cls._single:
+            cls._defaults |= {name: as_single(value) for name, value in cls._defaults.items() if type(value) is float}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         fields = self.__dict__
@@ -56,13 +71,14 @@ class Record:
     def __setattr__(self, name: str, value: Any) -> None:
         kind = self._kinds.get(name)
         if kind is float and type(value) is float:  # the common case, worth a shortcut
-            self.__dict__[name] = value
+            self.__dict__[name] = as_single(value) if self._single else value
             return
         if kind is None:
             close = difflib.get_close_matches(name, self._kinds, n=1, cutoff=0.0)
             raise AttributeError(f"{type(self).__name__} has no field '{name}'; did you mean '{close[0]}'?")
         try:
-            self.__dict__[name] = _coerce(kind, value)
+            value = _coerce(kind, value)
+            self.__dict__[name] = as_single(value) if self._single and kind is float else value
         except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: torch, on tensors of several elements
             raise type(error)(f"{type(self).__name__}.{name}: {error}") from None
 

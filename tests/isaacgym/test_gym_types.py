@@ -78,16 +78,16 @@ def test_misspelt_fields_name_the_nearest_one():
 
 def test_copies_and_pickles_are_equal_and_independent():
     params = gt.SimParams(dt=0.005)
-    params.physx.contact_offset = 0.01
+    params.physx.contact_offset = 0.125
     for twin in (copy.copy(params), copy.deepcopy(params), pickle.loads(pickle.dumps(params))):
         assert twin == params
         twin.physx.contact_offset = 0.5
-        assert params.physx.contact_offset == 0.01
+        assert params.physx.contact_offset == 0.125
 
 
 def test_documented_defaults():
     params = gt.SimParams()
-    assert (params.dt, params.substeps, params.up_axis) == (1 / 60, 2, gt.UP_AXIS_Y)
+    assert (params.dt, params.substeps, params.up_axis) == (np.float32(1 / 60), 2, gt.UP_AXIS_Y)
     physx = params.physx
     assert (physx.num_threads, physx.solver_type, physx.num_position_iterations, physx.num_velocity_iterations) == (
         4,
@@ -95,7 +95,8 @@ def test_documented_defaults():
         4,
         1,
     )
-    assert (physx.contact_offset, physx.rest_offset, physx.bounce_threshold_velocity) == (0.02, 0.01, 0.2)
+    offsets = np.float32([physx.contact_offset, physx.rest_offset, physx.bounce_threshold_velocity])
+    assert (offsets == np.float32([0.02, 0.01, 0.2])).all()
     assert (physx.max_depenetration_velocity, physx.contact_collection) == (100.0, gt.CC_ALL_SUBSTEPS)
     assert (gt.CameraProperties().width, gt.CameraProperties().height) == (1600, 900)
     assert gt.INVALID_HANDLE == -1

@@ -90,7 +90,7 @@ def test_sim_config_from_dict_or_class(as_class):
         config = type("sim", (), config)
     params = SimParams()
     gymutil.parse_sim_config(config, params)
-    assert (params.dt, params.substeps, params.gravity, params.up_axis) == (0.005, 1, Vec3(0, 0, -9.81), 1)
+    assert (params.dt, params.substeps, params.gravity, params.up_axis) == (np.float32(0.005), 1, Vec3(0, 0, -9.81), 1)
     assert (params.physx.num_threads, params.physx.contact_collection, params.use_gpu_pipeline) == (10, 1, True)
     assert params.physx.solver_type == 1  # untouched
 
