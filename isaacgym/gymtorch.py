@@ -1,14 +1,17 @@
 """Between the gym's tensor descriptors and torch; both directions share memory.
 
-Callers also reach `torch` and `np` through this module, so both stay public names.
+Callers also reach `torch` and `np` through this module, so both stay public names. A star import hands out no `Tensor`,
+which would take torch's place in the type comments of TorchScript.
 """
 
 from typing import Any
 
-import numpy as np  # noqa: F401  part of the module's public face
+import numpy as np
 import torch
 
 from isaacgym.gym_types import Tensor
+
+__all__ = ["np", "torch", "unwrap_tensor", "wrap_tensor"]
 
 
 def wrap_tensor(gym_tensor: Tensor, **_: Any) -> torch.Tensor:

@@ -1,10 +1,10 @@
 """Tensor helpers of the Isaac Gym API. Quaternions are xyzw and, unless said otherwise, of unit length.
 
 Much code gets `np` and `torch` from `from isaacgym.torch_utils import *`, so both are imported here and there is no
-`__all__`.
+`__all__`. TorchScript compiles every function of tensors here, alone or called from others' scripted code.
 """
 
-from collections.abc import Sequence
+import math
 from typing import Any
 
 import numpy as np
@@ -68,9 +68,9 @@ def copysign(a: float, b: Tensor) -> Tensor:
 def quat_mul(a: Tensor, b: Tensor) -> Tensor:
     """Hamilton product: rotate by b, then by a. (..., 4)."""
     if a.shape != b.shape:
-        raise ValueError(f"quat_mul needs equal shapes, got {tuple(a.shape)} and {tuple(b.shape)}")
-    ax, ay, az, aw = a.unbind(-1)
-    bx, by, bz, bw = b.unbind(-1)
+        raise ValueError(f"quat_mul needs equal shapes, got {list(a.shape)} and {list(b.shape)}")
+    ax, ay, az, aw = a[..., 0], a[..., 1], a[..., 2], a[..., 3]
+    bx, by, bz, bw = b[..., 0], b[..., 1], b[..., 2], b[..., 3]
     return torch.stack(
         [
             aw * bx + ax * bw + ay * bz - az * by,
@@ -141,12 +141,12 @@ def quat_from_euler_xyz(roll: Tensor, pitch: Tensor, yaw: Tensor) -> Tensor:
 
 def get_euler_xyz(q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(roll, pitch, yaw) of (N, 4), each (N,) in [0, 2π); the inverse of `quat_from_euler_xyz` up to whole turns."""
-    x, y, z, w = q.unbind(-1)
+    x, y, z, w = q[..., 0], q[..., 1], q[..., 2], q[..., 3]
     roll = torch.atan2(2.0 * (w * x + y * z), w * w - x * x - y * y + z * z)
     sin_pitch = 2.0 * (w * y - z * x)
     pitch = torch.asin(sin_pitch.clamp(-1.0, 1.0))  # rounding may exceed 1 at ±π/2
     yaw = torch.atan2(2.0 * (w * z + x * y), w * w + x * x - y * y - z * z)
-    return roll % (2.0 * np.pi), pitch % (2.0 * np.pi), yaw % (2.0 * np.pi)
+    return roll % (2.0 * math.pi), pitch % (2.0 * math.pi), yaw % (2.0 * math.pi)
 
 
 def get_basis_vector(q: Tensor, v: Tensor) -> Tensor:
@@ -181,12 +181,12 @@ def tf_combine(q1: Tensor, t1: Tensor, q2: Tensor, t2: Tensor) -> tuple[Tensor, 
 # --- Random numbers -------------------------------------------------------------------------------------------------
 
 
-def torch_rand_float(lower: float, upper: float, shape: Sequence[int], device: str) -> Tensor:
+def torch_rand_float(lower: float, upper: float, shape: tuple[int, int], device: str) -> Tensor:
     """Uniform samples in [lower, upper), float32; shape: (rows, columns)."""
-    return (upper - lower) * torch.rand(*shape, device=device) + lower
+    return (upper - lower) * torch.rand(shape, device=device) + lower
 
 
-def torch_random_dir_2(shape: Sequence[int], device: str) -> Tensor:
+def torch_random_dir_2(shape: tuple[int, int], device: str) -> Tensor:
     """Uniformly distributed unit vectors in the plane; shape: (n, 1); result (n, 2)."""
-    angle = torch_rand_float(-np.pi, np.pi, shape, device).squeeze(-1)
+    angle = torch_rand_float(-math.pi, math.pi, shape, device).squeeze(-1)
     return torch.stack([torch.cos(angle), torch.sin(angle)], dim=-1)

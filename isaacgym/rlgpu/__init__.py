@@ -1,0 +1,1 @@
+"""Where tasks written for early previews look for helpers."""
