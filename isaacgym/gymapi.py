@@ -84,17 +84,18 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
     ) -> Simulation:
         """A new simulation; on CUDA device `compute_device` if params.use_gpu_pipeline, else on the CPU.
 
-        Both engine types run on MuJoCo. `create_viewer` opens a page unless `graphics_device` is -1, as headless
-        scripts give it; which device it is makes no difference.
+        Without CUDA it is on the CPU, too, and one line says so: scripts have `use_gpu_pipeline = True` fixed. Both
+        engine types run on MuJoCo. `create_viewer` opens a page unless `graphics_device` is -1, as headless scripts
+        give it; which device it is makes no difference.
         """
         params = SimParams() if params is None else params.copy()
         if params.dt <= 0.0 or params.substeps < 1:
             raise ValueError(f"dt = {params.dt} and substeps = {params.substeps}; both must be positive")
-        if not params.use_gpu_pipeline:
-            return Simulation("cpu", params, has_graphics=graphics_device >= 0)
-        if not torch.cuda.is_available():
-            raise RuntimeError("a simulation on CUDA was asked for, but torch finds no CUDA device; use sim_device cpu")
-        return Simulation(f"cuda:{compute_device}", params, has_graphics=graphics_device >= 0)
+        if params.use_gpu_pipeline and not torch.cuda.is_available():
+            print("use_gpu_pipeline is set, but torch finds no CUDA device: simulation and tensors are on the CPU")
+            params.use_gpu_pipeline = False
+        device = f"cuda:{compute_device}" if params.use_gpu_pipeline else "cpu"
+        return Simulation(device, params, has_graphics=graphics_device >= 0)
 
     def destroy_sim(self, sim: Simulation) -> None:
         sim.engine = None
