@@ -108,13 +108,17 @@ class Actor:
             raise ValueError(f"actor '{self.name}' has {len(self.mass)} bodies, got {len(properties)} properties")
         self.mass = np.array([body.mass for body in properties], dtype=np.float32)
         self.com = np.array([tuple(body.com) for body in properties], dtype=np.float32)
-        if (self.mass <= 0.0).any():
-            body = self.asset.robot.body_names[int(np.argmin(self.mass))]
+        own = self.asset.body_mass
+        refused = (self.mass < 0.0) | ((self.mass == 0.0) & (own > 0.0))  # a frame without mass may stay one
+        if refused.any():
+            index = int(np.argmax(refused))
             raise ValueError(
-                f"body '{body}' of actor '{self.name}' got the mass {self.mass.min()}; it must be positive"
+                f"body '{self.asset.robot.body_names[index]}' of actor '{self.name}' got the mass {self.mass[index]}; "
+                "it must be positive"
             )
         if recompute_inertia:
-            self.inertia = self.asset.body_inertia * (self.mass / self.asset.body_mass)[:, None, None]
+            growth = np.divide(self.mass, own, out=np.ones_like(own), where=own > 0.0)
+            self.inertia = self.asset.body_inertia * growth[:, None, None]
             return
         rows = [tuple(row) for body in properties for row in body.inertia]
         self.inertia = np.array(rows, dtype=np.float32).reshape(-1, 3, 3)
