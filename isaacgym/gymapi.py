@@ -113,7 +113,7 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
         return True
 
     def simulate(self, sim: Simulation) -> None:
-        """Advance by params.dt with the torques and forces set before."""
+        """Advance by params.dt with the torques and forces set before; calls `prepare_sim` if nobody did."""
         sim.simulate()
 
     def fetch_results(self, sim: Simulation, wait_for_latest_sim_step: bool = True) -> None:
@@ -136,7 +136,7 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
 
     def add_ground(self, sim: Simulation, params: PlaneParams) -> None:
         normal = params.normal.normalize()
-        self._set_terrain(sim, Plane(tuple(normal), -params.distance, params.dynamic_friction, params.restitution))
+        sim.add_terrain(Plane(tuple(normal), -params.distance, params.dynamic_friction, params.restitution))
 
     def add_heightfield(self, sim: Simulation, samples: np.ndarray, params: HeightFieldParams) -> None:
         """Samples in memory order (nbColumns, nbRows): the first index runs along x, the second along y (spec 2.5)."""
@@ -163,7 +163,7 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
             friction=params.dynamic_friction,
             restitution=params.restitution,
         )
-        self._set_terrain(sim, grid)
+        sim.add_terrain(grid)
 
     def add_triangle_mesh(
         self, sim: Simulation, vertices: np.ndarray, triangles: np.ndarray, params: TriangleMeshParams
@@ -189,13 +189,7 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
         terrain: Grid | Mesh | None = Grid.from_mesh(vertices, triangles, offset, **material)
         if terrain is None:
             terrain = Mesh(vertices + offset, triangles, **material)
-        self._set_terrain(sim, terrain)
-
-    @staticmethod
-    def _set_terrain(sim: Simulation, terrain: Plane | Grid | Mesh) -> None:
-        if sim.terrain is not None:
-            raise RuntimeError("the simulation already has a ground; one plane, height field or mesh works so far")
-        sim.terrain = terrain
+        sim.add_terrain(terrain)
 
     # ---- assets --------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from isaacgym.engine.drives import MODE_POS, MODE_VEL, DofParameters
 from isaacgym.engine.engine import Engine, EngineOptions
 from isaacgym.engine.progress import heartbeat
 from isaacgym.engine.state import STATE_WIDTH
-from isaacgym.engine.terrain import Plane, Terrain
+from isaacgym.engine.terrain import Grounds, Plane, Terrain, parts_of
 from isaacgym.headless_viewer import Viewer
 
 INERTIA_TOLERANCE = 1e-6  # [kg·m²] of float32 numbers
@@ -153,7 +153,7 @@ class Simulation:
         self.params = params
         self.has_graphics = has_graphics
         self.viewer: Viewer | None = None
-        self.terrain: Terrain | None = None
+        self.terrain: Terrain | Grounds | None = None
         self.envs: list[Env] = []
         self.engine: Engine | None = None
         self.bodies_changed = False  # an actor's body properties differ from the engine's
@@ -170,12 +170,11 @@ class Simulation:
             raise RuntimeError("the simulation is not prepared; call prepare_sim first")
         return self.engine
 
-    @property
-    def ground(self) -> Terrain:
-        """The terrain, which the script adds."""
-        if self.terrain is None:
-            raise RuntimeError("nothing to stand on; call add_ground, add_heightfield or add_triangle_mesh first")
-        return self.terrain
+    def add_terrain(self, terrain: Terrain) -> None:
+        """One more thing to stand on."""
+        if self.engine is not None:
+            raise RuntimeError("the ground is added after prepare_sim; add planes, height fields and meshes before it")
+        self.terrain = terrain if self.terrain is None else Grounds((*parts_of(self.terrain), terrain))
 
     def prepare(self) -> None:
         """Build the engine from the envs and allocate the tensors."""
@@ -183,7 +182,8 @@ class Simulation:
             self._prepare()
 
     def _prepare(self) -> None:
-        terrain, actors = self.ground, self._checked_actors()
+        actors = self._checked_actors()
+        terrain = Grounds() if self.terrain is None else self.terrain
         robot = self.asset.robot.with_filters(actors[0].shape_filters)
         gravity = tuple(self.params.gravity)
         dt = types.shortest(self.params.dt) / self.params.substeps
@@ -224,13 +224,13 @@ class Simulation:
         engine.compile()
 
     def _shifting_origins(self) -> torch.Tensor | None:
-        """Origins of the envs, (n, 1, 3), or None where they make no difference: on a plane that they lie in.
+        """Origins of the envs, (n, 1, 3), or None where they make no difference: on planes that they lie in.
 
         There every env is simulated around the world's origin, where float32 is finest. Envs never touch each other.
         """
         origins = np.array([env.origin for env in self.envs])
-        shifts = origins @ self.terrain.normal if isinstance(self.terrain, Plane) else origins
-        return self._env_origins if shifts.any() else None
+        shifts = [origins @ part.normal if isinstance(part, Plane) else origins for part in parts_of(self.terrain)]
+        return self._env_origins if any(shift.any() for shift in shifts) else None
 
     def set_root_states(self, states: torch.Tensor, world_ids: torch.Tensor | None = None) -> None:
         """states: (n, 13) in the frames of the envs; world_ids: int32, None for all."""
@@ -368,6 +368,9 @@ class Simulation:
         self.frame_count += num_steps
 
     def simulate(self) -> None:
+        """Advance by one step, after `prepare` if nobody called it."""
+        if self.engine is None and self.envs:
+            self.prepare()
         if not self.running.is_recorded:  # nothing is simulated yet while others record a graph
             self.prepare_step(1)
         self.running.step(self.params.substeps)

@@ -2,7 +2,7 @@
 
 from isaacgym.assets.description import RobotDescription
 from isaacgym.engine.engine import Engine, EngineOptions
-from isaacgym.engine.terrain import Terrain
+from isaacgym.engine.terrain import Grounds, Terrain
 from isaacgym.engine.tree.engine import TreeEngine
 
 ENGINE_KINDS = ("auto", "tree", "mujoco")
@@ -11,7 +11,7 @@ ENGINE_KINDS = ("auto", "tree", "mujoco")
 def create_engine(
     kind: str,
     robot: RobotDescription,
-    terrain: Terrain,
+    terrain: Terrain | Grounds,
     num_worlds: int,
     dt: float,
     device: str,

@@ -23,7 +23,7 @@ from isaacgym.assets.description import RobotDescription
 from isaacgym.engine import state
 from isaacgym.engine.contacts.contact_list import contact_list
 from isaacgym.engine.contacts.forces import BodyPoses, ForceSensors, read_contacts, sum_contact_forces
-from isaacgym.engine.contacts.terrain_contact import TerrainContacts
+from isaacgym.engine.contacts.several_grounds import ground_contacts
 from isaacgym.engine.drives import DofParameters, Drives
 from isaacgym.engine.launch import launch
 from isaacgym.engine.model import build_spec
@@ -31,7 +31,7 @@ from isaacgym.engine.mujoco.newton import NewtonSolver
 from isaacgym.engine.mujoco.self_collision import EXTRA_CONTACTS, detect_self_contacts, drop_static_contacts
 from isaacgym.engine.state_calls import StateCalls
 from isaacgym.engine.streams import on_torch_stream
-from isaacgym.engine.terrain import Terrain
+from isaacgym.engine.terrain import Grounds, Terrain
 
 FREE_QPOS, FREE_QVEL = 7, 6  # coordinates of a floating base; a fixed one has none
 LIMIT_ROWS = 1  # constraint rows of a joint at its limit
@@ -90,7 +90,7 @@ class Engine(StateCalls):
     def __init__(
         self,
         robot: RobotDescription,
-        terrain: Terrain,
+        terrain: Terrain | Grounds,
         num_worlds: int,
         dt: float,
         device: str,
@@ -125,7 +125,7 @@ class Engine(StateCalls):
         self._wp_device = wp.get_device(device)
         with wp.ScopedDevice(self._wp_device):
             self._allocate(options, dofs)
-            self._terrain_contacts = TerrainContacts(
+            self._terrain_contacts = ground_contacts(
                 self.mj_model,
                 terrain,
                 num_worlds,

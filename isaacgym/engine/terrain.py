@@ -8,6 +8,7 @@ sideways by at most one cell, which turns steep faces into vertical walls.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,6 +111,27 @@ class Mesh:
 
 
 Terrain = Plane | Grid | Mesh
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """Several terrains at once, or none at all. Where two of them lie in one place, both push."""
+
+    parts: tuple[Terrain, ...] = ()
+
+
+def parts_of(ground: Terrain | Grounds | None) -> tuple[Terrain, ...]:
+    if ground is None:
+        return ()
+    return ground.parts if isinstance(ground, Grounds) else (ground,)
+
+
+def merged_triangles(terrains: Sequence[Grid | Mesh]) -> tuple[np.ndarray, np.ndarray]:
+    """As `terrain_triangles`, of one terrain at least."""
+    meshes = [terrain_triangles(terrain) for terrain in terrains]
+    first = np.cumsum([0, *(len(vertices) for vertices, _ in meshes[:-1])])
+    faces = [triangles + start for (_, triangles), start in zip(meshes, first.astype(np.int32), strict=True)]
+    return np.concatenate([vertices for vertices, _ in meshes]), np.concatenate(faces)
 
 
 def terrain_triangles(terrain: Grid | Mesh) -> tuple[np.ndarray, np.ndarray]:

@@ -22,11 +22,11 @@ SKIN = wp.constant(1e-3)  # [m] that shadow rays start above a surface
 
 @wp.struct
 class SceneData:
-    """What there is to see: the ground, a plane or (if `ground` is not 0) a mesh, and all robots as one mesh."""
+    """What there is to see: a plane (if its normal is not 0), the ground's mesh, and all robots as one mesh."""
 
     plane_normal: wp.vec3
     plane_offset: float
-    ground: wp.uint64
+    ground: wp.uint64  # 0: none
     robots: wp.uint64  # 0: none
     faces: wp.array(dtype=int)  # vertices of the robots' triangles
     normals: wp.array(dtype=wp.vec3)  # of the robots' vertices, world
@@ -53,10 +53,10 @@ def ground_hit(scene: SceneData, start: wp.vec3, direction: wp.vec3, reach: floa
         if found.result:
             hit.distance = found.t
             hit.normal = found.normal
-    else:
-        slope = wp.dot(scene.plane_normal, direction)
+    slope = wp.dot(scene.plane_normal, direction)
+    if slope != 0.0:
         distance = (scene.plane_offset - wp.dot(scene.plane_normal, start)) / slope
-        if slope != 0.0 and distance > 0.0 and distance < reach:
+        if distance > 0.0 and distance < wp.min(reach, hit.distance):
             hit.distance = distance
             hit.normal = scene.plane_normal
     if wp.dot(hit.normal, direction) > 0.0:

@@ -21,7 +21,7 @@ import warp as wp
 from isaacgym.engine.progress import heartbeat
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.engine.streams import on_torch_stream
-from isaacgym.engine.terrain import Plane, device_mesh, terrain_triangles
+from isaacgym.engine.terrain import Plane, device_mesh, merged_triangles, parts_of
 from isaacgym.gym_types import Transform
 from isaacgym.simulation import Simulation
 from isaacgym.viewer import ray_kernels
@@ -61,12 +61,14 @@ class Renderer:
         self._images = wp.empty((1, height, width, 3), dtype=wp.uint8, device=self._device)
 
     def _add_ground(self) -> None:
-        terrain = self.sim.terrain
-        if isinstance(terrain, Plane):
-            self._scene.plane_normal = wp.vec3(*terrain.normal)
-            self._scene.plane_offset = terrain.offset
-        elif terrain is not None:
-            self._ground = device_mesh(*terrain_triangles(terrain), self.sim.device)
+        """One plane, if there are any, and all meshes."""
+        for terrain in parts_of(self.sim.terrain):
+            if isinstance(terrain, Plane):
+                self._scene.plane_normal = wp.vec3(*terrain.normal)
+                self._scene.plane_offset = terrain.offset
+        meshes = [terrain for terrain in parts_of(self.sim.terrain) if not isinstance(terrain, Plane)]
+        if meshes:
+            self._ground = device_mesh(*merged_triangles(meshes), self.sim.device)
             self._scene.ground = self._ground.id
 
     def body_positions(self) -> torch.Tensor:

@@ -11,7 +11,7 @@ import viser
 from scipy.spatial.transform import Rotation
 
 from isaacgym.assets.description import RobotDescription
-from isaacgym.engine.terrain import Grid, Mesh, Plane, Terrain
+from isaacgym.engine.terrain import Grid, Grounds, Mesh, Plane, Terrain, parts_of, terrain_triangles
 from isaacgym.viewer.ground import ChunkId, CoarseGrid, Surface, chunk_surface, chunks_near, mesh_surface
 from isaacgym.viewer.robot_parts import Color, Part, robot_parts
 
@@ -69,20 +69,22 @@ class Robots:
 
 
 class Ground:
-    """A plane, a mesh, or a grid of which the surroundings of the shown robots are in full detail."""
+    """Planes, meshes, and a grid of which the surroundings of the shown robots are in full detail."""
 
-    def __init__(self, scene: viser.SceneApi, terrain: Terrain) -> None:
+    def __init__(self, scene: viser.SceneApi, terrain: Terrain | Grounds | None) -> None:
         self._scene = scene
         self._frame = scene.add_frame(GROUND, show_axes=False)
         self._grid: Grid | None = None
         self.chunks: dict[ChunkId, viser.MeshHandle] = {}
-        if isinstance(terrain, Plane):
-            self._add_plane(terrain)
-        elif isinstance(terrain, Mesh):
-            self._add("mesh", mesh_surface(terrain))
-        else:
-            self._grid, self._coarse = terrain, CoarseGrid(terrain)
-            self._rest = self._add("rest", self._coarse.surface)
+        for index, part in enumerate(parts_of(terrain)):
+            if isinstance(part, Plane):
+                self._add_plane(f"plane_{index}", part)
+            elif isinstance(part, Grid) and self._grid is None:
+                self._grid, self._coarse = part, CoarseGrid(part)
+                self._rest = self._add("rest", self._coarse.surface)
+            else:
+                mesh = part if isinstance(part, Mesh) else Mesh(*terrain_triangles(part))
+                self._add(f"mesh_{index}", mesh_surface(mesh))
 
     def update(self, positions: np.ndarray, origin: np.ndarray) -> None:
         """Show what is near the robots in detail. positions: (num_robots, 3) in the world, the chosen one first."""
@@ -104,12 +106,12 @@ class Ground:
             f"{GROUND}/{name}", *surface, color=GROUND_COLOR, flat_shading=True, side="double", cast_shadow=False
         )
 
-    def _add_plane(self, plane: Plane) -> None:
+    def _add_plane(self, name: str, plane: Plane) -> None:
         normal = np.array(plane.normal)
         turn, _ = Rotation.align_vectors(normal[None], [[0.0, 0.0, 1.0]])
         cells, sections = GRID_COLORS
         self._scene.add_grid(
-            f"{GROUND}/plane",
+            f"{GROUND}/{name}",
             infinite_grid=True,
             cell_size=0.5,
             section_size=5.0,

@@ -178,7 +178,6 @@ class WebViewer(Viewer):
     def _scene(self) -> tuple[Robots, Ground]:
         """Made for the first frame: scripts may create the viewer before the robots."""
         if self._robots is None or self._ground is None:
-            assert self._sim.terrain is not None  # the engine was built on it
             scene = self.page.server.scene
             self._robots = Robots(scene, self._sim.asset.robot)
             self._ground = Ground(scene, self._sim.terrain)

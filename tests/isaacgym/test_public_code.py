@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from isaacgym import gymapi, torch_utils
+from isaacgym import gymapi, gymtorch, torch_utils
 from isaacgym.gym_types import shortest
+from isaacgym.viewer.renderer import Renderer
+from tests.isaacgym.worlds import SHAPES, body_urdf
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 GYM = gymapi.acquire_gym()
@@ -143,3 +145,106 @@ def test_a_hard_coded_gpu_pipeline_falls_back_to_the_cpu_with_one_line(capsys):
     sim = GYM.create_sim(0, -1, gymapi.SIM_PHYSX, params)
     assert sim.device == "cpu" and not GYM.get_sim_params(sim).use_gpu_pipeline
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def new_sim(engine: str = "auto", dt: float = 0.005, gravity: float = -9.81) -> gymapi.Simulation:
+    params = gymapi.SimParams(dt=dt, substeps=1, up_axis=1, gravity=(0.0, 0.0, gravity), engine=engine)
+    return GYM.create_sim(0, -1, gymapi.SIM_PHYSX, params)
+
+
+def load(sim: gymapi.Simulation, path: Path, **options) -> gymapi.Asset:
+    return GYM.load_asset(sim, str(path.parent), path.name, gymapi.AssetOptions(**options))
+
+
+def place(sim: gymapi.Simulation, asset: gymapi.Asset, *position: float) -> gymapi.Env:
+    """An env with one actor."""
+    env = GYM.create_env(sim, gymapi.Vec3(), gymapi.Vec3(), 1)
+    GYM.create_actor(env, asset, gymapi.Transform(gymapi.Vec3(*position)), "body", env.index, 1)
+    return env
+
+
+def roots(sim: gymapi.Simulation) -> torch.Tensor:
+    tensor = gymtorch.wrap_tensor(GYM.acquire_actor_root_state_tensor(sim))
+    GYM.refresh_actor_root_state_tensor(sim)
+    return tensor
+
+
+def slab(sim: gymapi.Simulation, low: float, high: float, height: float) -> None:
+    """A horizontal square between two coordinates, the same along x and y, as a triangle mesh."""
+    corners = [(low, low, height), (high, low, height), (high, high, height), (low, high, height)]
+    params = gymapi.TriangleMeshParams(nb_vertices=4, nb_triangles=2)
+    GYM.add_triangle_mesh(sim, np.array(corners, np.float32).ravel(), np.array([0, 1, 2, 0, 2, 3], np.uint32), params)
+
+
+@pytest.mark.parametrize("engine", ["tree", "mujoco"])
+def test_bodies_stand_on_a_plane_and_on_several_meshes(tmp_path, engine):
+    sim = new_sim(engine)
+    GYM.add_ground(sim, gymapi.PlaneParams(normal=gymapi.Vec3(0, 0, 1)))
+    slab(sim, 1.0, 2.0, 0.3)
+    slab(sim, 3.0, 4.0, 0.7)
+    asset = load(sim, body_urdf(tmp_path, [f"<geometry>{SHAPES['sphere'][0]}</geometry>"]))
+    for at in (0.0, 1.5, 3.5):
+        place(sim, asset, at, at, 0.85)
+    GYM.prepare_sim(sim)
+    for _ in range(300):
+        GYM.simulate(sim)
+    assert roots(sim)[:, 2].tolist() == pytest.approx([0.1, 0.4, 0.8], abs=2e-3)  # the radius above each; soft contacts
+    forces = gymtorch.wrap_tensor(GYM.acquire_net_contact_force_tensor(sim))
+    GYM.refresh_net_contact_force_tensor(sim)
+    assert forces[:, 2].tolist() == pytest.approx([2.0 * 9.81] * 3, rel=0.01)
+
+
+def test_pictures_show_a_plane_and_several_meshes(tmp_path):
+    sim = new_sim()
+    slab(sim, 1.0, 2.0, 0.3)
+    GYM.add_ground(sim, gymapi.PlaneParams(normal=gymapi.Vec3(0, 0, 1)))
+    slab(sim, 3.0, 4.0, 0.7)
+    place(sim, load(sim, body_urdf(tmp_path, [f"<geometry>{SHAPES['sphere'][0]}</geometry>"])), 0.0, 0.0, 1.0)
+    GYM.prepare_sim(sim)
+    starts = np.array([[0.0, 0.5, 2.0], [1.5, 1.5, 2.0], [3.5, 3.5, 2.0]])
+    distances = Renderer(sim).ground_distances(starts, np.array([[0.0, 0.0, -1.0]] * 3))
+    assert distances.tolist() == pytest.approx([2.0, 1.7, 1.3], abs=1e-4)
+
+
+@pytest.mark.parametrize("engine", ["tree", "mujoco"])
+def test_without_any_ground_bodies_fall_and_prepare_sim_is_not_needed(tmp_path, engine):
+    sim = new_sim(engine, dt=0.01)
+    place(sim, load(sim, body_urdf(tmp_path, [f"<geometry>{SHAPES['box'][0]}</geometry>"], com="0 0 0")), 0.0, 0.0, 1.0)
+    for _ in range(100):
+        GYM.simulate(sim)
+    # symplectic Euler: v = -g n dt, z = z0 - g dt² n (n + 1) / 2
+    assert roots(sim)[0, 2].item() == pytest.approx(1.0 - 9.81 * 1e-4 * 100 * 101 / 2, abs=1e-3)
+    assert roots(sim)[0, 9].item() == pytest.approx(-9.81, rel=1e-4)
+
+
+def test_ground_after_prepare_sim_is_refused(tmp_path):
+    sim = new_sim()
+    place(sim, load(sim, body_urdf(tmp_path, [])), 0.0, 0.0, 1.0)
+    GYM.prepare_sim(sim)
+    with pytest.raises(RuntimeError, match="after prepare_sim"):
+        GYM.add_ground(sim, gymapi.PlaneParams())
+
+
+# --- robot files ------------------------------------------------------------------------------------------------------
+
+WITH_FRAME = (
+    '<robot name="r"><link name="base"><inertial><mass value="2"/><inertia ixx=".1" iyy=".1" izz=".1"/></inertial>'
+    '<collision><geometry><box size=".2 .2 .2"/></geometry></collision></link><link name="imu"/>'
+    '<joint name="j" type="fixed"><parent link="base"/><child link="imu"/></joint></robot>'
+)
+
+
+def test_a_frame_without_mass_stays_one_when_masses_are_set(tmp_path):
+    (tmp_path / "robot.urdf").write_text(WITH_FRAME)
+    sim = new_sim()
+    env = place(sim, load(sim, tmp_path / "robot.urdf"), 0.0, 0.0, 1.0)
+    properties = GYM.get_actor_rigid_body_properties(env, 0)
+    properties[0].mass += 1.0
+    GYM.set_actor_rigid_body_properties(env, 0, properties, recomputeInertia=True)
+    inertia = env.actors[0].inertia
+    assert inertia[0, 0, 0] == pytest.approx(0.15) and not inertia[1].any()  # 1.5 times the mass of the same shape
+    GYM.simulate(sim)
+    assert roots(sim).isfinite().all()
+    properties[0].mass = 0.0
+    with pytest.raises(ValueError, match="body 'base' of actor 'body' got the mass 0.0; it must be positive"):
+        GYM.set_actor_rigid_body_properties(env, 0, properties)

@@ -297,6 +297,10 @@ class TerrainContacts:
         surfaces.friction, surfaces.restitution = rows_of(self._friction, worlds), rows_of(self._restitution, worlds)
         return part
 
+    def share_count(self, count: wp.array) -> None:
+        """Count candidates in this array, (3,) int, from the next `launches` on."""
+        self._candidates.count = count
+
     def _set_worlds(self, num_worlds: int) -> None:
         """Room for all shapes of all worlds, and the threads that share the work: many on a GPU, one on a CPU."""
         self._num_worlds = num_worlds
