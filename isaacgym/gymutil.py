@@ -8,6 +8,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from isaacgym.gym_types import SIM_FLEX, SIM_PHYSX, Record, SimParams, Transform, Vec3
+from isaacgym.randomization import (  # noqa: F401  part of the module's public face
+    _indent_xml,
+    apply_random_samples,
+    check_buckets,
+    generate_random_samples,
+    get_bucketed_val,
+    get_default_setter_args,
+    get_property_getter_map,
+    get_property_setter_map,
+)
 
 # --- Command line ---------------------------------------------------------------------------------------------------
 
