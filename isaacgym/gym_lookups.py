@@ -2,12 +2,11 @@
 
 A handle is an index: an env's handle of a body or DOF is its index within the env. `domain` asks for the index within
 the actor, the env or the whole simulation, which is the row in the tensors. Unknown names give INVALID_HANDLE.
-There are no tendons, soft bodies or actuators, so their counts are zero and their lists empty.
+There are no soft bodies, so their counts are zero.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from isaacgym.assets.description import RobotDescription
@@ -48,12 +47,6 @@ class LookupCalls:
     def get_asset_rigid_shape_count(self, asset: Asset) -> int:
         return len(asset.shape_properties)
 
-    def get_asset_actuator_count(self, asset: Asset) -> int:
-        return 0
-
-    def get_asset_tendon_count(self, asset: Asset) -> int:
-        return 0
-
     def get_asset_soft_body_count(self, asset: Asset) -> int:
         return 0
 
@@ -75,6 +68,11 @@ class LookupCalls:
     def get_asset_rigid_body_name(self, asset: Asset, index: int) -> str:
         return asset.robot.body_names[index]
 
+    def get_dof_type_string(self, kind: DofType) -> str:
+        """Of a type of DOF, as `get_asset_dof_type` gives it."""
+        words = {DofType.DOF_ROTATION: "Rotation", DofType.DOF_TRANSLATION: "Translation"}
+        return words.get(DofType(kind), "Invalid")
+
     def get_asset_dof_type(self, asset: Asset, index: int) -> DofType:
         is_slide = asset.robot.dofs[index].kind == "prismatic"
         return DofType.DOF_TRANSLATION if is_slide else DofType.DOF_ROTATION
@@ -89,20 +87,14 @@ class LookupCalls:
         return _index_by_name(asset.robot.body_names)
 
     def find_asset_dof_index(self, asset: Asset, name: str) -> int:
-        return _find(asset.robot.dof_names, name)
+        return index_in(asset.robot.dof_names, name)
 
     def find_asset_rigid_body_index(self, asset: Asset, name: str) -> int:
-        return _find(asset.robot.body_names, name)
+        return index_in(asset.robot.body_names, name)
 
     def get_asset_rigid_body_shape_indices(self, asset: Asset) -> list[IndexRange]:
         """For each body, where its shapes lie in the list of shape properties."""
         return _shape_ranges(asset.robot)
-
-    def get_asset_actuator_properties(self, asset: Asset) -> list[object]:
-        return []
-
-    def get_asset_tendon_properties(self, asset: Asset) -> list[object]:
-        return []
 
     # ---- actors --------------------------------------------------------------------------------------------------
 
@@ -114,7 +106,7 @@ class LookupCalls:
         return int(index) if 0 <= index < len(env.actors) else INVALID_HANDLE
 
     def find_actor_handle(self, env: Env, name: str) -> int:
-        return _find([actor.name for actor in env.actors], name)
+        return index_in([actor.name for actor in env.actors], name)
 
     def get_actor_index(self, env: Env, actor: int, domain: IndexDomain) -> int:
         """With DOMAIN_SIM the row in the root state tensor."""
@@ -145,12 +137,6 @@ class LookupCalls:
     def get_actor_rigid_shape_count(self, env: Env, actor: int) -> int:
         return len(actor_of(env, actor).asset.shape_properties)
 
-    def get_actor_actuator_count(self, env: Env, actor: int) -> int:
-        return 0
-
-    def get_actor_tendon_count(self, env: Env, actor: int) -> int:
-        return 0
-
     def get_actor_soft_body_count(self, env: Env, actor: int) -> int:
         return 0
 
@@ -176,14 +162,6 @@ class LookupCalls:
         """For each body, where its shapes lie in the actor's list of shape properties."""
         return _shape_ranges(actor_of(env, actor).asset.robot)
 
-    def get_actor_tendon_properties(self, env: Env, actor: int) -> list[object]:
-        return []
-
-    def set_actor_tendon_properties(self, env: Env, actor: int, properties: Sequence[object]) -> bool:
-        if len(properties) > 0:
-            raise ValueError(f"set_actor_tendon_properties: actor '{actor_of(env, actor).name}' has no tendons")
-        return True
-
     # ---- bodies and DOFs of an actor -----------------------------------------------------------------------------
 
     def get_actor_rigid_body_index(self, env: Env, actor: int, index: int, domain: IndexDomain) -> int:
@@ -200,7 +178,7 @@ class LookupCalls:
         return self.get_actor_rigid_body_handle(env, actor, 0)
 
     def find_actor_rigid_body_index(self, env: Env, actor: int, name: str, domain: IndexDomain) -> int:
-        index = _find(self.get_actor_rigid_body_names(env, actor), name)
+        index = index_in(self.get_actor_rigid_body_names(env, actor), name)
         return self.get_actor_rigid_body_index(env, actor, index, domain)
 
     def find_actor_rigid_body_handle(self, env: Env, actor: int, name: str) -> int:
@@ -217,7 +195,7 @@ class LookupCalls:
         return self.get_actor_dof_index(env, actor, index, IndexDomain.DOMAIN_ENV)
 
     def find_actor_dof_index(self, env: Env, actor: int, name: str, domain: IndexDomain) -> int:
-        return self.get_actor_dof_index(env, actor, _find(self.get_actor_dof_names(env, actor), name), domain)
+        return self.get_actor_dof_index(env, actor, index_in(self.get_actor_dof_names(env, actor), name), domain)
 
     def find_actor_dof_handle(self, env: Env, actor: int, name: str) -> int:
         return self.find_actor_dof_index(env, actor, name, IndexDomain.DOMAIN_ENV)
@@ -262,7 +240,8 @@ class LookupCalls:
         return self.get_sim_dof_count(sim)
 
 
-def _find(names: list[str], name: str) -> int:
+def index_in(names: list[str], name: str) -> int:
+    """Where a name is in a list, INVALID_HANDLE if it is not."""
     return names.index(name) if name in names else INVALID_HANDLE
 
 

@@ -17,6 +17,7 @@ import torch
 
 from isaacgym import gym_types
 from isaacgym.engine.terrain import Grid, Mesh, Plane
+from isaacgym.gym_actuators import ActuatorCalls
 from isaacgym.gym_dynamics import ForceSensorProperties  # noqa: F401  part of the module's public face
 from isaacgym.gym_host_states import DofState, HostStateCalls, RigidBodyState, Velocity  # noqa: F401  likewise
 from isaacgym.gym_lookups import LookupCalls, actor_of
@@ -24,6 +25,7 @@ from isaacgym.gym_tensors import TensorCalls
 from isaacgym.gym_types import (  # noqa: F401  part of the module's public face
     INVALID_HANDLE,
     ActionEvent,
+    ActuatorProperties,
     AssetOptions,
     CameraFollowMode,
     CameraProperties,
@@ -48,6 +50,7 @@ from isaacgym.gym_types import (  # noqa: F401  part of the module's public face
     SimParams,
     SimType,
     StateFlags,
+    TendonProperties,
     Tensor,
     Transform,
     TriangleMeshParams,
@@ -70,7 +73,7 @@ def acquire_gym() -> Gym:
     return _GYM
 
 
-class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
+class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls):
     """Handles are plain objects and indices; tensors are torch tensors behind `gymtorch.wrap_tensor`."""
 
     # ---- simulation ----------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from isaacgym.gym_types import AssetOptions
+from isaacgym.gym_types import ActuatorProperties, AssetOptions, TendonProperties
 
 ShapeKind = Literal["sphere", "capsule", "box", "mesh", "cylinder"]
 JointKind = Literal["revolute", "continuous", "prismatic"]
@@ -97,6 +97,8 @@ class Body:
 class RobotDescription:
     name: str
     bodies: list[Body]
+    actuators: Sequence[ActuatorProperties] = ()  # that the file names; they do not act
+    tendons: Sequence[TendonProperties] = ()  # likewise
 
     def with_filters(self, filters: Sequence[int]) -> RobotDescription:
         """The same robot with these collision filters of its shapes, body by body."""

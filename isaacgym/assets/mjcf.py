@@ -3,14 +3,16 @@
 Decisions where NVIDIA's behaviour is not documented:
 
 * Bodies and DOFs come in the order of the document, depth first, which is MuJoCo's own order.
-* The robot is the only body of the world. Its pose there does not count, since `create_actor` places it; it floats,
-  with or without a free joint in the file, unless `fix_base_link` is set. Geoms of the world are left out.
+* The robot is one body of the world. Its pose there does not count, since `create_actor` places it; it floats, with or
+  without a free joint in the file, unless `fix_base_link` is set. Geoms of the world are left out.
+* Files for old releases of MuJoCo are mended, see `old_mjcf`.
 * Geoms that can collide with something (contype or conaffinity) are collision shapes, the others visuals. Which geoms
   may collide with which (masks, pairs, excludes) is not taken over; see `create_actor` for the rules.
 * Mass and inertia are MuJoCo's: from <inertial>, else from the geoms with their own masses and densities. Of the asset
   options, `density`, `override_com` and `override_inertia` do nothing here.
 * A joint's stiffness, damping, friction loss and armature become those of its DofProperties, where stiffness acts in
-  position mode only. Its effort is the joint's or its actuators' force limit; nothing else of actuators counts.
+  position mode only. Its effort is the joint's or its actuators' force limit; what else there is about actuators,
+  scripts can read (`actuators`).
 * `collapse_fixed_joints` merges bodies without joints into their parents, as MuJoCo's `fusestatic` does.
 * Tendons that exert no force are left out; others, equality constraints and ball joints are refused.
 * Meshes become their convex hull, as with URDF; visual meshes are left out.
@@ -24,8 +26,10 @@ import numpy as np
 from scipy.spatial import QhullError
 from scipy.spatial.transform import Rotation
 
+from isaacgym.assets.actuators import actuator_properties, tendon_properties
 from isaacgym.assets.description import Body, Joint, JointKind, RobotDescription, Shape, ShapeKind, as_collision
 from isaacgym.assets.mesh_files import MAX_HULL_VERTICES, convex_hull
+from isaacgym.assets.old_mjcf import read_spec
 from isaacgym.gym_types import AssetOptions
 
 KINDS: dict[mujoco.mjtGeom, ShapeKind] = {
@@ -45,7 +49,7 @@ def load_mjcf(path: str | Path, options: AssetOptions) -> RobotDescription:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; check the asset root and file name given to load_asset")
     try:
-        spec = mujoco.MjSpec.from_file(str(path))
+        spec = read_spec(path)
     except ValueError as error:
         _fail(path, f"MuJoCo cannot read it ({_one_line(error)})")
     _check(path, spec)
@@ -59,7 +63,8 @@ def load_mjcf(path: str | Path, options: AssetOptions) -> RobotDescription:
         _fail(path, f"MuJoCo cannot compile it ({_one_line(error)})")
     _check_tendons(path, model)
     _check_numbers(path, model)
-    return RobotDescription(spec.modelname, [_body(path, model, index, options) for index in range(1, model.nbody)])
+    bodies = [_body(path, model, index, options) for index in range(1, model.nbody)]
+    return RobotDescription(spec.modelname, bodies, actuator_properties(model), tendon_properties(model))
 
 
 def _fail(path: Path, problem: str) -> NoReturn:

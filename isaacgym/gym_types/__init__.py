@@ -39,9 +39,11 @@ from isaacgym.gym_types.params import (
 )
 from isaacgym.gym_types.properties import (
     DOF_PROPERTIES_DTYPE,
+    ActuatorProperties,
     AssetOptions,
     RigidBodyProperties,
     RigidShapeProperties,
+    TendonProperties,
     VhacdParams,
 )
 from isaacgym.gym_types.record import Record, shortest
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActionEvent",
+    "ActuatorProperties",
     "AssetOptions",
     "CameraFollowMode",
     "CameraProperties",
@@ -89,6 +92,7 @@ __all__ = [
     "SimParams",
     "SimType",
     "StateFlags",
+    "TendonProperties",
     "Tensor",
     "TensorDataType",
     "Transform",

@@ -1,5 +1,7 @@
 """What becomes of a robot's file, and properties of bodies, shapes and joints."""
 
+import math
+
 import numpy as np
 
 from isaacgym.gym_types.enums import DofDriveMode, MeshNormalMode
@@ -77,6 +79,33 @@ class RigidShapeProperties(Record):
     contact_offset: float = 0.02  # [m]
     rest_offset: float = 0.01  # [m]
     filter: int = 0  # shapes whose filters share a bit do not collide
+
+
+class ActuatorProperties(Record):
+    """What an MJCF file says about an actuator; limits are infinite if there are none."""
+
+    name: str = ""
+    joint: str = ""  # that it moves
+    type: str = "motor"  # or "position", "velocity"
+    motor_effort: float = 0.0  # gear [N·m] or [N] at control 1
+    kp: float = 0.0  # [N·m/rad] or [N/m]
+    kv: float = 0.0  # [N·m·s/rad] or [N·s/m]
+    control_limited: bool = False
+    lower_control_limit: float = -math.inf
+    upper_control_limit: float = math.inf
+    force_limited: bool = False
+    lower_force_limit: float = -math.inf
+    upper_force_limit: float = math.inf
+
+
+class TendonProperties(Record):
+    """A tendon of an MJCF file, which exerts no force here: other numbers than 0 are accepted with a warning."""
+
+    name: str = ""
+    num_joints: int = 0
+    stiffness: float = 0.0
+    limit_stiffness: float = 0.0
+    damping: float = 0.0
 
 
 DOF_PROPERTIES_DTYPE = np.dtype(
