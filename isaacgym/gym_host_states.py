@@ -1,15 +1,19 @@
-"""The gym's calls on the state of one actor as a numpy array. They copy all envs' states: for set-up and debugging."""
+"""The gym's calls on states as numpy arrays and records. They copy all envs' states: for set-up and debugging.
+
+Before `prepare_sim` they read and write the states that the simulation begins with.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
-from isaacgym.engine.engine import Engine
+from isaacgym.assets import kinematics
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.gym_lookups import actor_of
-from isaacgym.gym_types import Quat, StateFlags, Transform, Vec3
-from isaacgym.simulation import Env
+from isaacgym.gym_types import DofFrame, Quat, StateFlags, Transform, Vec3
+from isaacgym.simulation import Env, Simulation
 
 
 class Velocity:
@@ -33,22 +37,66 @@ class DofState:
 class HostStateCalls:
     """Mixin of `gymapi.Gym`. Parts of a state that `flags` leaves out read as zero and are not written."""
 
+    # ---- bodies --------------------------------------------------------------------------------------------------
+
     def get_actor_rigid_body_states(self, env: Env, actor: int, flags: StateFlags) -> np.ndarray:
         """(num_bodies,) of RigidBodyState.dtype, after the last `simulate`."""
-        engine, num_bodies = _engine(env, actor), len(env.actors[actor].com)
-        states = torch.zeros(engine.num_worlds, num_bodies, STATE_WIDTH, device=engine.device)
-        env.sim.read_body_states(states)
-        rows = states[env.index].cpu().numpy().view(RigidBodyState.dtype)[:, 0]
-        if not flags & StateFlags.STATE_POS:
-            rows["pose"] = (Vec3()[:], Quat()[:])
-        if not flags & StateFlags.STATE_VEL:
-            rows["vel"] = 0.0
-        return rows
+        actor_of(env, actor)
+        return _as_records(_body_states(env)[env.bodies_of(actor)], flags)
+
+    def get_env_rigid_body_states(self, env: Env, flags: StateFlags) -> np.ndarray:
+        """As `get_actor_rigid_body_states`, of all actors."""
+        return _as_records(_body_states(env), flags)
+
+    def get_sim_rigid_body_states(self, sim: Simulation, flags: StateFlags) -> np.ndarray:
+        """As `get_actor_rigid_body_states`, of all envs."""
+        if sim.engine is None:
+            return _as_records(np.concatenate([_body_states(env) for env in sim.envs]), flags)
+        return _as_records(_all_body_states(sim).reshape(-1, STATE_WIDTH), flags)
+
+    def set_actor_rigid_body_states(self, env: Env, actor: int, states: np.ndarray, flags: StateFlags) -> bool:
+        """(num_bodies,) of RigidBodyState.dtype: the root gets its body's state, and the DOFs what the bodies mean."""
+        _set_body_states(env, actor, states, flags)
+        return True
+
+    def set_sim_rigid_body_states(self, sim: Simulation, states: np.ndarray, flags: StateFlags) -> bool:
+        """As `set_actor_rigid_body_states`, of all actors of all envs."""
+        first = 0
+        total = sum(len(actor.asset.robot.bodies) for env in sim.envs for actor in env.actors)
+        if len(states) != total:
+            raise ValueError(f"the simulation has {total} bodies, got {len(states)} states")
+        for env in sim.envs:
+            for actor in range(len(env.actors)):
+                count = len(env.actors[actor].asset.robot.bodies)
+                _set_body_states(env, actor, states[first : first + count], flags)
+                first += count
+        return True
+
+    def get_rigid_handle(self, env: Env, actor_name: str, body_name: str) -> int:
+        """Index in the env of a body of the actor of this name, INVALID_HANDLE if there is none."""
+        handle = self.find_actor_handle(env, actor_name)  # type: ignore[attr-defined]  # of LookupCalls
+        found: int = self.find_actor_rigid_body_handle(env, handle, body_name)  # type: ignore[attr-defined]
+        return found
+
+    def get_rigid_transform(self, env: Env, handle: int) -> Transform:
+        """Pose in the env of body number `handle` of the env."""
+        row = _body_states(env)[int(handle)]
+        return Transform(Vec3(*row[:3]), Quat(*row[3:7]))
+
+    def get_rigid_linear_velocity(self, env: Env, handle: int) -> Vec3:
+        """Of the centre of mass [m/s]."""
+        return Vec3(*_body_states(env)[int(handle), 7:10])
+
+    def get_rigid_angular_velocity(self, env: Env, handle: int) -> Vec3:
+        """[rad/s]."""
+        return Vec3(*_body_states(env)[int(handle), 10:13])
+
+    # ---- DOFs ----------------------------------------------------------------------------------------------------
 
     def get_actor_dof_states(self, env: Env, actor: int, flags: StateFlags) -> np.ndarray:
         """(num_dofs,) of DofState.dtype."""
-        rows = _all_dof_states(_engine(env, actor))[env.index].cpu().numpy()
-        rows = rows.view(DofState.dtype)[:, 0]
+        values = _dof_states(env, actor)
+        rows = np.ascontiguousarray(values, dtype=np.float32).view(DofState.dtype)[:, 0]
         if not flags & StateFlags.STATE_POS:
             rows["pos"] = 0.0
         if not flags & StateFlags.STATE_VEL:
@@ -57,25 +105,129 @@ class HostStateCalls:
 
     def set_actor_dof_states(self, env: Env, actor: int, states: np.ndarray, flags: StateFlags) -> bool:
         """states: (num_dofs,) of DofState.dtype. The DOF state tensor shows them after its next refresh."""
-        engine = _engine(env, actor)
-        values = _all_dof_states(engine)
-        rows = values[env.index]
-        if len(states) != len(rows):
-            raise ValueError(f"actor '{env.actors[actor].name}' has {len(rows)} DOFs, got {len(states)} states")
+        values = _dof_states(env, actor)
+        if len(states) != len(values):
+            raise ValueError(f"actor '{env.actors[actor].name}' has {len(values)} DOFs, got {len(states)} states")
         if flags & StateFlags.STATE_POS:
-            rows[:, 0] = torch.as_tensor(np.array(states["pos"]))
+            values[:, 0] = states["pos"]
         if flags & StateFlags.STATE_VEL:
-            rows[:, 1] = torch.as_tensor(np.array(states["vel"]))
-        engine.set_dof_states(values, torch.tensor([env.index], dtype=torch.int32, device=engine.device))
+            values[:, 1] = states["vel"]
+        _set_dof_states(env, actor, values)
         return True
 
+    def get_dof_frame(self, env: Env, handle: int) -> DofFrame:
+        """Of DOF number `handle` of the env, after the last `simulate`."""
+        index = int(handle)
+        for actor, robot in enumerate(env.actors):
+            dofs = robot.asset.robot.dofs
+            if index < len(dofs):
+                joint = dofs[index]
+                row = _body_states(env)[env.bodies_of(actor)][joint.body]
+                pose = Transform(Vec3(*row[:3]), Quat(*row[3:7]))
+                anchor = Vec3(*(robot.scale * np.array(joint.anchor)))
+                return DofFrame(pose.transform_point(anchor), pose.transform_vector(Vec3(*joint.axis)))
+            index -= len(dofs)
+        raise IndexError(f"env {env.index} has no DOF {int(handle)}")
 
-def _engine(env: Env, actor: int) -> Engine:
-    actor_of(env, actor)
-    return env.sim.running
+    def set_actor_dof_position_targets(self, env: Env, actor: int, targets: ArrayLike) -> bool:
+        """(num_dofs,) [rad] or [m], of DOFs in POS mode; see `set_dof_position_target_tensor`."""
+        _set_targets(env, actor, targets, "position_targets")
+        return True
+
+    def set_actor_dof_velocity_targets(self, env: Env, actor: int, targets: ArrayLike) -> bool:
+        """(num_dofs,) [rad/s] or [m/s], of DOFs in VEL mode; see `set_dof_velocity_target_tensor`."""
+        _set_targets(env, actor, targets, "velocity_targets")
+        return True
+
+    def get_actor_dof_position_targets(self, env: Env, actor: int) -> np.ndarray:
+        """(num_dofs,), as set last."""
+        return actor_of(env, actor).position_targets.copy()
+
+    def get_actor_dof_velocity_targets(self, env: Env, actor: int) -> np.ndarray:
+        """(num_dofs,), as set last."""
+        return actor_of(env, actor).velocity_targets.copy()
 
 
-def _all_dof_states(engine: Engine) -> torch.Tensor:
-    states = torch.zeros(engine.num_worlds, len(engine.robot.dofs), 2, device=engine.device)
-    engine.read_dof_states(states)
-    return states
+def _body_states(env: Env) -> np.ndarray:
+    """(bodies of the env, 13) in the env."""
+    if env.sim.engine is not None:
+        return _all_body_states(env.sim)[env.index]
+    states = []
+    for actor in env.actors:
+        root = np.array([*actor.pose.p, *actor.pose.r])
+        rows = np.zeros((len(actor.mass), STATE_WIDTH))
+        rows[:, :7] = kinematics.body_poses(actor.robot, root, actor.dof_states[:, 0])
+        states.append(rows)
+    return np.concatenate(states)
+
+
+def _all_body_states(sim: Simulation) -> np.ndarray:
+    """(num_envs, bodies of an env, 13) in the envs."""
+    states = torch.zeros(sim.body_states.shape, device=sim.device).view(len(sim.envs), -1, STATE_WIDTH)
+    sim.read_body_states(states)
+    return states.cpu().numpy()
+
+
+def _as_records(states: np.ndarray, flags: StateFlags) -> np.ndarray:
+    rows = np.array(states, dtype=np.float32, order="C").view(RigidBodyState.dtype)[:, 0]
+    if not flags & StateFlags.STATE_POS:
+        rows["pose"] = (Vec3()[:], Quat()[:])
+    if not flags & StateFlags.STATE_VEL:
+        rows["vel"] = 0.0
+    return rows
+
+
+def _set_body_states(env: Env, actor: int, states: np.ndarray, flags: StateFlags) -> None:
+    robot, sim = actor_of(env, actor), env.sim
+    rows = np.ascontiguousarray(states).view("<f4").reshape(-1, STATE_WIDTH).astype(float)
+    if len(rows) != len(robot.mass):
+        raise ValueError(f"actor '{robot.name}' has {len(robot.mass)} bodies, got {len(rows)} states")
+    given = np.zeros(STATE_WIDTH, dtype=bool)
+    given[:7], given[7:] = bool(flags & StateFlags.STATE_POS), bool(flags & StateFlags.STATE_VEL)
+    dofs = _dof_states(env, actor)
+    columns = [bool(flags & StateFlags.STATE_POS), bool(flags & StateFlags.STATE_VEL)]
+    dofs[:, columns] = kinematics.dof_states(robot.robot, rows)[:, columns]
+    _set_dof_states(env, actor, dofs)
+    if sim.engine is None:
+        if flags & StateFlags.STATE_POS:
+            robot.pose = Transform(Vec3(*rows[0, :3]), Quat(*rows[0, 3:7]))
+        return
+    roots = torch.zeros_like(sim.root_states)
+    sim.read_root_states(roots)
+    row = env.index * len(env.actors) + int(actor)
+    roots[row, torch.from_numpy(given)] = torch.from_numpy(rows[0, given]).float().to(sim.device)
+    sim.set_root_states(roots, _actor_ids(sim, row))
+
+
+def _actor_ids(sim: Simulation, row: int) -> torch.Tensor:
+    return torch.tensor([row], dtype=torch.int32, device=sim.device)
+
+
+def _dof_states(env: Env, actor: int) -> np.ndarray:
+    """A copy, (num_dofs, 2)."""
+    robot, sim = actor_of(env, actor), env.sim
+    if sim.engine is None:
+        return robot.dof_states.copy()
+    states = torch.zeros(sim.dof_states.shape, device=sim.device).view(len(sim.envs), -1, 2)
+    sim.engine.read_dof_states(states)
+    return states[env.index, env.dofs_of(actor)].cpu().numpy()
+
+
+def _set_dof_states(env: Env, actor: int, values: np.ndarray) -> None:
+    robot, sim = actor_of(env, actor), env.sim
+    if sim.engine is None:
+        robot.dof_states = values.astype(np.float32)
+        return
+    states = torch.zeros(sim.dof_states.shape, device=sim.device).view(len(sim.envs), -1, 2)
+    states[env.index, env.dofs_of(actor)] = torch.from_numpy(values).float().to(sim.device)
+    sim.set_dof_states(states, _actor_ids(sim, env.index * len(env.actors) + int(actor)))
+
+
+def _set_targets(env: Env, actor: int, targets: ArrayLike, name: str) -> None:
+    robot, sim = actor_of(env, actor), env.sim
+    values = np.array(targets, dtype=np.float32).reshape(-1)
+    if len(values) != len(robot.dof_properties):
+        raise ValueError(f"actor '{robot.name}' has {len(robot.dof_properties)} DOFs, got {len(values)} targets")
+    setattr(robot, name, values)
+    if sim.engine is not None:
+        sim.send_targets(name, _actor_ids(sim, env.index * len(env.actors) + int(actor)))

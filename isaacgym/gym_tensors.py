@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 
 from isaacgym import snapshot
+from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.gym_dynamics import DynamicsCalls
 from isaacgym.gym_types import CoordinateSpace, Tensor
 from isaacgym.simulation import Simulation
+from isaacgym.torch_utils import quat_apply
 
 
 class TensorCalls(DynamicsCalls):
@@ -144,6 +146,33 @@ class TensorCalls(DynamicsCalls):
             None if t is None else self._values(t, sim.contact_forces).view(shape) for t in (forceTensor, torqueTensor)
         )
         sim.running.apply_body_forces(forces, torques, local=space == CoordinateSpace.LOCAL_SPACE)
+        return True
+
+    def apply_rigid_body_force_at_pos_tensors(
+        self,
+        sim: Simulation,
+        forceTensor: Tensor | None = None,
+        posTensor: Tensor | None = None,
+        space: CoordinateSpace = CoordinateSpace.ENV_SPACE,
+    ) -> bool:
+        """Forces [N] at points [m], (num_envs · num_bodies, 3) each, for the next `simulate` only; copied.
+
+        ENV_SPACE: points count from the env's origin; GLOBAL_SPACE: from the world's; LOCAL_SPACE: from the body's
+        origin, with points and forces along its axes. Without points, as `apply_rigid_body_force_tensors`. Where
+        bodies are is taken from after the last `simulate`.
+        """
+        if forceTensor is None or posTensor is None:
+            return self.apply_rigid_body_force_tensors(sim, forceTensor, None, space)
+        shape = (len(sim.envs), -1, 3)
+        forces, points = (self._values(t, sim.contact_forces).view(shape) for t in (forceTensor, posTensor))
+        is_local = space == CoordinateSpace.LOCAL_SPACE
+        centers = sim.running.body_com
+        if not is_local:
+            states = torch.empty(*forces.shape[:2], STATE_WIDTH, device=sim.device)
+            read = sim.read_body_states_w if space == CoordinateSpace.GLOBAL_SPACE else sim.read_body_states
+            read(states)
+            centers = states[..., :3] + quat_apply(states[..., 3:7], centers)
+        sim.running.apply_body_forces(forces, torch.linalg.cross(points - centers, forces), local=is_local)
         return True
 
     @staticmethod

@@ -32,6 +32,7 @@ from isaacgym.gym_types import (  # noqa: F401  part of the module's public face
     ContactCollection,
     CoordinateSpace,
     DofDriveMode,
+    DofFrame,
     DofType,
     FlexParams,
     HeightFieldParams,
@@ -294,8 +295,21 @@ class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls):
         return True
 
     def set_actor_scale(self, env: Env, actor: int, scale: float) -> bool:
-        if scale != 1.0:
-            raise NotImplementedError("set_actor_scale: robots cannot be scaled; scale the URDF file instead")
+        """Of all lengths of the file, before `prepare_sim` and the same in all envs; the density stays (unverified)."""
+        if env.sim.engine is not None:
+            raise RuntimeError("set_actor_scale after prepare_sim; scale all actors before it")
+        actor_of(env, actor).set_scale(float(scale))
+        return True
+
+    def get_actor_scale(self, env: Env, actor: int) -> float:
+        return actor_of(env, actor).scale
+
+    def begin_aggregate(self, env: Env, max_bodies: int = 0, max_shapes: int = 0, self_collisions: bool = True) -> bool:
+        """Nothing to do: aggregates make PhysX faster."""
+        return True
+
+    def end_aggregate(self, env: Env) -> bool:
+        """Nothing to do, see `begin_aggregate`."""
         return True
 
 

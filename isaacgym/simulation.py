@@ -13,6 +13,7 @@ import torch
 from isaacgym import gym_types as types
 from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.mjcf import load_mjcf
+from isaacgym.assets.scaling import INERTIA_POWER, MASS_POWER, scaled
 from isaacgym.assets.urdf import load_urdf
 from isaacgym.engine.create import create_engine
 from isaacgym.engine.drives import MODE_POS, MODE_VEL, DofParameters
@@ -63,6 +64,14 @@ class Env:
     origin: tuple[float, float, float]  # in the world [m]
     actors: list[Actor] = field(default_factory=list)
 
+    def bodies_of(self, actor: int) -> slice:
+        """Which of the env's bodies are the actor's."""
+        return _part([len(a.asset.robot.bodies) for a in self.actors], actor)
+
+    def dofs_of(self, actor: int) -> slice:
+        """Which of the env's DOFs are the actor's."""
+        return _part([len(a.asset.robot.dofs) for a in self.actors], actor)
+
 
 class Actor:
     """A robot in an env: initial pose, and properties that may differ from those of other envs."""
@@ -83,6 +92,24 @@ class Actor:
         self.mass = asset.body_mass
         self.com = asset.body_com
         self.inertia = asset.body_inertia  # (num_bodies, 3, 3) about the COM, body axes
+        self.scale = 1.0
+        # what the simulation begins with: position and velocity, and targets of drives
+        self.dof_states = np.zeros((len(asset.robot.dofs), 2), dtype=np.float32)
+        self.position_targets, self.velocity_targets = np.zeros((2, len(asset.robot.dofs)), dtype=np.float32)
+
+    @property
+    def robot(self) -> RobotDescription:
+        """In the actor's size."""
+        return scaled(self.asset.robot, self.scale)
+
+    def set_scale(self, scale: float) -> None:
+        """Of the file's lengths; masses and inertias follow as of a body of the same density."""
+        if not 0.0 < scale < np.inf:
+            raise ValueError(f"actor '{self.name}' got the scale {scale}; it must be positive")
+        growth = np.float32(scale / self.scale)
+        self.scale = scale
+        self.mass, self.com = self.mass * growth**MASS_POWER, self.com * growth
+        self.inertia = self.inertia * growth**INERTIA_POWER
 
     def set_dof_properties(self, properties: np.ndarray) -> None:
         """Drive modes, gains and limits; limits of position and velocity are those of the file whatever is given."""
@@ -108,7 +135,7 @@ class Actor:
             raise ValueError(f"actor '{self.name}' has {len(self.mass)} bodies, got {len(properties)} properties")
         self.mass = np.array([body.mass for body in properties], dtype=np.float32)
         self.com = np.array([tuple(body.com) for body in properties], dtype=np.float32)
-        own = self.asset.body_mass
+        own = self.scale**MASS_POWER * self.asset.body_mass
         refused = (self.mass < 0.0) | ((self.mass == 0.0) & (own > 0.0))  # a frame without mass may stay one
         if refused.any():
             index = int(np.argmax(refused))
@@ -118,7 +145,7 @@ class Actor:
             )
         if recompute_inertia:
             growth = np.divide(self.mass, own, out=np.ones_like(own), where=own > 0.0)
-            self.inertia = self.asset.body_inertia * growth[:, None, None]
+            self.inertia = self.scale**INERTIA_POWER * self.asset.body_inertia * growth[:, None, None]
             return
         rows = [tuple(row) for body in properties for row in body.inertia]
         self.inertia = np.array(rows, dtype=np.float32).reshape(-1, 3, 3)
@@ -184,7 +211,7 @@ class Simulation:
     def _prepare(self) -> None:
         actors = self._checked_actors()
         terrain = Grounds() if self.terrain is None else self.terrain
-        robot = self.asset.robot.with_filters(actors[0].shape_filters)
+        robot = actors[0].robot.with_filters(actors[0].shape_filters)
         gravity = tuple(self.params.gravity)
         dt = types.shortest(self.params.dt) / self.params.substeps
         options = EngineOptions(
@@ -219,6 +246,7 @@ class Simulation:
         self._env_origins = torch.tensor(origins, dtype=torch.float, device=self.device)[:, None]
         self._origins = self._shifting_origins()
         self.set_root_states(self.root_states)
+        self._send_initial_dofs()
         self._send_body_properties()
         engine.set_material(self._of_actors("friction"), self._of_actors("restitution"))
         engine.compile()
@@ -238,6 +266,25 @@ class Simulation:
             states = states.clone()
             states[:, :3] += self._origins[:, 0]
         self.running.set_root_states(states, world_ids)
+
+    def set_dof_states(self, states: torch.Tensor, world_ids: torch.Tensor | None = None) -> None:
+        """states: (n, num_dofs, 2); world_ids: int32, None for all."""
+        self.running.set_dof_states(states, world_ids)
+
+    def _send_initial_dofs(self) -> None:
+        """States and targets that actors got before `prepare`."""
+        states = self._of_actors("dof_states")
+        if states.any():
+            self.set_dof_states(states)
+            self.dof_states.copy_(states.view(-1, 2))
+        for name in ("position_targets", "velocity_targets"):
+            self.send_targets(name)
+
+    def send_targets(self, name: str, world_ids: torch.Tensor | None = None) -> None:
+        """Of the drives, from the actors' `position_targets` or `velocity_targets`."""
+        values = self._of_actors(name)
+        positions, velocities = (values, None) if name == "position_targets" else (None, values)
+        self.running.set_targets(positions, velocities, world_ids)
 
     def read_root_states(self, out: torch.Tensor) -> None:
         """out: (n, 13) in the frames of the envs."""
@@ -282,6 +329,8 @@ class Simulation:
                 raise RuntimeError(
                     f"the actors of env {env.index} and env 0 differ in collision filters; give all the same `filter`"
                 )
+            if actor.scale != self.envs[0].actors[0].scale:
+                raise RuntimeError(f"the actors of env {env.index} and env 0 differ in scale; give the same to all")
             for option in ("fix_base_link", "disable_gravity"):
                 if getattr(actor.asset.options, option) != getattr(self.asset.options, option):
                     raise RuntimeError(f"the assets of env {env.index} and env 0 differ in {option}; use one asset")
@@ -325,7 +374,8 @@ class Simulation:
         self.force_sensors = torch.zeros(len(self.envs) * len(sensors), 6, device=self.device)
         self._wrenches: torch.Tensor | None = None
         if sensors:
-            poses = torch.tensor([(*sensor.pose.p, *sensor.pose.r) for sensor in sensors])
+            scale = self.envs[0].actors[0].scale
+            poses = torch.tensor([(*(sensor.pose.p * scale), *sensor.pose.r) for sensor in sensors])
             bodies, axes = [sensor.body for sensor in sensors], [sensor.world_axes for sensor in sensors]
             self._wrenches = self.running.add_force_sensors(bodies, poses, axes)
 
@@ -377,6 +427,11 @@ class Simulation:
         if self._reports_dof_forces:
             # now, since the next torques may be set before the tensor is refreshed
             self.running.read_dof_forces(self._last_dof_forces)
+
+
+def _part(counts: list[int], index: int) -> slice:
+    first = sum(counts[: int(index)])
+    return slice(first, first + counts[int(index)])
 
 
 def _body_properties(mass: np.ndarray, com: np.ndarray, inertia: np.ndarray) -> list[types.RigidBodyProperties]:

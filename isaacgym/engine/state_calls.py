@@ -51,6 +51,11 @@ class StateCalls:
         self._staged_local.fill_(local)
         self._forces_staged = True
 
+    @property
+    def body_com(self) -> Tensor:
+        """Centre of mass of each body in its frame [m], (n, num_bodies, 3); a view."""
+        return self._body_com[:, 1:]
+
     def read_root_states(self, out: Tensor) -> None:
         """out: (n, 13)."""
         if self.fixed_base:

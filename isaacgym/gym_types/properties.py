@@ -81,6 +81,13 @@ class RigidShapeProperties(Record):
     filter: int = 0  # shapes whose filters share a bit do not collide
 
 
+class DofFrame(Record):
+    """A point on the axis of a joint and the axis' direction, in the env."""
+
+    origin: Vec3 = Vec3()
+    axis: Vec3 = Vec3()
+
+
 class ActuatorProperties(Record):
     """What an MJCF file says about an actuator; limits are infinite if there are none."""
 

@@ -244,5 +244,5 @@ def test_cameras_can_be_placed_but_reading_them_raises(world, env):
 
 
 def test_robots_cannot_be_scaled(env):
-    with pytest.raises(NotImplementedError, match="set_actor_scale"):
+    with pytest.raises(RuntimeError, match="set_actor_scale after prepare_sim"):
         GYM.set_actor_scale(env, 0, 1.1)
