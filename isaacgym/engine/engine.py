@@ -27,7 +27,7 @@ from isaacgym.engine.contacts.several_grounds import ground_contacts
 from isaacgym.engine.drives import DofParameters, Drives
 from isaacgym.engine.launch import launch
 from isaacgym.engine.model import build_spec
-from isaacgym.engine.mujoco.newton import NewtonSolver
+from isaacgym.engine.mujoco.newton import MAX_DENSE, NewtonSolver, SparseSolver
 from isaacgym.engine.mujoco.self_collision import EXTRA_CONTACTS, detect_self_contacts, drop_static_contacts
 from isaacgym.engine.state_calls import StateCalls
 from isaacgym.engine.streams import on_torch_stream
@@ -120,7 +120,8 @@ class Engine(StateCalls):
         self.mj_model.opt.iterations = options.iterations
         self.mj_model.opt.ls_iterations = options.ls_iterations
         self.mj_model.opt.tolerance = options.tolerance
-        self.mj_model.opt.jacobian = mujoco.mjtJacobian.mjJAC_DENSE  # as the solver wants it
+        kind = mujoco.mjtJacobian
+        self.mj_model.opt.jacobian = kind.mjJAC_SPARSE if self.mj_model.nv > MAX_DENSE else kind.mjJAC_DENSE
         wp.config.log_level = wp.LOG_WARNING  # one line of ours instead of one per module
         self._wp_device = wp.get_device(device)
         with wp.ScopedDevice(self._wp_device):
@@ -191,7 +192,8 @@ class Engine(StateCalls):
         self._each_contact_force = wp.empty(data.naconmax, dtype=wp.vec3)
         self._friction, self._restitution = wp.from_torch(self.friction), wp.from_torch(self.restitution)
         self._contacts = contact_list(data)
-        self._solver = NewtonSolver(model, self._model, data) if self.solves_in_mujoco else None
+        solver = SparseSolver if model.nv > MAX_DENSE else NewtonSolver  # the latter wants a dense Jacobian
+        self._solver = solver(model, self._model, data) if self.solves_in_mujoco else None
         self._all_worlds = torch.arange(n, dtype=torch.int, device=self.device)
         # what `apply_body_forces` leaves for the next step; zero otherwise
         self._staged_forces, self._staged_torques = torch.zeros(2, n, num_bodies, 3, device=self.device)

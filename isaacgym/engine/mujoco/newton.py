@@ -20,6 +20,7 @@ from isaacgym.engine.lanes import WARP_SIZE, lane_exchange, lane_sum
 from isaacgym.engine.model import improvement_scale
 
 BLOCK = 64  # threads
+MAX_DENSE = 60  # degrees of freedom up to which MuJoCo Warp has a dense Jacobian
 
 
 class NewtonSolver:
@@ -51,6 +52,18 @@ class NewtonSolver:
         self._data.qfrc_smooth.zero_()
         mjw.xfrc_accumulate(self._model, self._data, self._data.qfrc_smooth)
         self._launch.launch()
+
+
+class SparseSolver:
+    """MuJoCo Warp's own solver behind the interface of `NewtonSolver`, for more than MAX_DENSE degrees of freedom."""
+
+    def __init__(self, mj_model: mujoco.MjModel, model: mjw.Model, data: mjw.Data) -> None:
+        self._model, self._data = model, data
+
+    def solve(self) -> None:
+        """As `NewtonSolver.solve`."""
+        mjw.fwd_acceleration(self._model, self._data, factorize=True)
+        mjw.solve(self._model, self._data)
 
 
 @functools.cache
