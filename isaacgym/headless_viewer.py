@@ -5,6 +5,8 @@ from scipy.spatial.transform import Rotation
 
 from isaacgym.gym_types import ActionEvent, KeyboardInput, Quat, Transform, Vec3
 
+UP = Vec3(0.0, 0.0, 1.0)
+
 
 class Viewer:
     """A viewer without a page: it draws nothing, is never closed, reports no keys, and remembers its camera."""
@@ -49,12 +51,12 @@ class Viewer:
     def close(self) -> None: ...
 
 
-def looking_at(position: Vec3, target: Vec3) -> Transform:
-    """Camera at `position` with x towards `target` and z as far up as possible."""
+def looking_at(position: Vec3, target: Vec3, up: Vec3 = UP) -> Transform:
+    """Camera at `position` with x towards `target` and z as far along `up` as possible."""
     forward = (target - position).normalize()
-    left = Vec3(0.0, 0.0, 1.0).cross(forward).normalize()
+    left = up.cross(forward).normalize()
     if left.length() == 0.0:  # straight up or down
-        left = Vec3(0.0, 1.0, 0.0)
+        left = Vec3(0.0, 1.0, 0.0) if up.y == 0.0 else Vec3(1.0, 0.0, 0.0)
     if forward.length() == 0.0:
         return Transform(position)
     axes = np.column_stack([tuple(forward), tuple(left), tuple(forward.cross(left))])

@@ -35,9 +35,13 @@ class SceneData:
 
 @wp.struct
 class Hit:
-    """distance: FAR if the ray meets nothing. is_robot: a robot's surface, else the ground's."""
+    """distance: FAR if the ray meets nothing. is_robot: a robot's surface, else the ground's.
+
+    face: of the ground's mesh, -1 for the plane.
+    """
 
     distance: float
+    face: int
     normal: wp.vec3
     colour: wp.vec3
     is_robot: bool
@@ -53,12 +57,14 @@ def ground_hit(scene: SceneData, start: wp.vec3, direction: wp.vec3, reach: floa
         if found.result:
             hit.distance = found.t
             hit.normal = found.normal
+            hit.face = found.face
     slope = wp.dot(scene.plane_normal, direction)
     if slope != 0.0:
         distance = (scene.plane_offset - wp.dot(scene.plane_normal, start)) / slope
         if distance > 0.0 and distance < wp.min(reach, hit.distance):
             hit.distance = distance
             hit.normal = scene.plane_normal
+            hit.face = -1
     if wp.dot(hit.normal, direction) > 0.0:
         hit.normal = -hit.normal
     return hit
@@ -111,16 +117,26 @@ def colour_along(scene: SceneData, start: wp.vec3, direction: wp.vec3) -> wp.vec
     if hit.distance >= FAR:
         return sky(direction)
     point = start + hit.distance * direction
+    above = point + SKIN * hit.normal
+    sun = wp.max(wp.dot(hit.normal, SUN), 0.0)
+    if sun > 0.0 and (robot_hit(scene, above, SUN, FAR).is_robot or ground_shades(scene, above)):
+        sun *= SHADE
+    return lit(hit, point, sun)
+
+
+@wp.func
+def ground_shades(scene: SceneData, point: wp.vec3) -> bool:
+    """Whether the ground's mesh hides the sun."""
+    if scene.ground == wp.uint64(0):
+        return False
+    return wp.mesh_query_ray_anyhit(scene.ground, point, SUN, FAR)
+
+
+@wp.func
+def lit(hit: Hit, point: wp.vec3, sun: float) -> wp.vec3:
+    """A surface's colour, of which so much faces the sun and is not in a shadow; the ground fades into the haze."""
     if not hit.is_robot:
         hit.colour = ground_colour(point, hit.normal, hit.distance)
-    sun = wp.max(wp.dot(hit.normal, SUN), 0.0)
-    if sun > 0.0:
-        above = point + SKIN * hit.normal
-        shaded = robot_hit(scene, above, SUN, FAR).is_robot
-        if not shaded and scene.ground != wp.uint64(0):
-            shaded = wp.mesh_query_ray_anyhit(scene.ground, above, SUN, FAR)
-        if shaded:
-            sun *= SHADE
     light = AMBIENT + SKY_AMBIENT * (0.5 + 0.5 * hit.normal[2]) + SUNLIGHT * sun
     clear = 1.0
     if not hit.is_robot:
