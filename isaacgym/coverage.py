@@ -15,15 +15,14 @@ from typing import NamedTuple
 
 from isaacgym.coverage_symbols import ADDED_TO_LG, HIM_MIN_USES, HIM_ONLY, USES
 
-_PLACED_ONLY = "cameras can be placed but see nothing"
 # Exists, with limits.
 LIMITS = {
     "gym.create_sim": "SIM_FLEX runs on the same engine as SIM_PHYSX; no graphics context",
     "gym.create_actor": "one actor per env, the same robot in all",
     "gym.load_asset": "URDF and MJCF; in MJCF no ball joints, no tendons that act, no equality constraints",
-    "gym.add_ground": "one ground per simulation; one friction coefficient",
-    "gym.add_triangle_mesh": "one ground per simulation; moved but not turned by params.transform",
-    "gym.add_heightfield": "one ground per simulation; square cells only",
+    "gym.add_ground": "one friction coefficient",
+    "gym.add_triangle_mesh": "moved but not turned by params.transform",
+    "gym.add_heightfield": "square cells only",
     "gym.set_actor_rigid_shape_properties": "friction and restitution only; filters are those at create_actor",
     "gym.set_asset_rigid_shape_properties": "friction, restitution and filter only",
     "gym.set_actor_rigid_body_properties": "flags are ignored",
@@ -37,28 +36,19 @@ LIMITS = {
     "gym.subscribe_viewer_keyboard_event": "a button on the page; keys as far as browsers report them",
     "gym.query_viewer_has_closed": "after destroy_viewer; closing the browser ends nothing",
     "gym.write_viewer_image_to_file": "writes nothing and warns",
-    "gym.set_rigid_body_color": "accepted; the page keeps the colours of the robot's file",
-    "gym.create_camera_sensor": _PLACED_ONLY,
-    "gym.set_camera_location": _PLACED_ONLY,
-    "gym.set_camera_transform": _PLACED_ONLY,
-    "gym.attach_camera_to_body": _PLACED_ONLY,
-    "gym.render_all_camera_sensors": _PLACED_ONLY,
-    "gym.start_access_image_tensors": _PLACED_ONLY,
-    "gym.end_access_image_tensors": _PLACED_ONLY,
-    "gym.get_asset_actuator_properties": "always empty: actuators of MJCF files only limit efforts",
-    "gym.get_actor_tendon_properties": "always empty: tendons are not simulated",
-    "gym.set_actor_tendon_properties": "takes an empty list only: tendons are not simulated",
+    "gym.set_rigid_body_color": "for camera sensors; the page keeps the colours of the robot's file",
+    "gym.attach_camera_to_body": "FOLLOW_POSITION keeps the offset along the env's axes (unverified)",
+    "gym.get_camera_image": "the flow of IMAGE_OPTICAL_FLOW is zero, with a warning",
+    "gym.get_camera_image_gpu_tensor": "the flow of IMAGE_OPTICAL_FLOW is zero, with a warning",
+    "gym.get_asset_actuator_properties": "what the MJCF file says; actuators do not act",
+    "gym.get_actor_tendon_properties": "what the MJCF file says; tendons exert no force",
+    "gym.set_actor_tendon_properties": "kept without effect, with a warning",
+    "gym.set_actor_scale": "before prepare_sim, the same in all envs",
     "gymapi.SIM_FLEX": "runs on the same engine as SIM_PHYSX",
-    "gymapi.IMAGE_COLOR": _PLACED_ONLY,
-    "gymapi.IMAGE_DEPTH": _PLACED_ONLY,
     "gymapi.UP_AXIS_Y": "gravity and ground follow their own vectors; the axis is not checked",
 }
 # Absent, or there only to say that it is not supported.
 LACKS = {
-    "gym.get_camera_image": "no camera sensors",
-    "gym.get_camera_image_gpu_tensor": "no camera sensors",
-    "gym.get_camera_transform": "no camera sensors",
-    "gym.set_actor_scale": "robots cannot be scaled",
     "gym.create_box": "robots from URDF and MJCF files are the only assets",
 }
 NOT_WRITTEN = "not written yet"

@@ -1,23 +1,16 @@
-"""The gym's calls on a viewer and on camera sensors.
-
-A viewer is a page (`isaacgym.viewer`) or, for headless scripts, nothing at all; then its calls do nothing. A call whose
-result would be a picture says so: reading a camera raises, writing a file warns.
-"""
+"""The gym's calls on a viewer: a page (`isaacgym.viewer`) or, for headless scripts, nothing at all."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from isaacgym.gym_types import (
     ActionEvent,
-    CameraFollowMode,
     CameraProperties,
-    ImageType,
     KeyboardInput,
-    MeshType,
     Transform,
     Vec3,
 )
@@ -118,44 +111,6 @@ class ViewerCalls:
             origin = np.zeros(3) if env is None else np.array(env.origin)
             viewer.add_lines(ends.reshape(-1, 2, 3) + origin, rgb.reshape(-1, 3))
         return True
-
-    def set_rigid_body_color(self, env: Env, actor: int, body: int, mesh_type: MeshType, color: Vec3) -> None:
-        """The page keeps the colours of the robot's file."""
-
-    # ---- camera sensors ------------------------------------------------------------------------------------------
-
-    def create_camera_sensor(self, env: Env, props: CameraProperties) -> int:
-        """A handle that the placement calls take. There is no picture to read."""
-        return 0
-
-    def destroy_camera_sensor(self, sim: Simulation, env: Env, camera: int) -> None: ...
-
-    def set_camera_location(self, camera: int, env: Env, position: Vec3, target: Vec3) -> None: ...
-
-    def set_camera_transform(self, camera: int, env: Env, transform: Transform) -> None: ...
-
-    def attach_camera_to_body(
-        self, camera: int, env: Env, body: int, local_transform: Transform, mode: CameraFollowMode
-    ) -> None: ...
-
-    def render_all_camera_sensors(self, sim: Simulation) -> None: ...
-
-    def start_access_image_tensors(self, sim: Simulation) -> None: ...
-
-    def end_access_image_tensors(self, sim: Simulation) -> None: ...
-
-    def get_camera_transform(self, sim: Simulation, env: Env, camera: int) -> NoReturn:
-        _no_cameras("get_camera_transform")
-
-    def get_camera_image(self, sim: Simulation, env: Env, camera: int, image_type: ImageType) -> NoReturn:
-        _no_cameras("get_camera_image")
-
-    def get_camera_image_gpu_tensor(self, sim: Simulation, env: Env, camera: int, image_type: ImageType) -> NoReturn:
-        _no_cameras("get_camera_image_gpu_tensor")
-
-
-def _no_cameras(call: str) -> NoReturn:
-    raise NotImplementedError(f"{call}: camera sensors are not supported yet; they can be placed but see nothing")
 
 
 def _numbers(values: Any) -> np.ndarray:

@@ -18,6 +18,7 @@ import torch
 from isaacgym import gym_types
 from isaacgym.engine.terrain import Grid, Mesh, Plane
 from isaacgym.gym_actuators import ActuatorCalls
+from isaacgym.gym_cameras import CameraCalls
 from isaacgym.gym_dynamics import ForceSensorProperties  # noqa: F401  part of the module's public face
 from isaacgym.gym_host_states import DofState, HostStateCalls, RigidBodyState, Velocity  # noqa: F401  likewise
 from isaacgym.gym_lookups import LookupCalls, actor_of
@@ -74,7 +75,7 @@ def acquire_gym() -> Gym:
     return _GYM
 
 
-class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls):
+class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls, CameraCalls):
     """Handles are plain objects and indices; tensors are torch tensors behind `gymtorch.wrap_tensor`."""
 
     # ---- simulation ----------------------------------------------------------------------------------------------
@@ -139,8 +140,9 @@ class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls):
     # ---- terrain -------------------------------------------------------------------------------------------------
 
     def add_ground(self, sim: Simulation, params: PlaneParams) -> None:
-        normal = params.normal.normalize()
-        sim.add_terrain(Plane(tuple(normal), -params.distance, params.dynamic_friction, params.restitution))
+        normal = tuple(params.normal.normalize())
+        plane = Plane(normal, -params.distance, params.dynamic_friction, params.restitution)
+        sim.add_terrain(plane, params.segmentation_id)
 
     def add_heightfield(self, sim: Simulation, samples: np.ndarray, params: HeightFieldParams) -> None:
         """Samples in memory order (nbColumns, nbRows): the first index runs along x, the second along y (spec 2.5)."""
@@ -167,7 +169,7 @@ class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls):
             friction=params.dynamic_friction,
             restitution=params.restitution,
         )
-        sim.add_terrain(grid)
+        sim.add_terrain(grid, params.segmentation_id)
 
     def add_triangle_mesh(
         self, sim: Simulation, vertices: np.ndarray, triangles: np.ndarray, params: TriangleMeshParams
@@ -193,7 +195,7 @@ class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls):
         terrain: Grid | Mesh | None = Grid.from_mesh(vertices, triangles, offset, **material)
         if terrain is None:
             terrain = Mesh(vertices + offset, triangles, **material)
-        sim.add_terrain(terrain)
+        sim.add_terrain(terrain, params.segmentation_id)
 
     # ---- assets --------------------------------------------------------------------------------------------------
 
@@ -249,7 +251,7 @@ class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls):
         """
         if env.sim.engine is not None:
             raise RuntimeError("create_actor after prepare_sim; create all actors before it")
-        env.actors.append(Actor(asset, pose.copy(), name or f"actor_{len(env.actors)}", filter))
+        env.actors.append(Actor(asset, pose.copy(), name or f"actor_{len(env.actors)}", filter, segmentationId))
         return len(env.actors) - 1
 
     def get_actor_dof_properties(self, env: Env, actor: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ from isaacgym.engine.progress import heartbeat
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.engine.terrain import Grounds, Plane, Terrain, parts_of
 from isaacgym.headless_viewer import Viewer
+
+if TYPE_CHECKING:
+    from isaacgym.viewer.camera_sensors import CameraSensor, CameraSensors
 
 INERTIA_TOLERANCE = 1e-6  # [kg·m²] of float32 numbers
 DOF_FIELDS = ("stiffness", "damping", "effort", "friction", "armature")
@@ -63,6 +67,7 @@ class Env:
     sim: Simulation = field(repr=False)
     origin: tuple[float, float, float]  # in the world [m]
     actors: list[Actor] = field(default_factory=list)
+    cameras: list[CameraSensor | None] = field(default_factory=list)  # None: destroyed
 
     def bodies_of(self, actor: int) -> slice:
         """Which of the env's bodies are the actor's."""
@@ -76,7 +81,9 @@ class Env:
 class Actor:
     """A robot in an env: initial pose, and properties that may differ from those of other envs."""
 
-    def __init__(self, asset: Asset, pose: types.Transform, name: str, collision_filter: int) -> None:
+    def __init__(
+        self, asset: Asset, pose: types.Transform, name: str, collision_filter: int, segmentation_id: int = 0
+    ) -> None:
         """collision_filter: of all shapes, or -1 for those of the asset's shape properties."""
         self.asset = asset
         self.pose = pose
@@ -93,6 +100,9 @@ class Actor:
         self.com = asset.body_com
         self.inertia = asset.body_inertia  # (num_bodies, 3, 3) about the COM, body axes
         self.scale = 1.0
+        # how camera sensors see its bodies
+        self.segmentation = np.full(len(asset.robot.bodies), segmentation_id, dtype=np.int32)
+        self.colours = np.full((len(asset.robot.bodies), 3), -1.0, dtype=np.float32)  # rgb; negative: as in the file
         # what the simulation begins with: position and velocity, and targets of drives
         self.dof_states = np.zeros((len(asset.robot.dofs), 2), dtype=np.float32)
         self.position_targets, self.velocity_targets = np.zeros((2, len(asset.robot.dofs)), dtype=np.float32)
@@ -180,7 +190,9 @@ class Simulation:
         self.params = params
         self.has_graphics = has_graphics
         self.viewer: Viewer | None = None
+        self.cameras: CameraSensors | None = None  # made for the first picture
         self.terrain: Terrain | Grounds | None = None
+        self.ground_ids: list[int] = []  # segmentation of the terrain's parts
         self.envs: list[Env] = []
         self.engine: Engine | None = None
         self.bodies_changed = False  # an actor's body properties differ from the engine's
@@ -191,17 +203,23 @@ class Simulation:
         return self.envs[0].actors[0].asset
 
     @property
+    def robot(self) -> RobotDescription:
+        """All that an env holds, in the order of the tensors."""
+        return self.envs[0].actors[0].robot
+
+    @property
     def running(self) -> Engine:
         """The engine, which `prepare` makes."""
         if self.engine is None:
             raise RuntimeError("the simulation is not prepared; call prepare_sim first")
         return self.engine
 
-    def add_terrain(self, terrain: Terrain) -> None:
-        """One more thing to stand on."""
+    def add_terrain(self, terrain: Terrain, segmentation_id: int = 0) -> None:
+        """One more thing to stand on. segmentation_id: that camera sensors see it as."""
         if self.engine is not None:
             raise RuntimeError("the ground is added after prepare_sim; add planes, height fields and meshes before it")
         self.terrain = terrain if self.terrain is None else Grounds((*parts_of(self.terrain), terrain))
+        self.ground_ids.append(segmentation_id)
 
     def prepare(self) -> None:
         """Build the engine from the envs and allocate the tensors."""

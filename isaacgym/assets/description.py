@@ -111,6 +111,10 @@ class RobotDescription:
             ],
         )
 
+    def without_visuals(self) -> RobotDescription:
+        """The same robot, which looks like its collision shapes."""
+        return replace(self, bodies=[replace(body, visuals=[]) for body in self.bodies])
+
     @property
     def collides_with_itself(self) -> bool:
         """Whether filters let any two shapes touch that belong to neither one body nor to parent and child."""

@@ -43,8 +43,8 @@ class Renderer:
         self.half_width = math.tan(math.radians(horizontal_fov) / 2)  # of the picture at the distance 1
         self.half_height = self.half_width * height / width
         self._device = wp.get_device(sim.device)
-        self._poses = torch.zeros(len(sim.envs), len(sim.asset.robot.bodies), STATE_WIDTH, device=sim.device)
-        surface = robot_surface(sim.asset.robot)
+        self._poses = torch.zeros(len(sim.envs), len(sim.robot.bodies), STATE_WIDTH, device=sim.device)
+        surface = robot_surface(sim.robot)
         with on_torch_stream(self._device), heartbeat("Preparing pictures"):
             wp.load_module(ray_kernels, device=self._device)  # compiled on the first use on a machine
             self._vertices_b: Array = wp.array(surface.vertices, dtype=wp.vec3)

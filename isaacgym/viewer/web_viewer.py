@@ -171,7 +171,7 @@ class WebViewer(Viewer):
     def body_poses(self) -> np.ndarray:
         """Of the shown robots, in the world: (num_shown, num_bodies, 7), position [m] and quaternion xyzw."""
         sim = self._sim
-        states = torch.empty(len(sim.envs), len(sim.asset.robot.bodies), STATE_WIDTH, device=sim.device)
+        states = torch.empty(len(sim.envs), len(sim.robot.bodies), STATE_WIDTH, device=sim.device)
         sim.read_body_states_w(states)
         return states[self.shown, :, :7].cpu().numpy()
 
@@ -179,7 +179,7 @@ class WebViewer(Viewer):
         """Made for the first frame: scripts may create the viewer before the robots."""
         if self._robots is None or self._ground is None:
             scene = self.page.server.scene
-            self._robots = Robots(scene, self._sim.asset.robot)
+            self._robots = Robots(scene, self._sim.robot)
             self._ground = Ground(scene, self._sim.terrain)
         return self._robots, self._ground
 

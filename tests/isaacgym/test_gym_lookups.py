@@ -203,7 +203,7 @@ def test_calls_on_the_engine_before_prepare_sim_say_so(call):
         call(sim)
 
 
-# ---- viewer and cameras ------------------------------------------------------------------------------------------
+# ---- viewer ----------------------------------------------------------------------------------------------------
 
 
 def test_viewer_loop_runs_without_a_display(world):
@@ -233,16 +233,6 @@ def test_a_viewer_image_is_not_written_and_a_warning_says_so(world, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_cameras_can_be_placed_but_reading_them_raises(world, env):
-    camera = GYM.create_camera_sensor(env, gymapi.CameraProperties())
-    GYM.set_camera_location(camera, env, Vec3(1, 1, 1), Vec3())
-    GYM.attach_camera_to_body(camera, env, 0, gymapi.Transform(), gymapi.FOLLOW_POSITION)
-    GYM.render_all_camera_sensors(world.sim)
-    for call in (GYM.get_camera_image, GYM.get_camera_image_gpu_tensor):
-        with pytest.raises(NotImplementedError, match=f"^{call.__name__}: camera sensors are not supported"):
-            call(world.sim, env, camera, gymapi.IMAGE_COLOR)
-
-
-def test_robots_cannot_be_scaled(env):
+def test_robots_of_a_prepared_simulation_cannot_be_scaled(env):
     with pytest.raises(RuntimeError, match="set_actor_scale after prepare_sim"):
         GYM.set_actor_scale(env, 0, 1.1)

@@ -1,0 +1,278 @@
+"""Camera sensors: pictures of all envs at once, by ray tracing on the simulation's own device.
+
+Cameras of one size and lens are a group, whose pictures are one tensor and one launch. What is not asked for is not
+drawn: colours cost several times what depths cost.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import warp as wp
+from torch import Tensor
+
+from isaacgym.engine.progress import heartbeat
+from isaacgym.engine.state import STATE_WIDTH
+from isaacgym.engine.streams import on_torch_stream
+from isaacgym.engine.terrain import Plane, device_mesh, merged_triangles, parts_of
+from isaacgym.gym_types import CameraProperties, ImageType, Transform
+from isaacgym.viewer import ray_kernels, sensor_kernels
+from isaacgym.viewer.surface import robot_surface
+
+if TYPE_CHECKING:
+    from isaacgym.simulation import Simulation
+
+DRAWN = (ImageType.IMAGE_COLOR, ImageType.IMAGE_DEPTH, ImageType.IMAGE_SEGMENTATION)
+
+
+@dataclass(eq=False)
+class CameraSensor:
+    """Where a camera is. It looks along x with y to the left and z up.
+
+    Attributes:
+        pose: in the env, or in the frame of `body`.
+        body: index in the env, -1: it stands in the env.
+        turns_with_body: the camera's axes are the body's, else the env's.
+    """
+
+    env: int
+    properties: CameraProperties
+    pose: Transform = field(default_factory=Transform)
+    body: int = -1
+    turns_with_body: bool = True
+    group: Group | None = None  # set by `CameraSensors`
+    row: int = 0  # in the group's tensors
+
+
+class Group:
+    """Cameras of one size and lens, and their pictures."""
+
+    def __init__(self, sensors: list[CameraSensor], device: str) -> None:
+        self.sensors = sensors
+        self.properties = properties = sensors[0].properties
+        count = len(sensors)
+        self.shape = count, properties.height, properties.width
+        self.cameras = cameras = sensor_kernels.Cameras()
+        cameras.width, cameras.height = properties.width, properties.height
+        cameras.half_width = math.tan(math.radians(properties.horizontal_fov) / 2)
+        cameras.half_height = cameras.half_width * properties.height / properties.width
+        cameras.near, cameras.far = properties.near_plane, properties.far_plane
+        cameras.env = wp.array([sensor.env for sensor in sensors], dtype=int)
+        cameras.position, cameras.rotation = wp.zeros(count, dtype=wp.vec3), wp.zeros(count, dtype=wp.quat)
+        self.images: dict[ImageType, Tensor] = {}
+        self.current: set[ImageType] = set()  # those that show the present state
+        self.wanted: set[ImageType] = set()  # those that callers hold tensors of
+        self._device = device
+        self._placement: list[Any] = []
+        self.moved = True
+        for row, sensor in enumerate(sensors):
+            sensor.group, sensor.row = self, row
+
+    def placement(self) -> list[Any]:
+        """What `place_cameras` wants to know about the cameras."""
+        if self.moved:
+            sensors = self.sensors
+            self._placement = [
+                wp.array([sensor.body for sensor in sensors], dtype=int),
+                wp.array([sensor.turns_with_body for sensor in sensors], dtype=bool),
+                wp.array([tuple(sensor.pose.p) for sensor in sensors], dtype=wp.vec3),
+                wp.array([tuple(sensor.pose.r) for sensor in sensors], dtype=wp.quat),
+            ]
+            self.moved = False
+        return self._placement
+
+    def image(self, kind: ImageType) -> Tensor:
+        """All pictures of a kind, a tensor that stays the same."""
+        if kind not in self.images:
+            width = {ImageType.IMAGE_COLOR: [4], ImageType.IMAGE_OPTICAL_FLOW: [2]}.get(kind, [])
+            dtype = {
+                ImageType.IMAGE_COLOR: torch.uint8,
+                ImageType.IMAGE_DEPTH: torch.float32,
+                ImageType.IMAGE_SEGMENTATION: torch.int32,
+                ImageType.IMAGE_OPTICAL_FLOW: torch.int16,
+            }[kind]
+            self.images[kind] = torch.zeros(*self.shape, *width, dtype=dtype, device=self._device)
+        return self.images[kind]
+
+
+class CameraSensors:
+    """Draws what all camera sensors of a prepared simulation see."""
+
+    def __init__(self, sim: Simulation) -> None:
+        if find_spec("trimesh") is None:
+            raise RuntimeError('camera sensors need the package trimesh: pip install -e ".[video]"')
+        self._sim = sim
+        self._device = wp.get_device(sim.running.device)
+        self._poses = torch.zeros(len(sim.envs), len(sim.robot.bodies), STATE_WIDTH, device=sim.device)
+        num_bands = 1 if self._device.is_cuda else len(os.sched_getaffinity(0))
+        self._num_bands = num_bands  # one per CPU core; a GPU draws all rows at once
+        self._pool = ThreadPoolExecutor(num_bands)
+        self._origins = torch.tensor([env.origin for env in sim.envs], dtype=torch.float, device=sim.device)
+        self._bodies: dict[bool, Any] = {}  # by `use_collision_geometry`
+        self._keep_alive: list[wp.Mesh] = []
+        with on_torch_stream(self._device), heartbeat("Preparing cameras"):
+            for module in (ray_kernels, sensor_kernels):
+                wp.load_module(module, device=self._device)  # compiled on the first use on a machine
+            self._add_ground()
+        self.groups: list[Group] = []
+        self.regroup()
+
+    # ---- what there is to see ------------------------------------------------------------------------------------
+
+    def _add_ground(self) -> None:
+        self._scene = scene = ray_kernels.SceneData()
+        ids, ends, meshes = [0], [0], []
+        for terrain, segmentation in zip(parts_of(self._sim.terrain), self._sim.ground_ids, strict=True):
+            if isinstance(terrain, Plane):
+                scene.plane_normal, scene.plane_offset = wp.vec3(*terrain.normal), terrain.offset
+                ids[0] = segmentation
+            else:
+                meshes.append(terrain)
+                ids.append(segmentation)
+                ends.append(ends[-1] + len(merged_triangles([terrain])[1]))
+        if meshes:
+            self._keep_alive.append(device_mesh(*merged_triangles(meshes), self._sim.device))
+            scene.ground = self._keep_alive[-1].id
+        self._ground: list[Any] = [wp.array(values, dtype=int) for values in (ends[1:] or [0], ids)]
+
+    def _bodies_as(self, collision_geometry: bool) -> Any:
+        """The bodies by their visuals or, if asked for, by their collision shapes."""
+        if collision_geometry not in self._bodies:
+            self._bodies[collision_geometry] = self._make_bodies(collision_geometry)
+        return self._bodies[collision_geometry]
+
+    def _make_bodies(self, collision_geometry: bool) -> Any:
+        robot = self._sim.robot
+        bodies = sensor_kernels.Bodies()
+        surface = robot_surface(robot.without_visuals() if collision_geometry else robot)
+        of_face = surface.bodies[surface.faces[:, 0]]
+        order = np.argsort(of_face, kind="stable")
+        faces, of_face = surface.faces[order], of_face[order]
+        ids, centers, radii = [], np.zeros((len(robot.bodies), 3)), np.zeros(len(robot.bodies))
+        first = np.searchsorted(of_face, np.arange(len(robot.bodies) + 1))
+        for body, (start, end) in enumerate(pairwise(first)):
+            if start == end:
+                ids.append(0)
+                continue
+            own, corners = np.unique(faces[start:end], return_inverse=True)
+            vertices = surface.vertices[own]
+            centers[body] = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
+            radii[body] = np.linalg.norm(vertices - centers[body], axis=1).max()
+            mesh = device_mesh(vertices, corners.reshape(-1, 3).astype(np.int32), self._sim.device)
+            self._keep_alive.append(mesh)
+            ids.append(mesh.id)
+        bodies.mesh, bodies.center = wp.array(ids, dtype=wp.uint64), wp.array(centers, dtype=wp.vec3)
+        bodies.radius, bodies.first_face = wp.array(radii, dtype=float), wp.array(first[:-1], dtype=int)
+        bodies.faces = wp.array(faces.ravel(), dtype=int)
+        bodies.normals = wp.array(surface.normals, dtype=wp.vec3)
+        bodies.colours = wp.array(surface.colours, dtype=wp.vec3)
+        self._paint(bodies)
+        return bodies
+
+    def _paint(self, bodies: Any) -> None:
+        def of_envs(name: str) -> np.ndarray:
+            return np.stack([np.concatenate([getattr(actor, name) for actor in env.actors]) for env in self._sim.envs])
+
+        bodies.painted = wp.array(of_envs("colours"), dtype=wp.vec3)
+        bodies.ids = wp.array(of_envs("segmentation"), dtype=int)
+
+    def repaint(self) -> None:
+        """Take over changed colours and segmentation of actors."""
+        with on_torch_stream(self._device):
+            for bodies in self._bodies.values():
+                self._paint(bodies)
+        self._forget()
+
+    # ---- cameras -------------------------------------------------------------------------------------------------
+
+    def regroup(self) -> None:
+        """Take over the cameras that there are now. Tensors of groups whose cameras have changed are others then."""
+        lenses: dict[tuple[Any, ...], list[CameraSensor]] = {}
+        for sensor in self._all():
+            lenses.setdefault(tuple(vars(sensor.properties).values()), []).append(sensor)
+        kept = {tuple(map(id, group.sensors)): group for group in self.groups}
+        with on_torch_stream(self._device):
+            self.groups = [
+                kept.get(tuple(map(id, sensors))) or Group(sensors, self._sim.device) for sensors in lenses.values()
+            ]
+
+    def _all(self) -> Iterable[CameraSensor]:
+        return (sensor for env in self._sim.envs for sensor in env.cameras if sensor is not None)
+
+    def _forget(self) -> None:
+        for group in self.groups:
+            group.current.clear()
+
+    # ---- pictures ------------------------------------------------------------------------------------------------
+
+    def render(self) -> None:
+        """Look at the state after the last `simulate`, and draw the pictures that callers hold tensors of."""
+        self._sim.read_body_states_w(self._poses)
+        for group in self.groups:
+            with on_torch_stream(self._device):
+                self._place(group)
+            group.current.clear()
+            for kind in group.wanted:
+                self._draw(group, kind)
+
+    def picture(self, sensor: CameraSensor, kind: ImageType, keep: bool) -> Tensor:
+        """What a camera saw at the last `render`. keep: have every `render` draw into this tensor from now on."""
+        group = sensor.group
+        assert group is not None, "the camera is in a group since `regroup`"
+        self._draw(group, kind)
+        if keep:
+            group.wanted.add(kind)
+        return group.image(kind)[sensor.row]
+
+    def camera_pose(self, sensor: CameraSensor) -> np.ndarray:
+        """Position and quaternion xyzw in the world at the last `render`, (7,)."""
+        group = sensor.group
+        assert group is not None, "the camera is in a group since `regroup`"
+        cameras = group.cameras
+        return np.concatenate([cameras.position.numpy()[sensor.row], cameras.rotation.numpy()[sensor.row]])
+
+    def _place(self, group: Group) -> None:
+        poses, origins = wp.from_torch(self._poses), wp.from_torch(self._origins)
+        inputs = [poses, origins, *group.placement(), group.cameras]
+        wp.launch(sensor_kernels.place_cameras, dim=len(group.sensors), inputs=inputs)
+
+    def _draw(self, group: Group, kind: ImageType) -> None:
+        if kind in group.current or kind not in DRAWN:
+            return
+        bodies = self._bodies_as(group.properties.use_collision_geometry)
+        poses, cameras = wp.from_torch(self._poses), group.cameras
+        with on_torch_stream(self._device):
+            if kind == ImageType.IMAGE_COLOR:
+                samples = [group.properties.supersampling_horizontal, group.properties.supersampling_vertical]
+                inputs = [self._scene, bodies, poses, cameras, *(max(1, count) for count in samples)]
+                outputs = [group.image(kind)]
+                drawn: set[ImageType] = {kind}
+            else:
+                inputs = [self._scene, *self._ground, bodies, poses, cameras]
+                drawn = {ImageType.IMAGE_DEPTH, ImageType.IMAGE_SEGMENTATION}
+                outputs = [group.image(ImageType.IMAGE_DEPTH), group.image(ImageType.IMAGE_SEGMENTATION)]
+            kernel = sensor_kernels.paint if kind == ImageType.IMAGE_COLOR else sensor_kernels.measure
+            self._launch(group, kernel, inputs, [wp.from_torch(image) for image in outputs])
+        group.current |= drawn
+
+    def _launch(self, group: Group, kernel: wp.Kernel, inputs: list[Any], outputs: list[Any]) -> None:
+        """In bands of rows of all pictures."""
+        count, height, width = group.shape
+        ends = [count * height * k // self._num_bands for k in range(self._num_bands + 1)]
+        bands: list[Callable[[], None]] = [
+            wp.launch(kernel, dim=(end - start, width), inputs=[*inputs, start, *outputs], record_cmd=True).launch
+            for start, end in pairwise(ends)
+        ]
+        if len(bands) == 1:
+            bands[0]()
+        else:
+            list(self._pool.map(lambda band: band(), bands))
