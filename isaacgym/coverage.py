@@ -18,7 +18,7 @@ from isaacgym.coverage_symbols import ADDED_TO_LG, HIM_MIN_USES, HIM_ONLY, USES
 # Exists, with limits.
 LIMITS = {
     "gym.create_sim": "SIM_FLEX runs on the same engine as SIM_PHYSX; no graphics context",
-    "gym.create_actor": "one actor per env, the same robot in all",
+    "gym.create_actor": "the same actors in all envs; several in one run on MuJoCo Warp",
     "gym.load_asset": "URDF and MJCF; in MJCF no ball joints, no tendons that act, no equality constraints",
     "gym.add_ground": "one friction coefficient",
     "gym.add_triangle_mesh": "moved but not turned by params.transform",
@@ -46,10 +46,6 @@ LIMITS = {
     "gym.set_actor_scale": "before prepare_sim, the same in all envs",
     "gymapi.SIM_FLEX": "runs on the same engine as SIM_PHYSX",
     "gymapi.UP_AXIS_Y": "gravity and ground follow their own vectors; the axis is not checked",
-}
-# Absent, or there only to say that it is not supported.
-LACKS = {
-    "gym.create_box": "robots from URDF and MJCF files are the only assets",
 }
 NOT_WRITTEN = "not written yet"
 
@@ -100,8 +96,6 @@ def _keys(names_by_module: dict[str, str]) -> set[str]:
 
 def _status(module: str, name: str) -> tuple[Status, str]:
     key = f"{module}.{name}"
-    if key in LACKS:
-        return Status.MISSING, LACKS[key]
     if not _exists(module, name):
         return Status.MISSING, NOT_WRITTEN
     return (Status.PARTLY, LIMITS[key]) if key in LIMITS else (Status.WORKS, "")

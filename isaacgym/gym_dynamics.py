@@ -2,7 +2,7 @@
 
 from isaacgym.gym_lookups import actor_of
 from isaacgym.gym_types import Record, Tensor, Transform
-from isaacgym.simulation import Actor, Asset, Env, ForceSensor, Simulation
+from isaacgym.simulation import Asset, Env, ForceSensor, Simulation
 
 
 class ForceSensorProperties(Record):
@@ -60,7 +60,7 @@ class DynamicsCalls:
         return len(actor_of(env, actor).asset.force_sensors)
 
     def get_sim_force_sensor_count(self, sim: Simulation) -> int:
-        return len(sim.envs) * len(sim.asset.force_sensors)
+        return sum(len(actor.asset.force_sensors) for env in sim.envs for actor in env.actors)
 
     def acquire_force_sensor_tensor(self, sim: Simulation) -> Tensor:
         """(num_envs · num_sensors, 6): force [N], torque about the sensor's origin [N·m]; see the sensor's creation."""
@@ -80,12 +80,11 @@ class DynamicsCalls:
         tensor. Columns: velocity of the base's centre of mass and its angular velocity, world axes, as in the root
         tensor; then the DOFs. A fixed base is no column, and no link.
         """
-        _check_name(sim, name)
-        return Tensor(sim.jacobians)
+        return Tensor(sim.jacobian(_actor_number(sim, name)))
 
     def refresh_jacobian_tensors(self, sim: Simulation) -> bool:
         """Of the present state, also of one set since the last `simulate`."""
-        sim.running.read_jacobians(sim.jacobians)
+        sim.read_jacobians()
         return True
 
     def acquire_mass_matrix_tensor(self, sim: Simulation, name: str) -> Tensor:
@@ -93,16 +92,16 @@ class DynamicsCalls:
 
         The armature of the DOFs is included. For a floating base the size is not documented; ours has the base.
         """
-        _check_name(sim, name)
-        return Tensor(sim.mass_matrices)
+        return Tensor(sim.mass_matrix(_actor_number(sim, name)))
 
     def refresh_mass_matrix_tensors(self, sim: Simulation) -> bool:
         """Of the present state, also of one set since the last `simulate`."""
-        sim.running.read_inertia_matrices(sim.mass_matrices)
+        sim.read_mass_matrices()
         return True
 
 
-def _check_name(sim: Simulation, name: str) -> None:
-    actors: list[Actor] = sim.envs[0].actors
-    if name not in [actor.name for actor in actors]:
-        raise ValueError(f"no actor is called '{name}'; the actors are {', '.join(actor.name for actor in actors)}")
+def _actor_number(sim: Simulation, name: str) -> int:
+    names = [actor.name for actor in sim.envs[0].actors]
+    if name not in names:
+        raise ValueError(f"no actor is called '{name}'; the actors are {', '.join(names)}")
+    return names.index(name)

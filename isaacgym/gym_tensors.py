@@ -16,8 +16,9 @@ class TensorCalls(DynamicsCalls):
     """Mixin of `gymapi.Gym`."""
 
     def acquire_actor_root_state_tensor(self, sim: Simulation) -> Tensor:
-        """(num_envs, 13): position in the env, quaternion xyzw, velocity of the centre of mass, angular velocity.
+        """(num_actors, 13): position in the env, quaternion xyzw, velocity of the centre of mass, angular velocity.
 
+        The actors of the first env come first, in the order of their creation, then those of the second, and so on.
         Axes are those of the world. That positions count from the env's origin is unverified, but callers that give
         envs different origins set the same positions in all of them.
         """
@@ -90,11 +91,9 @@ class TensorCalls(DynamicsCalls):
         self, sim: Simulation, forces: Tensor, actor_indices: Tensor, count: int
     ) -> bool:
         """All DOFs of the actors `actor_indices` (int32), from the full tensor."""
-        ids = self._indices(sim, actor_indices, count).long()
+        ids = self._indices(sim, actor_indices, count)
         values = self._values(forces, sim.dof_targets)
-        torques = sim.running.torques.clone()
-        torques[ids] = values[ids]
-        sim.set_torques(torques)
+        sim.set_torques(torch.where(sim.dofs_of(ids), values, sim.running.torques))
         return True
 
     def set_dof_position_target_tensor(self, sim: Simulation, targets: Tensor) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from isaacgym import gym_types
+from isaacgym.assets import primitives
 from isaacgym.engine.terrain import Grid, Mesh, Plane
 from isaacgym.gym_actuators import ActuatorCalls
 from isaacgym.gym_cameras import CameraCalls
@@ -202,6 +203,25 @@ class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls, 
     def load_asset(self, sim: Simulation, rootpath: str, filename: str, options: AssetOptions | None = None) -> Asset:
         return Asset(Path(rootpath) / filename, AssetOptions() if options is None else options.copy())
 
+    def create_box(
+        self, sim: Simulation, width: float, height: float, depth: float, options: AssetOptions | None = None
+    ) -> Asset:
+        """Sides along x, y and z [m]; mass by options.density [kg/m³]. A body called "box"."""
+        options = AssetOptions() if options is None else options.copy()
+        return Asset(primitives.box((width, height, depth), options), options)
+
+    def create_sphere(self, sim: Simulation, radius: float, options: AssetOptions | None = None) -> Asset:
+        """As `create_box`; a body called "sphere"."""
+        options = AssetOptions() if options is None else options.copy()
+        return Asset(primitives.sphere(radius, options), options)
+
+    def create_capsule(
+        self, sim: Simulation, radius: float, length: float, options: AssetOptions | None = None
+    ) -> Asset:
+        """As `create_box`; a body called "capsule", along x (unverified), `length` without the two half spheres."""
+        options = AssetOptions() if options is None else options.copy()
+        return Asset(primitives.capsule(radius, length, options), options)
+
     def get_asset_dof_properties(self, asset: Asset) -> np.ndarray:
         return asset.dof_properties.copy()
 
@@ -242,16 +262,20 @@ class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls, 
         filter: int = -1,
         segmentationId: int = 0,
     ) -> int:
-        """A robot in the env, with the asset's properties as they are now. Actors of different envs never touch.
+        """An actor in the env, with the asset's properties as they are now. Actors of different envs never touch.
 
-        `filter` is the filter of all shapes, or -1 for the filters of the asset's shape properties, which are 0 unless
-        they were set (no surveyed file states any). Shapes whose filters share a bit do not collide, so 0 asks for
-        self-collision and 1, or any number above, turns it off, which is faster. Never do parent and child collide,
-        nor bodies that overlap with the joints at 0. The actor keeps its filters.
+        All envs must hold the same actors in the same order. An env with several actors is simulated by MuJoCo Warp,
+        one with a single robot that does not touch itself by the faster tree engine.
+
+        Actors of an env touch each other if their `group` is the same or one of both is -1. `filter` is the filter of
+        all shapes, or -1 for the filters of the asset's shape properties, which are 0 unless they were set (no surveyed
+        file states any). Shapes whose filters share a bit do not collide, be they of one actor or of two, so 0 asks
+        for self-collision and 1, or any number above, turns it off, which is faster. Never do parent and child
+        collide, nor bodies of an actor that overlap with the joints at 0. The actor keeps its filters.
         """
         if env.sim.engine is not None:
             raise RuntimeError("create_actor after prepare_sim; create all actors before it")
-        env.actors.append(Actor(asset, pose.copy(), name or f"actor_{len(env.actors)}", filter, segmentationId))
+        env.actors.append(Actor(asset, pose.copy(), name or f"actor_{len(env.actors)}", group, filter, segmentationId))
         return len(env.actors) - 1
 
     def get_actor_dof_properties(self, env: Env, actor: int) -> np.ndarray:
@@ -283,7 +307,8 @@ class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls, 
         properties = actor_of(env, actor).shape_properties()
         engine = env.sim.engine
         if engine is not None:
-            materials = torch.stack((engine.friction[env.index], engine.restitution[env.index]), dim=1).tolist()
+            own = env.index, env.shapes_of(actor)
+            materials = torch.stack((engine.friction[own], engine.restitution[own]), dim=1).tolist()
             for shape, (friction, restitution) in zip(properties, materials, strict=True):
                 shape.friction, shape.restitution = friction, restitution
         return properties
@@ -293,7 +318,10 @@ class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls, 
         robot, engine = actor_of(env, actor), env.sim.engine
         robot.set_shape_properties(properties)
         if engine is not None:
-            engine.set_material(torch.from_numpy(robot.friction), torch.from_numpy(robot.restitution), env.index)
+            values = engine.friction[env.index].clone(), engine.restitution[env.index].clone()
+            for all_shapes, own in zip(values, (robot.friction, robot.restitution), strict=True):
+                all_shapes[env.shapes_of(actor)] = torch.from_numpy(own).to(all_shapes.device)
+            engine.set_material(*values, env.index)
         return True
 
     def set_actor_scale(self, env: Env, actor: int, scale: float) -> bool:

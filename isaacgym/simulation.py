@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,12 @@ from isaacgym import gym_types as types
 from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.mjcf import load_mjcf
 from isaacgym.assets.scaling import INERTIA_POWER, MASS_POWER, scaled
+from isaacgym.assets.scene import Root, combined
 from isaacgym.assets.urdf import load_urdf
 from isaacgym.engine.create import create_engine
 from isaacgym.engine.drives import MODE_POS, MODE_VEL, DofParameters
 from isaacgym.engine.engine import Engine, EngineOptions
+from isaacgym.engine.mujoco.scene_engine import SceneEngine
 from isaacgym.engine.progress import heartbeat
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.engine.terrain import Grounds, Plane, Terrain, parts_of
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from isaacgym.viewer.camera_sensors import CameraSensor, CameraSensors
 
 INERTIA_TOLERANCE = 1e-6  # [kg·m²] of float32 numbers
+BASE_VELOCITIES = 6  # of a floating root
 DOF_FIELDS = ("stiffness", "damping", "effort", "friction", "armature")
 
 
@@ -43,11 +46,8 @@ class ForceSensor:
 class Asset:
     """A robot file as loaded, with the properties that its actors start from."""
 
-    def __init__(self, path: Path, options: types.AssetOptions) -> None:
-        readers = {".urdf": load_urdf, ".xml": load_mjcf, ".mjcf": load_mjcf}
-        if path.suffix not in readers:
-            raise ValueError(f"{path}: assets are {', '.join(readers)} files; convert it to one of these")
-        self.robot: RobotDescription = readers[path.suffix](path, options)
+    def __init__(self, source: Path | RobotDescription, options: types.AssetOptions) -> None:
+        self.robot = _read(source, options) if isinstance(source, Path) else source
         self.options = options
         self.dof_properties = _dof_properties(self.robot, options)
         shape = types.RigidShapeProperties(thickness=options.thickness)
@@ -61,7 +61,7 @@ class Asset:
 
 @dataclass
 class Env:
-    """One copy of the robot; handles are indices into it."""
+    """One copy of the actors; handles are indices into it."""
 
     index: int
     sim: Simulation = field(repr=False)
@@ -73,6 +73,14 @@ class Env:
         """Which of the env's bodies are the actor's."""
         return _part([len(a.asset.robot.bodies) for a in self.actors], actor)
 
+    def shapes_of(self, actor: int) -> slice:
+        """Which of the env's shapes are the actor's."""
+        return _part([len(a.friction) for a in self.actors], actor)
+
+    def of_actors(self, name: str) -> np.ndarray:
+        """An array attribute of all actors, one actor after the other."""
+        return np.concatenate([getattr(actor, name) for actor in self.actors])
+
     def dofs_of(self, actor: int) -> slice:
         """Which of the env's DOFs are the actor's."""
         return _part([len(a.asset.robot.dofs) for a in self.actors], actor)
@@ -82,12 +90,19 @@ class Actor:
     """A robot in an env: initial pose, and properties that may differ from those of other envs."""
 
     def __init__(
-        self, asset: Asset, pose: types.Transform, name: str, collision_filter: int, segmentation_id: int = 0
+        self,
+        asset: Asset,
+        pose: types.Transform,
+        name: str,
+        group: int = -1,
+        collision_filter: int = -1,
+        segmentation_id: int = 0,
     ) -> None:
         """collision_filter: of all shapes, or -1 for those of the asset's shape properties."""
         self.asset = asset
         self.pose = pose
         self.name = name
+        self.group = group
         self.shape_filters = [
             shape.filter if collision_filter == -1 else collision_filter for shape in asset.shape_properties
         ]
@@ -106,6 +121,16 @@ class Actor:
         # what the simulation begins with: position and velocity, and targets of drives
         self.dof_states = np.zeros((len(asset.robot.dofs), 2), dtype=np.float32)
         self.position_targets, self.velocity_targets = np.zeros((2, len(asset.robot.dofs)), dtype=np.float32)
+
+    @property
+    def dof_force_mask(self) -> np.ndarray:
+        """Which DOFs report their forces."""
+        return np.full(len(self.dof_properties), self.dof_force_sensors)
+
+    @property
+    def fixed_and_weightless(self) -> tuple[bool, bool]:
+        """Whether its root stays in place, and whether gravity leaves it alone."""
+        return self.asset.options.fix_base_link, self.asset.options.disable_gravity
 
     @property
     def robot(self) -> RobotDescription:
@@ -194,9 +219,12 @@ class Simulation:
         self.terrain: Terrain | Grounds | None = None
         self.ground_ids: list[int] = []  # segmentation of the terrain's parts
         self.envs: list[Env] = []
+        self._robot: RobotDescription | None = None  # from `prepare` on
         self.engine: Engine | None = None
         self.bodies_changed = False  # an actor's body properties differ from the engine's
         self.frame_count = 0
+        self._jacobians: dict[int, torch.Tensor] = {}  # by actor of an env
+        self._mass_matrices: dict[int, torch.Tensor] = {}
 
     @property
     def asset(self) -> Asset:
@@ -204,8 +232,14 @@ class Simulation:
 
     @property
     def robot(self) -> RobotDescription:
-        """All that an env holds, in the order of the tensors."""
-        return self.envs[0].actors[0].robot
+        """All that an env holds, in the order of the tensors; a `Scene` of several actors."""
+        if self._robot is not None:
+            return self._robot
+        actors = self.envs[0].actors
+        if len(actors) == 1:
+            return actors[0].robot.with_filters(actors[0].shape_filters)
+        robots = [actor.robot.with_filters(actor.shape_filters) for actor in actors]
+        return combined(robots, [Root(*actor.fixed_and_weightless, actor.group) for actor in actors])
 
     @property
     def running(self) -> Engine:
@@ -227,38 +261,43 @@ class Simulation:
             self._prepare()
 
     def _prepare(self) -> None:
-        actors = self._checked_actors()
+        self._check_actors()
         terrain = Grounds() if self.terrain is None else self.terrain
-        robot = actors[0].robot.with_filters(actors[0].shape_filters)
+        self._robot = robot = self.robot
+        n = len(self.envs)
+        self.num_actors = num_actors = len(self.envs[0].actors)  # of an env
+        fixed_base, disable_gravity = self.envs[0].actors[0].fixed_and_weightless
         gravity = tuple(self.params.gravity)
         dt = types.shortest(self.params.dt) / self.params.substeps
         options = EngineOptions(
-            fixed_base=self.asset.options.fix_base_link,
-            disable_gravity=self.asset.options.disable_gravity,
+            fixed_base=fixed_base,
+            disable_gravity=disable_gravity,
             self_collision=robot.collides_with_itself,
+            contacts_per_world=num_actors * EngineOptions.contacts_per_world,
+            max_contacts=num_actors * EngineOptions.max_contacts,
             deterministic=self.params.deterministic,
             max_depenetration_velocity=self.params.physx.max_depenetration_velocity,
         )
-        dofs = self._dof_parameters(actors)
+        dofs = self._dof_parameters()
         engine = self.engine = create_engine(
             self.params.engine,
-            *(robot, terrain, len(actors), dt, self.device, gravity),
+            *(robot, terrain, n, dt, self.device, gravity),
             options=options,
             dofs=dofs,
         )
-        n, num_bodies, num_dofs = len(actors), len(robot.bodies), len(robot.dofs)
+        num_bodies, num_dofs = len(robot.bodies), len(robot.dofs)
         zeros = partial(torch.zeros, dtype=torch.float, device=self.device)
-        self.root_states = zeros(n, STATE_WIDTH)
+        self.root_states = zeros(n * num_actors, STATE_WIDTH)
         self.dof_states = zeros(n * num_dofs, 2)
         self.body_states = zeros(n * num_bodies, STATE_WIDTH)
         self.contact_forces = zeros(n * num_bodies, 3)
         self.dof_targets = zeros(n, num_dofs)  # what a tensor over all DOFs looks like
         self.dof_forces = zeros(n * num_dofs)
-        self._dof_force_mask = torch.tensor([[actor.dof_force_sensors] for actor in actors], device=self.device)
+        self._dof_force_mask = self._of_actors("dof_force_mask").bool()
         self._last_dof_forces = zeros(n, num_dofs)
         self._reports_dof_forces = bool(self._dof_force_mask.any())
         self._add_force_sensors()
-        poses = [(*actor.pose.p, *actor.pose.r) for actor in actors]
+        poses = [(*actor.pose.p, *actor.pose.r) for env in self.envs for actor in env.actors]
         self.root_states[:, :7] = torch.tensor(poses, dtype=torch.float, device=self.device)
         origins = [env.origin for env in self.envs]
         self._env_origins = torch.tensor(origins, dtype=torch.float, device=self.device)[:, None]
@@ -279,14 +318,14 @@ class Simulation:
         return self._env_origins if any(shift.any() for shift in shifts) else None
 
     def set_root_states(self, states: torch.Tensor, world_ids: torch.Tensor | None = None) -> None:
-        """states: (n, 13) in the frames of the envs; world_ids: int32, None for all."""
+        """states: (n · actors, 13) in the frames of the envs; world_ids: numbers of actors, int32, None for all."""
         if self._origins is not None:
             states = states.clone()
-            states[:, :3] += self._origins[:, 0]
+            states.view(len(self.envs), -1, STATE_WIDTH)[..., :3] += self._origins
         self.running.set_root_states(states, world_ids)
 
     def set_dof_states(self, states: torch.Tensor, world_ids: torch.Tensor | None = None) -> None:
-        """states: (n, num_dofs, 2); world_ids: int32, None for all."""
+        """states: (n, num_dofs, 2); world_ids: numbers of actors, int32, None for all."""
         self.running.set_dof_states(states, world_ids)
 
     def _send_initial_dofs(self) -> None:
@@ -305,10 +344,10 @@ class Simulation:
         self.running.set_targets(positions, velocities, world_ids)
 
     def read_root_states(self, out: torch.Tensor) -> None:
-        """out: (n, 13) in the frames of the envs."""
+        """out: (n · actors, 13) in the frames of the envs."""
         self.running.read_root_states(out)
         if self._origins is not None:
-            out[:, :3] -= self._origins[:, 0]
+            out.view(len(self.envs), -1, STATE_WIDTH)[..., :3] -= self._origins
 
     def read_body_states(self, out: torch.Tensor) -> None:
         """out: (n, num_bodies, 13) in the frames of the envs."""
@@ -327,44 +366,48 @@ class Simulation:
         self.bodies_changed = False
 
     def _of_actors(self, name: str) -> torch.Tensor:
-        """An array attribute of the actors, (num_envs, ...) float32 on the device."""
-        return torch.from_numpy(np.stack([getattr(env.actors[0], name) for env in self.envs])).float().to(self.device)
+        """An array attribute of the actors, those of an env in a row, (num_envs, ...) float32 on the device."""
+        return torch.from_numpy(np.stack([env.of_actors(name) for env in self.envs])).float().to(self.device)
 
-    def _checked_actors(self) -> list[Actor]:
+    def _check_actors(self) -> None:
+        """All envs hold the same actors; what may differ are poses, masses, materials and properties of DOFs."""
         if not self.envs:
             raise RuntimeError("the simulation has no envs; call create_env and create_actor before prepare_sim")
+        first = self.envs[0]
+        if not first.actors:
+            raise RuntimeError("env 0 has no actors; call create_actor before prepare_sim")
         for env in self.envs:
-            if len(env.actors) != 1:
-                raise RuntimeError(
-                    f"env {env.index} has {len(env.actors)} actors; exactly one robot per env works so far"
-                )
-            actor = env.actors[0]
-            if actor.asset.robot.body_names != self.asset.robot.body_names:
-                raise RuntimeError(
-                    f"env {env.index} holds another robot than env 0; all envs must hold the same actors"
-                )
-            if actor.shape_filters != self.envs[0].actors[0].shape_filters:
-                raise RuntimeError(
-                    f"the actors of env {env.index} and env 0 differ in collision filters; give all the same `filter`"
-                )
-            if actor.scale != self.envs[0].actors[0].scale:
-                raise RuntimeError(f"the actors of env {env.index} and env 0 differ in scale; give the same to all")
-            for option in ("fix_base_link", "disable_gravity"):
-                if getattr(actor.asset.options, option) != getattr(self.asset.options, option):
-                    raise RuntimeError(f"the assets of env {env.index} and env 0 differ in {option}; use one asset")
-        return [env.actors[0] for env in self.envs]
+            where = f"env {env.index} and env 0"
+            if len(env.actors) != len(first.actors):
+                numbers = f"{len(env.actors)} and {len(first.actors)}"
+                raise RuntimeError(f"{where} have {numbers} actors; all envs must hold the same actors")
+            if _pattern([actor.group for actor in env.actors]) != _pattern([actor.group for actor in first.actors]):
+                raise RuntimeError(f"in {where}, other actors share their collision group; give all envs the same")
+            for own, other in zip(env.actors, first.actors, strict=True):
+                if own.asset.robot.body_names != other.asset.robot.body_names:
+                    raise RuntimeError(
+                        f"env {env.index} holds another robot than env 0; all envs must hold the same actors"
+                    )
+                if own.shape_filters != other.shape_filters:
+                    raise RuntimeError(f"the actors of {where} differ in collision filters; give all the same `filter`")
+                if own.scale != other.scale:
+                    raise RuntimeError(f"the actors of {where} differ in scale; give the same to all")
+                if own.fixed_and_weightless != other.fixed_and_weightless:
+                    raise RuntimeError(
+                        f"the assets of {where} differ in fix_base_link or disable_gravity; use one asset"
+                    )
 
-    def _dof_parameters(self, actors: list[Actor]) -> DofParameters:
-        properties = np.stack([actor.dof_properties for actor in actors])
+    def _dof_parameters(self) -> DofParameters:
+        properties = np.stack([env.of_actors("dof_properties") for env in self.envs])
         values = {name: torch.from_numpy(properties[name].copy()).to(self.device) for name in DOF_FIELDS}
         mode = torch.from_numpy(properties["driveMode"].astype(np.int32)).to(self.device)
         parameters = DofParameters(mode, **values)
         effort_mask = mode == int(types.DofDriveMode.DOF_MODE_EFFORT)
         self._effort_mask = None if effort_mask.all() else effort_mask
         present = {name: bool((values[name] > 0.0).any()) for name in ("friction", "armature")}
-        present["drives"] = parameters.needs_drives
+        present["drives"] = parameters.needs_drives or self.num_actors > 1
 
-        def change(world: int, old: np.ndarray, new: np.ndarray) -> None:
+        def change(own: tuple[int, slice], old: np.ndarray, new: np.ndarray) -> None:
             """A change after `prepare_sim`; parts that no env had then are not in the compiled step."""
             needed = {name: bool((new[name] > 0.0).any()) for name in ("friction", "armature")}
             needed["drives"] = bool(np.isin(new["driveMode"], (MODE_POS, MODE_VEL)).any() or (new["damping"] > 0).any())
@@ -374,28 +417,32 @@ class Simulation:
                     f"the simulation was prepared without {' and '.join(missing)}; "
                     "call set_actor_dof_properties before prepare_sim, in one env at least"
                 )
-            mode[world] = torch.from_numpy(new["driveMode"].astype(np.int32)).to(self.device)
-            effort_mask[world] = mode[world] == int(types.DofDriveMode.DOF_MODE_EFFORT)
-            if self._effort_mask is None and not effort_mask[world].all():
+            mode[own] = torch.from_numpy(new["driveMode"].astype(np.int32)).to(self.device)
+            effort_mask[own] = mode[own] == int(types.DofDriveMode.DOF_MODE_EFFORT)
+            if self._effort_mask is None and not effort_mask[own].all():
                 self._effort_mask = effort_mask
             for name in DOF_FIELDS:
-                values[name][world] = torch.from_numpy(new[name].copy()).to(self.device)
+                values[name][own] = torch.from_numpy(new[name].copy()).to(self.device)
             if any((old[name] != new[name]).any() for name in ("friction", "armature")):
                 self.running.update_dofs()
 
-        for world, actor in enumerate(actors):
-            actor.on_dof_change = partial(change, world)
+        for env in self.envs:
+            for index, actor in enumerate(env.actors):
+                actor.on_dof_change = partial(change, (env.index, env.dofs_of(index)))
         return parameters
 
     def _add_force_sensors(self) -> None:
-        sensors = self.asset.force_sensors
-        self.force_sensors = torch.zeros(len(self.envs) * len(sensors), 6, device=self.device)
+        """In the order of the actors."""
+        bodies, poses, axes = [], [], []
+        for index, actor in enumerate(self.envs[0].actors):
+            for sensor in actor.asset.force_sensors:
+                bodies.append(self.envs[0].bodies_of(index).start + sensor.body)
+                poses.append((*(sensor.pose.p * actor.scale), *sensor.pose.r))
+                axes.append(sensor.world_axes)
+        self.force_sensors = torch.zeros(len(self.envs) * len(bodies), 6, device=self.device)
         self._wrenches: torch.Tensor | None = None
-        if sensors:
-            scale = self.envs[0].actors[0].scale
-            poses = torch.tensor([(*(sensor.pose.p * scale), *sensor.pose.r) for sensor in sensors])
-            bodies, axes = [sensor.body for sensor in sensors], [sensor.world_axes for sensor in sensors]
-            self._wrenches = self.running.add_force_sensors(bodies, poses, axes)
+        if bodies:
+            self._wrenches = self.running.add_force_sensors(bodies, torch.tensor(poses), axes)
 
     def set_params(self, params: types.SimParams) -> None:
         """Take over gravity, at any time; the step and the engine's settings only before `prepare`."""
@@ -412,18 +459,48 @@ class Simulation:
         else:
             torch.mul(forces, self._effort_mask, out=self.running.torques)
 
+    def dofs_of(self, actor_ids: torch.Tensor) -> torch.Tensor:
+        """Which DOFs are those of some actors, broadcastable to (n, num_dofs), bool. actor_ids: int32."""
+        if isinstance(self.running, SceneEngine):
+            return self.running.dofs_of(actor_ids)
+        chosen = torch.zeros(len(self.envs), 1, dtype=torch.bool, device=self.device)
+        chosen[actor_ids.long()] = True
+        return chosen
+
     def read_dof_forces(self) -> None:
         torch.mul(self._last_dof_forces, self._dof_force_mask, out=self.dof_forces.view(self._last_dof_forces.shape))
 
-    @cached_property
-    def jacobians(self) -> torch.Tensor:
-        links = len(self.asset.robot.bodies) - int(self.running.fixed_base)
-        return torch.zeros(len(self.envs), links, 6, self.running.qvel.shape[1], device=self.device)
+    def jacobian(self, actor: int) -> torch.Tensor:
+        """Of an actor of each env; the same tensor every time."""
+        if actor not in self._jacobians:
+            links = len(self.envs[0].actors[actor].asset.robot.bodies) - int(self._is_fixed(actor))
+            shape = len(self.envs), links, 6, self._num_velocities(actor)
+            self._jacobians[actor] = torch.zeros(*shape, device=self.device)
+        return self._jacobians[actor]
 
-    @cached_property
-    def mass_matrices(self) -> torch.Tensor:
-        size = self.running.qvel.shape[1]
-        return torch.zeros(len(self.envs), size, size, device=self.device)
+    def mass_matrix(self, actor: int) -> torch.Tensor:
+        """Of an actor of each env; the same tensor every time."""
+        if actor not in self._mass_matrices:
+            size = self._num_velocities(actor)
+            self._mass_matrices[actor] = torch.zeros(len(self.envs), size, size, device=self.device)
+        return self._mass_matrices[actor]
+
+    def _num_velocities(self, actor: int) -> int:
+        dofs = len(self.envs[0].actors[actor].asset.robot.dofs)
+        return dofs if self._is_fixed(actor) else dofs + BASE_VELOCITIES
+
+    def _is_fixed(self, actor: int) -> bool:
+        return self.envs[0].actors[actor].fixed_and_weightless[0]
+
+    def read_jacobians(self) -> None:
+        """Those that were asked for, of the present state."""
+        for actor, tensor in self._jacobians.items():
+            self.running.read_jacobians(tensor, actor)
+
+    def read_mass_matrices(self) -> None:
+        """Those that were asked for, of the present state."""
+        for actor, tensor in self._mass_matrices.items():
+            self.running.read_inertia_matrices(tensor, actor)
 
     def read_force_sensors(self) -> None:
         if self._wrenches is not None:
@@ -445,6 +522,18 @@ class Simulation:
         if self._reports_dof_forces:
             # now, since the next torques may be set before the tensor is refreshed
             self.running.read_dof_forces(self._last_dof_forces)
+
+
+def _read(path: Path, options: types.AssetOptions) -> RobotDescription:
+    readers = {".urdf": load_urdf, ".xml": load_mjcf, ".mjcf": load_mjcf}
+    if path.suffix not in readers:
+        raise ValueError(f"{path}: assets are {', '.join(readers)} files; convert it to one of these")
+    return readers[path.suffix](path, options)
+
+
+def _pattern(groups: list[int]) -> list[int]:
+    """Which groups are the same, whatever their numbers are; -1, which touches all, stays."""
+    return [group if group == -1 else groups.index(group) for group in groups]
 
 
 def _part(counts: list[int], index: int) -> slice:

@@ -28,7 +28,11 @@ def load(sim: Simulation, state: dict[str, Tensor]) -> None:
         tensor.copy_(state[name])
     for name in ACTOR_ARRAYS:
         for env, values in zip(sim.envs, state[f"actors.{name}"].numpy(), strict=True):
-            setattr(env.actors[0], name, values.copy())
+            first = 0
+            for actor in env.actors:
+                count = len(getattr(actor, name))
+                setattr(actor, name, values[first : first + count].copy())
+                first += count
     sim.bodies_changed = False
     sim.running.state_changed()
 
@@ -50,4 +54,4 @@ def _live_tensors(sim: Simulation) -> dict[str, Tensor]:
 
 
 def _of_actors(sim: Simulation, name: str) -> np.ndarray:
-    return np.stack([getattr(env.actors[0], name) for env in sim.envs])
+    return np.stack([env.of_actors(name) for env in sim.envs])

@@ -1,7 +1,9 @@
 """Which engine simulates a robot."""
 
 from isaacgym.assets.description import RobotDescription
+from isaacgym.assets.scene import Scene
 from isaacgym.engine.engine import Engine, EngineOptions
+from isaacgym.engine.mujoco.scene_engine import SceneEngine
 from isaacgym.engine.terrain import Grounds, Terrain
 from isaacgym.engine.tree.engine import TreeEngine
 
@@ -26,18 +28,24 @@ def create_engine(
     """
     if kind not in ENGINE_KINDS:
         raise ValueError(f"unknown engine '{kind}'; choose one of {', '.join(ENGINE_KINDS)}")
-    if options.fixed_base and not robot.dofs:
+    is_scene = isinstance(robot, Scene)
+    is_fixed = all(root.fixed for root in robot.roots) if isinstance(robot, Scene) else options.fixed_base
+    if is_scene and kind == "tree":
+        raise ValueError("the tree engine cannot simulate several actors in an env; use --engine mujoco")
+    if is_fixed and not robot.dofs:
         raise ValueError(f"nothing of '{robot.name}' can move: its base is fixed, and it has no joints")
     if options.self_collision and kind == "tree":
         raise ValueError("the tree engine cannot collide bodies of a robot with each other; use --engine mujoco")
-    use_tree = kind != "mujoco" and not options.self_collision
+    use_tree = kind != "mujoco" and not options.self_collision and not is_scene
     if options.deterministic and not use_tree and device != "cpu":
         raise ValueError(
             "on a GPU, MuJoCo Warp gives other bits in every run; leave out --deterministic on, or use the tree engine "
             "(no --engine mujoco, no collisions of a robot with itself)"
         )
-    if options.self_collision and kind == "auto":
+    if is_scene and kind == "auto":
+        print("Envs have several actors: simulating with MuJoCo Warp, not with the tree engine.")
+    elif options.self_collision and kind == "auto":
         print("Bodies of the robot collide with each other: simulating with MuJoCo Warp, not with the tree engine.")
-    return (TreeEngine if use_tree else Engine)(
+    return (SceneEngine if is_scene else TreeEngine if use_tree else Engine)(
         robot, terrain, num_worlds, dt, device, *args, options=options, **kwargs
     )

@@ -52,21 +52,28 @@ class Drives:
     Torch tensors, (n, num_dofs) each, written at any time and read by every step:
         torques: forces on DOFs in EFFORT mode [N·m] or [N].
         position_targets [rad] or [m]; velocity_targets [rad/s] or [m/s].
-        added_inertia: what the last step added to the diagonal of the inertia matrix, h (d + h k).
-        inertia: the same in all of MuJoCo's DOFs, (n, nv).
+        inertia: what the last step added to the diagonal of the inertia matrix, h (d + h k), in all of MuJoCo's DOFs,
+            (n, nv).
     """
 
-    def __init__(self, parameters: DofParameters, data: mjw.Data, first_qpos: int, first_qvel: int) -> None:
+    def __init__(self, parameters: DofParameters, data: mjw.Data, qpos_of: Tensor, qvel_of: Tensor) -> None:
+        """qpos_of, qvel_of: where each DOF is among MuJoCo's positions and velocities, (num_dofs,) int32."""
         self.parameters = parameters
         self.torques = torch.zeros_like(parameters.stiffness)
         self.position_targets = torch.zeros_like(self.torques)
         self.velocity_targets = torch.zeros_like(self.torques)
         self.inertia = torch.zeros(len(data.qvel), data.qvel.shape[1], device=self.torques.device)
-        self.added_inertia = self.inertia[:, first_qvel:]
+        self._qvel_of = qvel_of.long()
         p = parameters
         tensors = (p.mode, p.stiffness, p.damping, p.effort, self.torques, self.position_targets, self.velocity_targets)
-        self._inputs = [first_qpos, first_qvel, *(wp.from_torch(tensor) for tensor in tensors), data.qpos, data.qvel]
+        indices = [wp.from_torch(qpos_of), wp.from_torch(qvel_of)]
+        self._inputs = [*indices, *(wp.from_torch(tensor) for tensor in tensors), data.qpos, data.qvel]
         self._inertia = wp.from_torch(self.inertia)
+
+    @property
+    def added_inertia(self) -> Tensor:
+        """`inertia` of the DOFs, (n, num_dofs)."""
+        return self.inertia[:, self._qvel_of]
 
     def apply(self, model: mjw.Model, data: mjw.Data) -> None:
         """Write the forces to `qfrc_applied` and what the drives add to the inertia matrix to `inertia`."""
@@ -93,8 +100,8 @@ def _add_to_diagonal(
 @wp.kernel(enable_backward=False)
 def _apply_drives(
     timestep: wp.array(dtype=float),
-    first_qpos: int,
-    first_qvel: int,
+    qpos_of: wp.array(dtype=int),
+    qvel_of: wp.array(dtype=int),
     mode: wp.array2d(dtype=int),
     stiffness: wp.array2d(dtype=float),
     damping: wp.array2d(dtype=float),
@@ -108,7 +115,7 @@ def _apply_drives(
     added_inertia: wp.array2d(dtype=float),
 ):
     world, dof = wp.tid()
-    row = first_qvel + dof
+    row = qvel_of[dof]
     h = timestep[world % timestep.shape[0]]
     spring = float(0.0)
     damper = damping[world, dof]
@@ -119,7 +126,7 @@ def _apply_drives(
     if drive == wp.static(MODE_VEL):
         target_velocity = velocity_targets[world, dof]
     implicit = damper + h * spring
-    force = spring * (position_targets[world, dof] - qpos[world, first_qpos + dof])
+    force = spring * (position_targets[world, dof] - qpos[world, qpos_of[dof]])
     force += damper * target_velocity - implicit * qvel[world, row]
     if drive == wp.static(MODE_POS) or drive == wp.static(MODE_VEL):
         limit = effort[world, dof]

@@ -28,7 +28,12 @@ from isaacgym.engine.drives import DofParameters, Drives
 from isaacgym.engine.launch import launch
 from isaacgym.engine.model import build_spec
 from isaacgym.engine.mujoco.newton import MAX_DENSE, NewtonSolver, SparseSolver
-from isaacgym.engine.mujoco.self_collision import EXTRA_CONTACTS, detect_self_contacts, drop_static_contacts
+from isaacgym.engine.mujoco.self_collision import (
+    EXTRA_CONTACTS,
+    detect_self_contacts,
+    drop_static_contacts,
+    place_static_geoms,
+)
 from isaacgym.engine.state_calls import StateCalls
 from isaacgym.engine.streams import on_torch_stream
 from isaacgym.engine.terrain import Grounds, Terrain
@@ -106,7 +111,6 @@ class Engine(StateCalls):
         self.device = device
         self.fixed_base = options.fixed_base
         self._self_collision = options.self_collision
-        self._first_qpos, self._first_qvel = (0, 0) if options.fixed_base else (FREE_QPOS, FREE_QVEL)
         self.mj_model = build_spec(
             robot,
             dt,
@@ -115,6 +119,7 @@ class Engine(StateCalls):
             self_collision=options.self_collision,
             gravity_compensation=options.disable_gravity,
         ).compile()
+        self._find_dofs()
         # no joint has MuJoCo's own damping (see drives.py), so Euler need not solve for it a second time
         self.mj_model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_EULERDAMP)
         self.mj_model.opt.iterations = options.iterations
@@ -141,6 +146,14 @@ class Engine(StateCalls):
         self._forces_staged = False
         self.update_dofs()
 
+    def _needs_drives(self, dofs: DofParameters) -> bool:
+        return dofs.needs_drives
+
+    def _find_dofs(self) -> None:
+        """Where the DOFs are among MuJoCo's positions and velocities; slices give views."""
+        self._first_qpos, self._first_qvel = (0, 0) if self.fixed_base else (FREE_QPOS, FREE_QVEL)
+        self._dof_qpos, self._dof_qvel = slice(self._first_qpos, None), slice(self._first_qvel, None)
+
     def _allocate(self, options: EngineOptions, dofs: DofParameters | None) -> None:
         model, n = self.mj_model, self.num_worlds
         extra = EXTRA_CONTACTS if options.self_collision else 0
@@ -154,10 +167,10 @@ class Engine(StateCalls):
             ]
             rows += model.nv if dofs.friction.any() else 0
             for field, values in self._dof_fields:
-                getattr(model, field)[self._first_qvel :] = values.amax(dim=0).cpu()
+                getattr(model, field)[self._dof_qvel] = values.amax(dim=0).cpu()
             mujoco.mj_setConst(model, mujoco.MjData(model))
         fields = [*PER_WORLD_FIELDS, *(field for field, _ in self._dof_fields)]
-        fields += FIXED_BASE_FIELDS if options.fixed_base else ()
+        fields += FIXED_BASE_FIELDS if self.fixed_base else ()
         self._model = mjw.put_model(model, batch_sizes=dict.fromkeys(fields, n))
         self._model.opt.run_collision_detection = False
         # contacts with the terrain come from the bodies' poses
@@ -170,11 +183,14 @@ class Engine(StateCalls):
         self._data = mjw.make_data(model, nworld=n, **(capacity if self.solves_in_mujoco else NO_CAPACITY))
         data = self._data
         self._drives = None
-        if dofs is not None and dofs.needs_drives:
-            self._drives = Drives(dofs, data, self._first_qpos, self._first_qvel)
+        if dofs is not None and self._needs_drives(dofs):
+            index = (torch.arange(count, dtype=torch.int32, device=self.device) for count in (model.nq, model.nv))
+            of_dofs = zip(index, (self._dof_qpos, self._dof_qvel), strict=True)
+            qpos_of, qvel_of = (numbers[of].contiguous() for numbers, of in of_dofs)
+            self._drives = Drives(dofs, data, qpos_of, qvel_of)
         self._force_sensors: ForceSensors | None = None
         self.qpos, self.qvel = wp.to_torch(data.qpos), wp.to_torch(data.qvel)
-        self._applied = wp.to_torch(data.qfrc_applied)[:, self._first_qvel :]
+        self._applied = wp.to_torch(data.qfrc_applied)[:, self._dof_qvel]
         self.torques = self._applied if self._drives is None else self._drives.torques
         self._body_forces = wp.to_torch(data.xfrc_applied)
         self._warmstart = wp.to_torch(data.qacc_warmstart)
@@ -224,7 +240,7 @@ class Engine(StateCalls):
     def update_dofs(self) -> None:
         """Take over changed numbers of the DOF parameters given at construction."""
         for field, values in self._dof_fields:
-            wp.to_torch(getattr(self._model, field))[:, self._first_qvel :] = values
+            wp.to_torch(getattr(self._model, field))[:, self._dof_qvel] = values
         if self._dof_fields:
             with self._on_torch_stream():
                 mjw.set_const(self._model, self._data)
@@ -351,6 +367,8 @@ class Engine(StateCalls):
         mjw.com_pos(m, d)
         mjw.crb(m, d)
         if self._self_collision:
+            if self.fixed_base:
+                place_static_geoms(m, d)
             detect_self_contacts(m, d, self._friction)
         else:
             d.nacon.zero_()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations_with_replacement
 
 import mujoco
 import numpy as np
 
 from isaacgym.assets.description import Body, RobotDescription, Shape
+from isaacgym.assets.scene import Root, Scene, in_touch
 
 # MuJoCo's friction creeps in proportion to 1 - impedance, and the more the lighter the touching body is against the
 # load it carries. A standing Aliengo on a 15 degree slope slides 49 mm in 10 s at 0.99, 5 mm at 0.998, 2 mm at 0.999;
@@ -16,6 +18,8 @@ CONTACT_SOLIMP = (0.999, 0.999, 0.001, 0.5, 2.0)
 CONTACT_STEPS = 2.0  # time constant of contacts in simulation steps; MuJoCo's own lower bound
 GROUND_BIT, ROBOT_BIT = 1, 2  # of MuJoCo's collision masks; bits from ROBOT_BIT on are for pairs of filters
 MAX_MASK = 2**31
+# [m] A thing at rest is so little deep in what it stands on that float32 now and then finds no contact, and it hops.
+REST_MARGIN = 1e-5
 TERRAIN_GEOM = 0  # stands for the terrain in contacts; it has no shape of its own to collide with
 
 
@@ -28,17 +32,17 @@ def build_spec(
     self_collision: bool = False,
     gravity_compensation: bool = False,
 ) -> mujoco.MjSpec:
-    """MuJoCo model with one robot; bodies and joints in the order of the description.
+    """MuJoCo model with one robot, or those of a scene; bodies and joints in the order of the description.
 
     Args:
         robot: bodies in depth-first order.
         dt: simulation step [s].
         gravity: [m/s²], world.
-        fixed_base: weld the root to the world.
+        fixed_base: weld the root to the world; a scene says itself which roots are.
         native_ground: let C MuJoCo collide the robot with the plane z = 0 with the same contact parameters (tests).
         self_collision: let MuJoCo collide bodies of the robot as the shapes' filters allow, except parent and child
             and those overlapping at rest.
-        gravity_compensation: carry every body's weight, so that gravity has no effect on the robot.
+        gravity_compensation: carry every body's weight, so that gravity has no effect on the robot; likewise.
     """
     spec = mujoco.MjSpec()
     spec.modelname = robot.name
@@ -58,30 +62,39 @@ def build_spec(
         condim=3,
         friction=[1.0, 0.0, 0.0],
     )
-    masks = _collision_masks(robot, native_ground, self_collision)
+    roots: Sequence[Root] = (Root(fixed_base, gravity_compensation),) * len(robot.bodies)
+    if isinstance(robot, Scene):
+        roots = [robot.roots[number] for number in robot.root_of_bodies]
+    masks = _collision_masks(robot, roots, native_ground, self_collision)
     parents = {-1: spec.worldbody}
-    for index, body in enumerate(robot.bodies):
-        parents[index] = element = _add_body(parents[body.parent], body, fixed_base)
-        element.gravcomp = float(gravity_compensation)
+    for index, (body, root) in enumerate(zip(robot.bodies, roots, strict=True)):
+        parents[index] = element = _add_body(parents[body.parent], body, root.fixed)
+        element.gravcomp = float(root.weightless)
         for shape in body.shapes:
-            _add_geom(spec, element, shape, dt, *masks[shape.filter])
+            _add_geom(spec, element, shape, dt, *masks[root.group, shape.filter])
+    if isinstance(robot, Scene):
+        for geom in spec.geoms[TERRAIN_GEOM + 1 :]:
+            geom.margin = REST_MARGIN
     if self_collision:
         _exclude_overlapping_bodies(spec)
     return spec
 
 
-def _collision_masks(robot: RobotDescription, native_ground: bool, self_collision: bool) -> dict[int, list[int]]:
-    """MuJoCo's contype and conaffinity for each filter value; filters that share a bit must not collide.
+def _collision_masks(
+    robot: RobotDescription, roots: Sequence[Root], native_ground: bool, self_collision: bool
+) -> dict[tuple[int, int], list[int]]:
+    """MuJoCo's contype and conaffinity for each group and filter; filters that share a bit must not collide.
 
     MuJoCo lets shapes collide whose masks do share a bit, so every pair of values that may collide gets one.
     """
-    filters = sorted({shape.filter for body in robot.bodies for shape in body.shapes})
+    bodies = zip(robot.bodies, roots, strict=True)
+    filters = sorted({(root.group, shape.filter) for body, root in bodies for shape in body.shapes})
     masks = {value: [0, int(native_ground) * GROUND_BIT] for value in filters}
     bit = ROBOT_BIT
     for first, second in combinations_with_replacement(filters, 2):
-        if self_collision and not first & second:
+        if self_collision and not first[1] & second[1] and in_touch(first[0], second[0]):
             if bit >= MAX_MASK:
-                raise ValueError(f"{len(filters)} different shape filters are too many; up to 7 work")
+                raise ValueError(f"{len(filters)} different shape filters and groups are too many; up to 7 work")
             masks[first][0] |= bit
             masks[second][1] |= bit
             bit *= 2
@@ -102,7 +115,7 @@ def _exclude_overlapping_bodies(spec: mujoco.MjSpec) -> None:
     mujoco.mj_forward(model, data)
     pairs = {tuple(sorted(model.geom_bodyid[list(contact.geom)].tolist())) for contact in data.contact}
     for first, second in sorted(pairs):
-        if first > 0:
+        if first > 0 and model.body_rootid[first] == model.body_rootid[second]:  # of one robot
             spec.add_exclude(bodyname1=model.body(first).name, bodyname2=model.body(second).name)
 
 

@@ -68,7 +68,7 @@ class StateCalls:
 
     def read_dof_states(self, out: Tensor) -> None:
         """out: (n, num_dofs, 2)."""
-        torch.stack((self.qpos[:, self._first_qpos :], self.qvel[:, self._first_qvel :]), dim=2, out=out)
+        torch.stack((self.qpos[:, self._dof_qpos], self.qvel[:, self._dof_qvel]), dim=2, out=out)
 
     def read_body_states(self, out: Tensor) -> None:
         """States after the last step; a reset shows after the next one. out: (n, num_bodies, 13)."""
@@ -79,17 +79,17 @@ class StateCalls:
         out.copy_(self._applied)
         if self._drives is not None:
             out -= (
-                self._drives.added_inertia * self._acceleration[:, self._first_qvel :]
+                self._drives.added_inertia * self._acceleration[:, self._dof_qvel]
             )  # drives act at the end of the step
 
-    def read_jacobians(self, out: Tensor) -> None:
-        """Of the current state. out: (n, links, 6, nv), without the base as a link if it is fixed."""
+    def read_jacobians(self, out: Tensor, actor: int = 0) -> None:
+        """Of the current state. out: (n, links, 6, nv), without the base as a link if it is fixed. actor: 0."""
         self._update_inertia()
         with self._on_torch_stream():
             dynamics.link_jacobians(self._model, self._data, self.fixed_base, wp.from_torch(out))
 
-    def read_inertia_matrices(self, out: Tensor) -> None:
-        """Of the current state. out: (n, nv, nv)."""
+    def read_inertia_matrices(self, out: Tensor, actor: int = 0) -> None:
+        """Of the current state. out: (n, nv, nv). actor: 0."""
         self._update_inertia()
         with self._on_torch_stream():
             dynamics.inertia_matrices(self._model, self._data, self.fixed_base, wp.from_torch(out))

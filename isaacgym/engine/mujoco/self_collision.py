@@ -6,6 +6,7 @@ import mujoco_warp as mjw
 import warp as wp
 
 from isaacgym.engine.contacts.contact_list import MIN_FRICTION, vec5
+from isaacgym.engine.state import rotation_xyzw
 
 EXTRA_CONTACTS = 12  # per world, beside those with the terrain
 
@@ -19,6 +20,16 @@ def detect_self_contacts(model: mjw.Model, data: mjw.Data, friction: wp.array) -
         dim=data.naconmax,
         inputs=[data.nacon, contact.worldid, contact.geom, friction],
         outputs=[contact.friction],
+    )
+
+
+def place_static_geoms(model: mjw.Model, data: mjw.Data) -> None:
+    """Put the shapes of bodies fixed to the world where these are; MuJoCo Warp's kinematics leave them at the start."""
+    wp.launch(
+        _place_static_geoms,
+        dim=(data.nworld, model.ngeom),
+        inputs=[model.body_weldid, model.geom_bodyid, model.geom_pos, model.geom_quat, data.xpos, data.xquat],
+        outputs=[data.geom_xpos, data.geom_xmat],
     )
 
 
@@ -52,6 +63,26 @@ def _average_friction(
     values[0] = wp.max(average, MIN_FRICTION)
     values[1] = values[0]
     contact_friction[contact] = values
+
+
+@wp.kernel(enable_backward=False)
+def _place_static_geoms(
+    body_weldid: wp.array(dtype=int),
+    geom_bodyid: wp.array(dtype=int),
+    geom_pos: wp.array2d(dtype=wp.vec3),
+    geom_quat: wp.array2d(dtype=wp.quat),
+    xpos: wp.array2d(dtype=wp.vec3),
+    xquat: wp.array2d(dtype=wp.quat),
+    geom_xpos: wp.array2d(dtype=wp.vec3),
+    geom_xmat: wp.array2d(dtype=wp.mat33),
+):
+    world, geom = wp.tid()
+    body = geom_bodyid[geom]
+    if body > 0 and body_weldid[body] == 0:
+        rot = rotation_xyzw(xquat[world, body])
+        turn = rotation_xyzw(geom_quat[world % geom_quat.shape[0], geom])
+        geom_xpos[world, geom] = xpos[world, body] + wp.quat_rotate(rot, geom_pos[world % geom_pos.shape[0], geom])
+        geom_xmat[world, geom] = wp.quat_to_matrix(rot * turn)
 
 
 @wp.kernel(enable_backward=False)
