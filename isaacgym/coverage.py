@@ -2,18 +2,22 @@
 
 One line per symbol: whether it works, how many of 14 repositories use it, which of the repositories HIM (HIMLoco),
 LG (legged_gym), URG (unitree_rl_gym), HG (humanoid-gym) and WTW (walk-these-ways) are among them, and what is lacking.
+Symbols without a number are from a second survey. `python -m isaacgym.coverage NAME ...` prints what a script can rely
+on where it uses a symbol, and how it was decided where NVIDIA's documentation is silent.
 Whether a symbol exists is looked up in the code; only the reasons are written down here.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from isaacgym.coverage_symbols import ADDED_TO_LG, HIM_MIN_USES, HIM_ONLY, USES
+from isaacgym.coverage_symbols import ADDED_TO_LG, ALSO_USED, HIM_MIN_USES, HIM_ONLY, USES
 
 # Exists, with limits.
 LIMITS = {
@@ -40,6 +44,13 @@ LIMITS = {
     "gym.attach_camera_to_body": "FOLLOW_POSITION keeps the offset along the env's axes (unverified)",
     "gym.get_camera_image": "the flow of IMAGE_OPTICAL_FLOW is zero, with a warning",
     "gym.get_camera_image_gpu_tensor": "the flow of IMAGE_OPTICAL_FLOW is zero, with a warning",
+    "gym.get_asset_tendon_properties": "what the MJCF file says; tendons exert no force",
+    "gym.set_asset_tendon_properties": "kept without effect, with a warning",
+    "gym.get_actor_actuator_properties": "what the MJCF file says; actuators do not act",
+    "gym.create_capsule": "lies along x (unverified)",
+    "gym.set_sim_rigid_body_states": "DOFs of bodies with several joints are set to 0",
+    "gym.set_actor_rigid_body_states": "DOFs of bodies with several joints are set to 0",
+    "gymapi.IMAGE_OPTICAL_FLOW": "zeros, with a warning",
     "gym.get_asset_actuator_properties": "what the MJCF file says; actuators do not act",
     "gym.get_actor_tendon_properties": "what the MJCF file says; tendons exert no force",
     "gym.set_actor_tendon_properties": "kept without effect, with a warning",
@@ -48,6 +59,7 @@ LIMITS = {
     "gymapi.UP_AXIS_Y": "gravity and ground follow their own vectors; the axis is not checked",
 }
 NOT_WRITTEN = "not written yet"
+NOT_COUNTED = 0
 
 
 class Status(StrEnum):
@@ -59,7 +71,7 @@ class Status(StrEnum):
 class Row(NamedTuple):
     module: str  # gym: a method of the gym object
     name: str
-    uses: int  # repositories, of 14
+    uses: int  # repositories, of 14; NOT_COUNTED for those of the second survey
     sets: tuple[str, ...]  # those of SETS that use it
     status: Status
     reason: str  # empty if it works
@@ -85,7 +97,7 @@ def repository_sets() -> dict[str, set[str]]:
 
 def _symbols() -> Iterator[tuple[str, int, str]]:
     for module, by_uses in USES.items():
-        for uses, names in by_uses.items():
+        for uses, names in (*by_uses.items(), (NOT_COUNTED, ALSO_USED.get(module, ""))):
             for name in names.split():
                 yield module, uses, name
 
@@ -102,15 +114,39 @@ def _status(module: str, name: str) -> tuple[Status, str]:
 
 
 def _exists(module: str, name: str) -> bool:
+    try:
+        _look_up(module, name)
+    except AttributeError:
+        return False
+    return True
+
+
+def _look_up(module: str, name: str) -> Any:
     """`name` may be dotted: an enum's member or a type's method."""
     holder = importlib.import_module("isaacgym." + ("gymapi" if module == "gym" else module))
     if module == "gym":
         holder = holder.Gym
     for part in name.split("."):
-        if not hasattr(holder, part):
-            return False
         holder = getattr(holder, part)
-    return True
+    return holder
+
+
+def explain(name: str) -> str:
+    """Signature, documentation and limits of a symbol, with or without its module before it."""
+    for row in coverage():
+        if name in (row.name, f"{row.module}.{row.name}"):
+            break
+    else:
+        return f"{name}: no surveyed code uses it; see help() of isaacgym.gymapi.Gym"
+    lines = [f"{row.module}.{row.name}: {row.status}" + (f" ({row.reason})" if row.reason else "")]
+    if row.status is Status.MISSING:
+        return lines[0]
+    symbol = _look_up(row.module, row.name)
+    if inspect.isfunction(symbol):
+        lines.append(f"{row.name}{inspect.signature(symbol)}")
+    about = [symbol] if inspect.isfunction(symbol) or inspect.isclass(symbol) else []
+    lines += [text for text in map(inspect.getdoc, about) if text]
+    return "\n".join(lines)
 
 
 def report() -> str:
@@ -120,7 +156,8 @@ def report() -> str:
     lines = [f"{'symbol':{width}}  {'status':7}  uses  {' '.join(names)}  reason"]
     for row in rows:
         users = " ".join((name if name in row.sets else "-").center(len(name)) for name in names)
-        line = f"{f'{row.module}.{row.name}':{width}}  {row.status:7}  {row.uses:4}  {users}  {row.reason}"
+        uses = "" if row.uses == NOT_COUNTED else str(row.uses)
+        line = f"{f'{row.module}.{row.name}':{width}}  {row.status:7}  {uses:>4}  {users}  {row.reason}"
         lines.append(line.rstrip())
     lines.append("")
     for name in (*names, "all"):
@@ -133,4 +170,4 @@ def report() -> str:
 
 
 if __name__ == "__main__":
-    print(report())
+    print("\n\n".join(map(explain, sys.argv[1:])) if sys.argv[1:] else report())

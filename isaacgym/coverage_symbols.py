@@ -97,6 +97,31 @@ USES: dict[str, dict[int, str]] = {
     },
 }
 
+# What else a second survey found, of forty repositories of all kinds (arms, hands, several robots), without counting.
+ALSO_USED: dict[str, str] = {
+    "gym": """
+        apply_rigid_body_force_at_pos_tensors begin_aggregate create_capsule create_sphere destroy_camera_sensor
+        end_aggregate find_actor_index find_asset_dof_index get_actor_actuator_properties get_actor_asset
+        get_actor_dof_dict get_actor_dof_index get_actor_dof_names get_actor_dof_position_targets get_actor_dof_states
+        get_actor_index get_actor_rigid_body_dict get_actor_rigid_body_shape_indices get_actor_rigid_body_states
+        get_actor_scale get_asset_actuator_count get_asset_actuator_joint_name get_asset_actuator_name
+        get_asset_dof_type get_asset_rigid_shape_count get_asset_tendon_count get_asset_tendon_name
+        get_asset_tendon_properties get_camera_proj_matrix get_camera_view_matrix get_dof_frame get_dof_type_string
+        get_env get_env_origin get_env_rigid_body_states get_rigid_angular_velocity get_rigid_body_color
+        get_rigid_body_segmentation_id get_rigid_handle get_rigid_linear_velocity get_rigid_transform
+        get_sim_rigid_body_states set_actor_dof_position_targets set_actor_dof_states set_actor_dof_velocity_targets
+        set_actor_rigid_body_states set_asset_tendon_properties set_dof_actuation_force_tensor_indexed
+        set_dof_position_target_tensor_indexed set_dof_velocity_target_tensor set_dof_velocity_target_tensor_indexed
+        set_rigid_body_segmentation_id set_sim_rigid_body_states
+    """,
+    "gymapi": "DofState IMAGE_OPTICAL_FLOW IMAGE_SEGMENTATION RigidBodyState STATE_ALL STATE_POS STATE_VEL",
+    "gymutil": """
+        _indent_xml apply_random_samples check_buckets generate_random_samples get_default_setter_args
+        get_property_getter_map get_property_setter_map
+    """,
+    "torch_utils": "quat_unit tensor_clamp tf_combine torch_random_dir_2 unscale",
+}
+
 HIM_MIN_USES = 5  # HIMLoco uses exactly the symbols that five or more repositories use
 # LG is HIM without these; the other sets are LG and what they add.
 HIM_ONLY = {

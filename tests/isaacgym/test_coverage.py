@@ -37,6 +37,14 @@ def test_reasons_are_about_known_symbols_and_exist_where_something_lacks():
     assert all(row.reason for row in ROWS if row.status is not Status.WORKS)
 
 
+def test_a_symbol_can_be_explained():
+    text = coverage.explain("create_actor")
+    assert text.startswith("gym.create_actor: partly (the same actors in all envs")
+    assert "create_actor(self, env" in text and "Shapes whose filters share a bit do not collide" in text
+    assert coverage.explain("gymapi.STATE_POS") == "gymapi.STATE_POS: works"
+    assert coverage.explain("fly").startswith("fly: no surveyed code uses it")
+
+
 def test_a_symbol_that_the_code_lacks_is_missing(monkeypatch):
     monkeypatch.delattr("isaacgym.gym_lookups.LookupCalls.get_actor_name")
     row = next(row for row in coverage.coverage() if row.name == "get_actor_name")
