@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
+from isaacgym.actors import Asset, Env
 from isaacgym.gym_lookups import actor_of, index_in
 from isaacgym.gym_types import ActuatorProperties, TendonProperties
-from isaacgym.simulation import Asset, Env
 
 ACTING = ("stiffness", "limit_stiffness", "damping")  # of tendons
 

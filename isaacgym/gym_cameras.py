@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
+from isaacgym.actors import Env
 from isaacgym.gym_lookups import actor_of
 from isaacgym.gym_types import (
     CameraFollowMode,
@@ -26,7 +27,7 @@ from isaacgym.gym_types import (
     Vec3,
 )
 from isaacgym.headless_viewer import looking_at
-from isaacgym.simulation import Env, Simulation
+from isaacgym.simulation import Simulation
 from isaacgym.viewer.camera_sensors import CameraSensor, CameraSensors
 
 # the camera's x, y, z are OpenGL's -z, -x, y

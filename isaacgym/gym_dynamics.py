@@ -1,8 +1,9 @@
 """The gym's tensors about dynamics: joint forces, force sensors, Jacobians, mass matrices. Unused ones cost nothing."""
 
+from isaacgym.actors import Asset, Env, ForceSensor
 from isaacgym.gym_lookups import actor_of
 from isaacgym.gym_types import Record, Tensor, Transform
-from isaacgym.simulation import Asset, Env, ForceSensor, Simulation
+from isaacgym.simulation import Simulation
 
 
 class ForceSensorProperties(Record):

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from isaacgym.actors import Env
 from isaacgym.assets import kinematics
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.gym_lookups import actor_of
 from isaacgym.gym_types import DofFrame, Quat, StateFlags, Transform, Vec3
-from isaacgym.simulation import Env, Simulation
+from isaacgym.simulation import Simulation
 
 
 class Velocity:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from isaacgym.actors import Actor, Asset, Env
 from isaacgym.assets.description import RobotDescription
 from isaacgym.gym_types import INVALID_HANDLE, DofType, IndexDomain, Vec3
-from isaacgym.simulation import Actor, Asset, Env, Simulation
+from isaacgym.simulation import Simulation
 
 
 class IndexRange(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from isaacgym.actors import Env
 from isaacgym.gym_types import (
     ActionEvent,
     CameraProperties,
@@ -15,7 +16,7 @@ from isaacgym.gym_types import (
     Vec3,
 )
 from isaacgym.headless_viewer import Viewer
-from isaacgym.simulation import Env, Simulation
+from isaacgym.simulation import Simulation
 from isaacgym.viewer.viewer import open_viewer
 
 

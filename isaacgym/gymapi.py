@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from isaacgym import gym_types
+from isaacgym.actors import Actor, Asset, Env
 from isaacgym.assets import primitives
 from isaacgym.engine.terrain import Grid, Mesh, Plane
 from isaacgym.gym_actuators import ActuatorCalls
@@ -62,7 +63,7 @@ from isaacgym.gym_types import (  # noqa: F401  part of the module's public face
     VhacdParams,
 )
 from isaacgym.gym_viewer import ViewerCalls
-from isaacgym.simulation import Actor, Asset, Env, Simulation
+from isaacgym.simulation import Simulation
 
 for _enum in gym_types.ENUMS:  # SIM_PHYSX, DOF_MODE_EFFORT, KEY_ESCAPE, ...
     globals().update(_enum.__members__)

@@ -1,0 +1,227 @@
+"""The handles of the gym: assets, the envs that actors stand in, and actors with properties of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from isaacgym import gym_types as types
+from isaacgym.assets.description import RobotDescription
+from isaacgym.assets.mjcf import load_mjcf
+from isaacgym.assets.scaling import INERTIA_POWER, MASS_POWER, scaled
+from isaacgym.assets.urdf import load_urdf
+
+if TYPE_CHECKING:
+    from isaacgym.simulation import Simulation
+    from isaacgym.viewer.camera_sensors import CameraSensor
+
+INERTIA_TOLERANCE = 1e-6  # [kg·m²] of float32 numbers
+
+
+@dataclass
+class ForceSensor:
+    """A frame fixed to a body that reports the body's contact wrench."""
+
+    body: int
+    pose: types.Transform
+    world_axes: bool
+
+
+class Asset:
+    """A robot file as loaded, with the properties that its actors start from."""
+
+    def __init__(self, source: Path | RobotDescription, options: types.AssetOptions) -> None:
+        self.robot = _read(source, options) if isinstance(source, Path) else source
+        self.options = options
+        self.dof_properties = _dof_properties(self.robot, options)
+        shape = types.RigidShapeProperties(thickness=options.thickness)
+        self.shape_properties = [shape.copy() for body in self.robot.bodies for _ in body.shapes]
+        self.body_mass = np.array([body.mass for body in self.robot.bodies], dtype=np.float32)
+        self.body_com = np.array([body.com for body in self.robot.bodies], dtype=np.float32)
+        self.body_inertia = np.array([body.inertia for body in self.robot.bodies], dtype=np.float32)
+        self.body_properties = _body_properties(self.body_mass, self.body_com, self.body_inertia)
+        self.force_sensors: list[ForceSensor] = []
+
+
+@dataclass
+class Env:
+    """One copy of the actors; handles are indices into it."""
+
+    index: int
+    sim: Simulation = field(repr=False)
+    origin: tuple[float, float, float]  # in the world [m]
+    actors: list[Actor] = field(default_factory=list)
+    cameras: list[CameraSensor | None] = field(default_factory=list)  # None: destroyed
+
+    def bodies_of(self, actor: int) -> slice:
+        """Which of the env's bodies are the actor's."""
+        return _part([len(a.asset.robot.bodies) for a in self.actors], actor)
+
+    def shapes_of(self, actor: int) -> slice:
+        """Which of the env's shapes are the actor's."""
+        return _part([len(a.friction) for a in self.actors], actor)
+
+    def of_actors(self, name: str) -> np.ndarray:
+        """An array attribute of all actors, one actor after the other."""
+        return np.concatenate([getattr(actor, name) for actor in self.actors])
+
+    def dofs_of(self, actor: int) -> slice:
+        """Which of the env's DOFs are the actor's."""
+        return _part([len(a.asset.robot.dofs) for a in self.actors], actor)
+
+
+class Actor:
+    """A robot in an env: initial pose, and properties that may differ from those of other envs."""
+
+    def __init__(
+        self,
+        asset: Asset,
+        pose: types.Transform,
+        name: str,
+        group: int = -1,
+        collision_filter: int = -1,
+        segmentation_id: int = 0,
+    ) -> None:
+        """collision_filter: of all shapes, or -1 for those of the asset's shape properties."""
+        self.asset = asset
+        self.pose = pose
+        self.name = name
+        self.group = group
+        self.shape_filters = [
+            shape.filter if collision_filter == -1 else collision_filter for shape in asset.shape_properties
+        ]
+        self.dof_properties = asset.dof_properties.copy()
+        self.dof_force_sensors = False
+        self.on_dof_change: Callable[[np.ndarray, np.ndarray], None] | None = None  # set by `Simulation.prepare`
+        self.friction = np.array([shape.friction for shape in asset.shape_properties], dtype=np.float32)
+        self.restitution = np.array([shape.restitution for shape in asset.shape_properties], dtype=np.float32)
+        self.mass = asset.body_mass
+        self.com = asset.body_com
+        self.inertia = asset.body_inertia  # (num_bodies, 3, 3) about the COM, body axes
+        self.scale = 1.0
+        # how camera sensors see its bodies
+        self.segmentation = np.full(len(asset.robot.bodies), segmentation_id, dtype=np.int32)
+        self.colours = np.full((len(asset.robot.bodies), 3), -1.0, dtype=np.float32)  # rgb; negative: as in the file
+        # what the simulation begins with: position and velocity, and targets of drives
+        self.dof_states = np.zeros((len(asset.robot.dofs), 2), dtype=np.float32)
+        self.position_targets, self.velocity_targets = np.zeros((2, len(asset.robot.dofs)), dtype=np.float32)
+
+    @property
+    def dof_force_mask(self) -> np.ndarray:
+        """Which DOFs report their forces."""
+        return np.full(len(self.dof_properties), self.dof_force_sensors)
+
+    @property
+    def fixed_and_weightless(self) -> tuple[bool, bool]:
+        """Whether its root stays in place, and whether gravity leaves it alone."""
+        return self.asset.options.fix_base_link, self.asset.options.disable_gravity
+
+    @property
+    def robot(self) -> RobotDescription:
+        """In the actor's size."""
+        return scaled(self.asset.robot, self.scale)
+
+    def set_scale(self, scale: float) -> None:
+        """Of the file's lengths; masses and inertias follow as of a body of the same density."""
+        if not 0.0 < scale < np.inf:
+            raise ValueError(f"actor '{self.name}' got the scale {scale}; it must be positive")
+        growth = np.float32(scale / self.scale)
+        self.scale = scale
+        self.mass, self.com = self.mass * growth**MASS_POWER, self.com * growth
+        self.inertia = self.inertia * growth**INERTIA_POWER
+
+    def set_dof_properties(self, properties: np.ndarray) -> None:
+        """Drive modes, gains and limits; limits of position and velocity are those of the file whatever is given."""
+        if len(properties) != len(self.dof_properties):
+            raise ValueError(
+                f"actor '{self.name}' has {len(self.dof_properties)} DOFs, got properties of {len(properties)}"
+            )
+        for name in ("stiffness", "damping", "friction", "armature"):
+            if (properties[name] < 0.0).any():
+                raise ValueError(f"the DOF property '{name}' of actor '{self.name}' is negative")
+        if self.on_dof_change is not None:
+            self.on_dof_change(self.dof_properties, properties)
+        self.dof_properties = properties.copy()
+
+    def body_properties(self) -> list[types.RigidBodyProperties]:
+        if self.mass is self.asset.body_mass:  # nothing was set yet; a copy takes a fifth of the time
+            return [body.copy() for body in self.asset.body_properties]
+        return _body_properties(self.mass, self.com, self.inertia)
+
+    def set_body_properties(self, properties: list[types.RigidBodyProperties], recompute_inertia: bool) -> None:
+        """With `recompute_inertia`, inertia grows with mass, as for a body of the same shape and other density."""
+        if len(properties) != len(self.mass):
+            raise ValueError(f"actor '{self.name}' has {len(self.mass)} bodies, got {len(properties)} properties")
+        self.mass = np.array([body.mass for body in properties], dtype=np.float32)
+        self.com = np.array([tuple(body.com) for body in properties], dtype=np.float32)
+        own = self.scale**MASS_POWER * self.asset.body_mass
+        refused = (self.mass < 0.0) | ((self.mass == 0.0) & (own > 0.0))  # a frame without mass may stay one
+        if refused.any():
+            index = int(np.argmax(refused))
+            raise ValueError(
+                f"body '{self.asset.robot.body_names[index]}' of actor '{self.name}' got the mass {self.mass[index]}; "
+                "it must be positive"
+            )
+        if recompute_inertia:
+            growth = np.divide(self.mass, own, out=np.ones_like(own), where=own > 0.0)
+            self.inertia = self.scale**INERTIA_POWER * self.asset.body_inertia * growth[:, None, None]
+            return
+        rows = [tuple(row) for body in properties for row in body.inertia]
+        self.inertia = np.array(rows, dtype=np.float32).reshape(-1, 3, 3)
+        asymmetric = np.abs(self.inertia - self.inertia.transpose(0, 2, 1)).max(axis=(1, 2)) > INERTIA_TOLERANCE
+        negative = np.linalg.eigvalsh(self.inertia).min(axis=1) < -INERTIA_TOLERANCE
+        if (asymmetric | negative).any():
+            body = self.asset.robot.body_names[int(np.argmax(asymmetric | negative))]
+            raise ValueError(f"body '{body}' of actor '{self.name}' got an inertia that is not symmetric and positive")
+
+    def shape_properties(self) -> list[types.RigidShapeProperties]:
+        properties = [shape.copy() for shape in self.asset.shape_properties]
+        values = zip(properties, self.friction, self.restitution, self.shape_filters, strict=True)
+        for shape, friction, restitution, collision_filter in values:
+            shape.friction, shape.restitution, shape.filter = friction, restitution, collision_filter
+        return properties
+
+    def set_shape_properties(self, properties: list[types.RigidShapeProperties]) -> None:
+        if len(properties) != len(self.friction):
+            raise ValueError(
+                f"actor '{self.name}' has {len(self.friction)} shapes, got properties of {len(properties)}"
+            )
+        self.friction = np.array([shape.friction for shape in properties], dtype=np.float32)
+        self.restitution = np.array([shape.restitution for shape in properties], dtype=np.float32)
+
+
+def _read(path: Path, options: types.AssetOptions) -> RobotDescription:
+    readers = {".urdf": load_urdf, ".xml": load_mjcf, ".mjcf": load_mjcf}
+    if path.suffix not in readers:
+        raise ValueError(f"{path}: assets are {', '.join(readers)} files; convert it to one of these")
+    return readers[path.suffix](path, options)
+
+
+def _part(counts: list[int], index: int) -> slice:
+    first = sum(counts[: int(index)])
+    return slice(first, first + counts[int(index)])
+
+
+def _body_properties(mass: np.ndarray, com: np.ndarray, inertia: np.ndarray) -> list[types.RigidBodyProperties]:
+    inverse_mass = np.divide(1.0, mass, out=np.zeros_like(mass), where=mass > 0.0)
+    columns = [values.tolist() for values in (mass, com, inertia, inverse_mass)]
+    return [
+        types.RigidBodyProperties(m, types.Vec3(*center), types.Mat33(*(types.Vec3(*row) for row in rows)), inverse)
+        for m, center, rows, inverse in zip(*columns, strict=True)
+    ]
+
+
+def _dof_properties(robot: RobotDescription, options: types.AssetOptions) -> np.ndarray:
+    properties = np.zeros(len(robot.dofs), dtype=types.DOF_PROPERTIES_DTYPE)
+    for row, joint in zip(properties, robot.dofs, strict=True):
+        row["hasLimits"] = joint.has_limits
+        row["lower"], row["upper"] = joint.lower, joint.upper
+        row["velocity"], row["effort"] = joint.velocity, joint.effort
+        row["driveMode"] = int(options.default_dof_drive_mode)
+        row["stiffness"], row["damping"], row["friction"] = joint.stiffness, joint.damping, joint.friction
+        row["armature"] = options.armature + joint.armature
+    return properties
