@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from isaacgym.engine.drives import MODE_POS, MODE_VEL, DofParameters
 from isaacgym.engine.engine import Engine, EngineOptions
 from isaacgym.engine.mujoco.scene_engine import SceneEngine
 from isaacgym.engine.progress import heartbeat
+from isaacgym.engine.stability import ENOUGH, LIGHT, light_joints
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.engine.terrain import Grounds, Plane, Terrain, parts_of
 from isaacgym.headless_viewer import Viewer
@@ -107,6 +109,7 @@ class Simulation:
             options=options,
             dofs=dofs,
         )
+        self._warn_of_light_joints(engine, dofs)
         num_bodies, num_dofs = len(robot.bodies), len(robot.dofs)
         zeros = partial(torch.zeros, dtype=torch.float, device=self.device)
         self.root_states = zeros(n * num_actors, STATE_WIDTH)
@@ -129,6 +132,19 @@ class Simulation:
         self._send_body_properties()
         engine.set_material(self._of_actors("friction"), self._of_actors("restitution"))
         engine.compile()
+
+    @staticmethod
+    def _warn_of_light_joints(engine: Engine, dofs: DofParameters) -> None:
+        names = light_joints(engine.mj_model, engine.dof_columns, dofs)
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            warnings.warn(
+                f"the joints {', '.join(names[:3])}{more} move less than {LIGHT:g} kg·m² with little damping, which "
+                f"at steps of {1000 * engine.dt:.3g} ms may end in NaN after an impact; set AssetOptions.armature or "
+                f"the DOF property armature to {ENOUGH:g}, or use shorter steps",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def _shifting_origins(self) -> torch.Tensor | None:
         """Origins of the envs, (n, 1, 3), or None where they make no difference: on planes that they lie in.

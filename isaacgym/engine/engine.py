@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import mujoco
 import mujoco_warp as mjw
+import numpy as np
 import torch
 import warp as wp
 from scipy.spatial.transform import Rotation
@@ -398,6 +399,11 @@ class Engine(StateCalls):
     def _stage_forces(self) -> None:
         inputs = [self._staged_forces, self._staged_torques, self._staged_local, self._body_quat]
         launch(state.stage_body_forces, self._staged_forces.shape[:2], inputs, [self._body_forces])
+
+    @property
+    def dof_columns(self) -> np.ndarray:
+        """MuJoCo's velocity of each DOF, (num_dofs,)."""
+        return np.arange(self.mj_model.nv)[self._dof_qvel]
 
     @property
     def _can_record(self) -> bool:
