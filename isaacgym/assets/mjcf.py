@@ -25,6 +25,7 @@ from scipy.spatial import QhullError
 from scipy.spatial.transform import Rotation
 
 from isaacgym.assets.description import Body, Joint, JointKind, RobotDescription, Shape, ShapeKind, as_collision
+from isaacgym.assets.inertia import Balance
 from isaacgym.assets.mesh_files import MAX_HULL_VERTICES, convex_hull
 from isaacgym.gym_types import AssetOptions
 
@@ -52,6 +53,7 @@ def load_mjcf(path: str | Path, options: AssetOptions) -> RobotDescription:
     (root,) = spec.worldbody.bodies
     if not root.joints:
         root.add_freejoint()  # or the root would count as a part of the world
+    _balance_inertias(path, spec, options)
     spec.compiler.fusestatic = options.collapse_fixed_joints
     try:
         model = spec.compile()
@@ -87,6 +89,24 @@ def _check(path: Path, spec: mujoco.MjSpec) -> None:
                 _fail(path, f"body '{body.name}' has a free joint, which only the root may have; remove it")
             if joint.type == mujoco.mjtJoint.mjJNT_BALL:
                 _fail(path, f"body '{body.name}' has a ball joint; use three hinges")
+
+
+def _balance_inertias(path: Path, spec: mujoco.MjSpec, options: AssetOptions) -> None:
+    """Replace inertias that the file states and that no body has, in place."""
+    balance = Balance(path)
+    for body in spec.bodies:
+        if body.explicitinertial:
+            xx, yy, zz, xy, xz, yz = body.fullinertia
+            is_full = np.isfinite(xx)
+            given = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]) if is_full else np.diag(body.inertia)
+            inertia = balance.of(body.name, given)
+            if inertia is given:
+                continue
+            if is_full:
+                body.fullinertia = [*np.diag(inertia), inertia[0, 1], inertia[0, 2], inertia[1, 2]]
+            else:
+                body.inertia = np.diag(inertia)
+    balance.report(options.strict_inertia)
 
 
 def _check_tendons(path: Path, model: mujoco.MjModel) -> None:

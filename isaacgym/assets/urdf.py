@@ -36,6 +36,7 @@ from isaacgym.assets.description import (
     Visual,
     as_collision,
 )
+from isaacgym.assets.inertia import Balance
 from isaacgym.assets.mesh_files import load_hull
 from isaacgym.assets.xml_file import read_xml
 from isaacgym.gym_types import AssetOptions
@@ -413,6 +414,9 @@ def _ordered_bodies(urdf: _Urdf, links: dict[str, _Link], joints: list[_Joint], 
             visit(below.child, index, below)
 
     visit(root, -1, None)
+    balance = Balance(urdf.path)
+    bodies = [replace(body, inertia=balance.of(body.name, body.inertia)) for body in bodies]
+    balance.report(urdf.options.strict_inertia)
     return bodies
 
 
