@@ -16,17 +16,15 @@ Decisions where NVIDIA's behaviour is not documented:
 
 import warnings
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
-from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
 from isaacgym.assets.description import (
     DEFAULT_RGBA,
-    Body,
     Joint,
     JointKind,
     Rgba,
@@ -36,8 +34,8 @@ from isaacgym.assets.description import (
     Visual,
     as_collision,
 )
-from isaacgym.assets.inertia import Balance
 from isaacgym.assets.mesh_files import load_hull
+from isaacgym.assets.urdf_tree import UrdfJoint, UrdfLink, check_tree, collapse, ordered_bodies
 from isaacgym.assets.xml_file import read_xml
 from isaacgym.gym_types import AssetOptions
 
@@ -50,37 +48,13 @@ def load_urdf(path: str | Path, options: AssetOptions) -> RobotDescription:
     """Read a URDF file and apply the asset options that concern geometry, mass and structure."""
     urdf = _Urdf(Path(path), options)
     links, joints = urdf.parse()
-    root = _check_tree(urdf, links, joints)
+    root = check_tree(urdf, links, joints)
     if options.collapse_fixed_joints:
-        joints = _collapse(links, joints)
-    return RobotDescription(urdf.name, _ordered_bodies(urdf, links, joints, root))
+        joints = collapse(links, joints)
+    return RobotDescription(urdf.name, ordered_bodies(urdf, links, joints, root))
 
 
 # --- Parsing --------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Link:
-    """A link under construction; com and inertia mean something only where mass or inertia is not zero."""
-
-    name: str
-    mass: float = 0.0
-    com: np.ndarray = field(default_factory=lambda: np.zeros(3))
-    inertia: np.ndarray = field(default_factory=lambda: np.zeros((3, 3)))
-    shapes: list[Shape] = field(default_factory=list)
-    visuals: list[Visual] = field(default_factory=list)
-
-
-@dataclass
-class _Joint:
-    name: str
-    kind: str  # one of MOVING_KINDS or "fixed"
-    parent: str
-    child: str
-    pos: np.ndarray
-    rot: Rotation
-    dont_collapse: bool
-    spec: Joint | None  # None if fixed
 
 
 class _Urdf:
@@ -95,7 +69,7 @@ class _Urdf:
     def fail(self, problem: str) -> NoReturn:
         raise ValueError(f"{self.path}: {problem}")
 
-    def parse(self) -> tuple[dict[str, _Link], list[_Joint]]:
+    def parse(self) -> tuple[dict[str, UrdfLink], list[UrdfJoint]]:
         if not self.path.is_file():
             raise FileNotFoundError(
                 f"{self.path}: no such file; check the asset root and file name given to load_asset"
@@ -107,7 +81,7 @@ class _Urdf:
         for material in robot.findall("material"):
             self._rgba(material)
 
-        links: dict[str, _Link] = {}
+        links: dict[str, UrdfLink] = {}
         for element in robot.findall("link"):
             link = self._link(element)
             if link.name in links:
@@ -122,8 +96,8 @@ class _Urdf:
                 self.fail(f"two joints are named '{name}'; rename one")
         return links, joints
 
-    def _link(self, element: ET.Element) -> _Link:
-        link = _Link(self._text(element, "name", "<link>"))
+    def _link(self, element: ET.Element) -> UrdfLink:
+        link = UrdfLink(self._text(element, "name", "<link>"))
         where = f"link '{link.name}'"
         inertial = element.find("inertial")
         if inertial is not None:
@@ -145,7 +119,7 @@ class _Urdf:
         link.visuals = [self._visual(item, where) for item in element.findall("visual")]
         return link
 
-    def _joint(self, element: ET.Element) -> _Joint:
+    def _joint(self, element: ET.Element) -> UrdfJoint:
         name = self._text(element, "name", "<joint>")
         where = f"joint '{name}'"
         kind = self._text(element, "type", where)
@@ -159,7 +133,7 @@ class _Urdf:
         pos, rot = self._origin(element, where)
         if element.find("mimic") is not None:
             warnings.warn(f"{self.path}: {where} has <mimic>, which is ignored; it moves freely", stacklevel=2)
-        return _Joint(
+        return UrdfJoint(
             name=name,
             kind=kind,
             parent=parent,
@@ -296,199 +270,3 @@ class _Urdf:
             wanted = "a number" if count == 1 else f"{count} numbers"
             self.fail(f'{where} has {key}="{text}" in <{element.tag}>, expected {wanted}')
         return values
-
-
-# --- Structure ------------------------------------------------------------------------------------------------------
-
-
-def _check_tree(urdf: _Urdf, links: dict[str, _Link], joints: list[_Joint]) -> str:
-    """Make sure that links and joints form one tree; returns the root's name."""
-    parent_joint: dict[str, _Joint] = {}
-    for joint in joints:
-        for role, name in (("parent", joint.parent), ("child", joint.child)):
-            if name not in links:
-                urdf.fail(f"joint '{joint.name}' has the {role} link '{name}', which does not exist; add or rename it")
-        if joint.child in parent_joint:
-            both = f"'{parent_joint[joint.child].name}' and '{joint.name}'"
-            urdf.fail(
-                f"link '{joint.child}' is the child of two joints, {both}; remove one (loops cannot be simulated)"
-            )
-        parent_joint[joint.child] = joint
-    for name in links:
-        seen = [name]
-        while seen[-1] in parent_joint:
-            seen.append(parent_joint[seen[-1]].parent)
-            if seen[-1] == name:
-                urdf.fail(f"the links {' → '.join(reversed(seen))} form a cycle; remove one of their joints")
-            if len(seen) > len(links):
-                break  # leads into a cycle further up, reported when its own links are looked at
-    roots = [name for name in links if name not in parent_joint]
-    if not roots:
-        urdf.fail("there is no link; add at least one")
-    if len(roots) > 1:
-        urdf.fail(
-            f"there are {len(roots)} root links ({', '.join(roots)}); connect them with joints so that one remains"
-        )
-    return roots[0]
-
-
-def _collapse(links: dict[str, _Link], joints: list[_Joint]) -> list[_Joint]:
-    """Merge children of collapsible fixed joints into their parents in place; returns the joints that remain."""
-    by_parent: dict[str, list[_Joint]] = {}
-    for joint in sorted(joints, key=lambda joint: joint.name):
-        by_parent.setdefault(joint.parent, []).append(joint)
-
-    def collapse_below(name: str) -> list[_Joint]:
-        """Remaining joints of the subtree; those that start at `name` have their origin in its frame."""
-        remaining = []
-        for joint in by_parent.get(name, []):
-            below = collapse_below(joint.child)
-            if joint.kind != "fixed" or joint.dont_collapse:
-                remaining += [joint, *below]
-                continue
-            _merge(links[name], links.pop(joint.child), joint)
-            for moved in below:
-                if moved.parent == joint.child:
-                    moved = replace(
-                        moved, parent=name, pos=joint.pos + joint.rot.apply(moved.pos), rot=joint.rot * moved.rot
-                    )
-                remaining.append(moved)
-        return remaining
-
-    children = {joint.child for joint in joints}
-    return collapse_below(next(name for name in links if name not in children))
-
-
-def _merge(parent: _Link, child: _Link, joint: _Joint) -> None:
-    """Add the child's mass, inertia and shapes to the parent, through the fixed joint between them."""
-    turn = joint.rot.as_matrix()
-    child_com = joint.pos + turn @ child.com
-    mass = parent.mass + child.mass
-    com = (parent.mass * parent.com + child.mass * child_com) / mass if mass > 0.0 else np.zeros(3)
-    parent.inertia = (
-        parent.inertia
-        + _point_inertia(parent.mass, parent.com - com)
-        + turn @ child.inertia @ turn.T
-        + _point_inertia(child.mass, child_com - com)
-    )
-    parent.mass, parent.com = mass, com
-    for own, added in ((parent.shapes, child.shapes), (parent.visuals, child.visuals)):
-        for shape in added:
-            quat = (joint.rot * Rotation.from_quat(shape.quat)).as_quat()
-            own.append(replace(shape, pos=joint.pos + turn @ shape.pos, quat=quat))
-
-
-def _ordered_bodies(urdf: _Urdf, links: dict[str, _Link], joints: list[_Joint], root: str) -> list[Body]:
-    """Bodies depth first, siblings by joint name."""
-    by_parent: dict[str, list[_Joint]] = {}
-    for joint in sorted(joints, key=lambda joint: joint.name):
-        by_parent.setdefault(joint.parent, []).append(joint)
-    bodies: list[Body] = []
-
-    def carried_mass(name: str) -> float:
-        """Mass of the links fixed to this one, directly or through others."""
-        return sum(links[j.child].mass + carried_mass(j.child) for j in by_parent.get(name, []) if j.kind == "fixed")
-
-    def visit(name: str, parent: int, joint: _Joint | None) -> None:
-        index = len(bodies)
-        link = links[name]
-        moves = joint.spec is not None if joint else not urdf.options.fix_base_link
-        if moves and link.mass == 0.0 and not link.shapes and carried_mass(name) > 0.0:
-            moves = False  # a bare frame, such as Aliengo's "base" without collapse: what is fixed to it has the mass
-        _complete_mass(urdf, link, moves)
-        bodies.append(
-            Body(
-                name=name,
-                parent=parent,
-                pos=joint.pos if joint else np.zeros(3),
-                quat=joint.rot.as_quat() if joint else np.array([0.0, 0.0, 0.0, 1.0]),
-                mass=link.mass,
-                com=link.com,
-                inertia=link.inertia,
-                shapes=link.shapes,
-                visuals=link.visuals,
-                joints=(replace(joint.spec, body=index),) if joint and joint.spec else (),
-            )
-        )
-        for below in by_parent.get(name, []):
-            visit(below.child, index, below)
-
-    visit(root, -1, None)
-    balance = Balance(urdf.path)
-    bodies = [replace(body, inertia=balance.of(body.name, body.inertia)) for body in bodies]
-    balance.report(urdf.options.strict_inertia)
-    return bodies
-
-
-# --- Mass of shapes -------------------------------------------------------------------------------------------------
-
-
-def _complete_mass(urdf: _Urdf, link: _Link, moves: bool) -> None:
-    """Compute what a moving body lacks from its shapes, and apply override_com and override_inertia.
-
-    Without mass, all comes from the shapes and AssetOptions.density; without inertia only, the shapes share the mass.
-    """
-    options = urdf.options
-    needs_mass = moves and link.mass == 0.0
-    needs_com = needs_mass or (options.override_com and link.mass > 0.0)
-    needs_inertia = needs_mass or (link.mass > 0.0 and (options.override_inertia or (moves and not link.inertia.any())))
-    if not (needs_com or needs_inertia):
-        return
-    volume, com, inertia = _solid(link.shapes)
-    if volume == 0.0:
-        urdf.fail(f"link '{link.name}' needs its inertia computed but has no solid collision shape; add <inertial>")
-    if needs_mass:
-        link.mass = options.density * volume
-        if link.mass <= 0.0:
-            urdf.fail(f"link '{link.name}' moves but has no mass and AssetOptions.density is 0; add <inertial>")
-    if needs_com:
-        link.com = com
-    if needs_inertia:
-        link.inertia = inertia * (link.mass / volume)
-
-
-def _solid(shapes: list[Shape]) -> tuple[float, np.ndarray, np.ndarray]:
-    """Volume, centre and inertia about it of shapes of density 1; overlaps count twice."""
-    total = _Link("")
-    for shape in shapes:
-        volume, centre, moments = _solid_of_one(shape)
-        part = _Link("", volume, centre, moments)
-        _merge(total, part, _Joint("", "fixed", "", "", shape.pos, Rotation.from_quat(shape.quat), False, None))
-    return total.mass, total.com, total.inertia
-
-
-def _solid_of_one(shape: Shape) -> tuple[float, np.ndarray, np.ndarray]:
-    """Volume, centre and inertia about it, density 1, in the shape's frame."""
-    a, b, c = shape.size
-    if shape.kind == "box":
-        volume = 8.0 * a * b * c
-        moments = volume / 3.0 * np.array([b * b + c * c, a * a + c * c, a * a + b * b])
-        return volume, np.zeros(3), np.diag(moments)
-    if shape.kind == "sphere":
-        volume = 4.0 / 3.0 * np.pi * a**3
-        return volume, np.zeros(3), 0.4 * volume * a * a * np.eye(3)
-    if shape.kind == "capsule":
-        cylinder, caps = 2.0 * np.pi * a * a * b, 4.0 / 3.0 * np.pi * a**3
-        # A half ball's COM is 3r/8 above its base; its inertia about a diameter of the base is 2mr²/5.
-        across = cylinder * (a * a / 4.0 + b * b / 3.0) + caps * (0.4 * a * a + b * b + 0.75 * a * b)
-        along = cylinder * a * a / 2.0 + caps * 0.4 * a * a
-        return cylinder + caps, np.zeros(3), np.diag([across, across, along])
-    # Convex hull: sum of tetrahedra between an inner point and the faces.
-    vertices = shape.vertices
-    assert vertices is not None, "a collision mesh has vertices"
-    hull = ConvexHull(vertices)
-    inner = vertices.mean(axis=0)
-    corners = vertices[hull.simplices] - inner  # (faces, 3, 3)
-    sums = corners.sum(axis=1)
-    volumes = np.abs(np.linalg.det(corners)) / 6.0
-    volume = volumes.sum()
-    centre = volumes @ sums / (4.0 * volume)
-    # Integral of x xᵀ over a tetrahedron with one corner at 0 and volume V: V/20 (Σ v vᵀ + (Σ v)(Σ v)ᵀ).
-    second = np.einsum("f,fki,fkj->ij", volumes, corners, corners) + np.einsum("f,fi,fj->ij", volumes, sums, sums)
-    second = second / 20.0 - volume * np.outer(centre, centre)
-    return volume, inner + centre, np.trace(second) * np.eye(3) - second
-
-
-def _point_inertia(mass: float, offset: np.ndarray) -> np.ndarray:
-    """Inertia of a point mass at `offset` about the origin."""
-    return mass * (offset @ offset * np.eye(3) - np.outer(offset, offset))
