@@ -44,6 +44,7 @@ class Asset:
             raise ValueError(f"{path}: assets are {', '.join(readers)} files; convert it to one of these")
         self.robot: RobotDescription = readers[path.suffix](path, options)
         self.options = options
+        self.fixed_base = options.fix_base_link or self.robot.fixed_base
         self.dof_properties = _dof_properties(self.robot, options)
         shape = types.RigidShapeProperties(thickness=options.thickness)
         self.shape_properties = [shape.copy() for body in self.robot.bodies for _ in body.shapes]
@@ -184,7 +185,7 @@ class Simulation:
         gravity = tuple(self.params.gravity)
         dt = self.params.dt / self.params.substeps
         options = EngineOptions(
-            fixed_base=self.asset.options.fix_base_link,
+            fixed_base=self.asset.fixed_base,
             disable_gravity=self.asset.options.disable_gravity,
             self_collision=robot.collides_with_itself,
             deterministic=self.params.deterministic,
@@ -291,7 +292,7 @@ class Simulation:
         effort_mask = mode == int(types.DofDriveMode.DOF_MODE_EFFORT)
         self._effort_mask = None if effort_mask.all() else effort_mask
         present = {name: bool((values[name] > 0.0).any()) for name in ("friction", "armature")}
-        present["drives"] = parameters.needs_drives
+        present["drives"] = parameters.needs_drives or any(joint.stiffness for joint in self.asset.robot.dofs)
 
         def change(world: int, old: np.ndarray, new: np.ndarray) -> None:
             """A change after `prepare_sim`; parts that no env had then are not in the compiled step."""

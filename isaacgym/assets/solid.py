@@ -41,3 +41,16 @@ def solid(shape: Shape) -> tuple[float, np.ndarray, np.ndarray]:
 def point_inertia(mass: float, offset: np.ndarray) -> np.ndarray:
     """Inertia of a point mass at `offset` about the origin."""
     return mass * (offset @ offset * np.eye(3) - np.outer(offset, offset))
+
+
+def sphere_points(count: int) -> np.ndarray:
+    """Points spread evenly over the unit sphere, (count, 3), with both poles and the ends of the other axes.
+
+    The rest lie on a spiral from pole to pole that turns by the golden angle from point to point.
+    """
+    ends = np.concatenate([np.eye(3), -np.eye(3)])
+    steps = np.arange(count - len(ends)) + 0.5
+    z = 1.0 - 2.0 * steps / len(steps)
+    angle = np.pi * (3.0 - np.sqrt(5.0)) * steps
+    radius = np.sqrt(1.0 - z * z)
+    return np.concatenate([ends, np.column_stack([radius * np.cos(angle), radius * np.sin(angle), z])])

@@ -7,14 +7,18 @@ Decisions where NVIDIA's behaviour is not documented:
 * A merged body keeps its parent's name; its own shapes come first, those of merged links follow in joint-name order.
 * A cylinder that becomes a capsule keeps its length as the capsule's cylindrical part, with a half sphere beyond
   each end. Keeping the total length is impossible for the short, fat cylinders of robots' hips (length < 2 radius).
-* A `<limit>` without lower and upper leaves the joint unlimited; without effort or velocity these are infinite.
+* A `<limit>` without lower and upper leaves the joint unlimited; without effort or velocity, or with 0, as exporters
+  write where they know nothing, these are infinite. With lower = upper the joint is fixed.
 * A collision mesh becomes its convex hull (`mesh_files`); `vhacd_enabled` and `convex_decomposition_from_submeshes`
   change nothing about that. What is computed from density is computed from the hulls.
 * `flip_visual_attachments` is not applied here: it concerns visual meshes only, whose axes a viewer decides.
-* `<mimic>` (with a warning), `<safety_controller>`, `<transmission>` and `<gazebo>` are not read.
+* A root without mass and shapes to which the one other link is joined by a `floating` joint is the world: that link is
+  the root. A `planar` joint is two prismatic ones and a revolute one, `<name>_x`, `<name>_y` and `<name>_yaw`, on a
+  fixed root.
+* `<mimic>` couples joints. `<safety_controller>`, `<transmission>` and `<gazebo>` are not read.
+* What is wrong with a visual leaves that visual out; so does a collision shape without geometry or size.
 """
 
-import warnings
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +29,7 @@ from scipy.spatial.transform import Rotation
 
 from isaacgym.assets.description import (
     DEFAULT_RGBA,
+    Coupling,
     Joint,
     JointKind,
     Rgba,
@@ -35,13 +40,20 @@ from isaacgym.assets.description import (
     as_collision,
 )
 from isaacgym.assets.mesh_files import load_hull
-from isaacgym.assets.urdf_tree import UrdfJoint, UrdfLink, check_tree, collapse, ordered_bodies
+from isaacgym.assets.mesh_paths import find_mesh, places
+from isaacgym.assets.notices import Notices
+from isaacgym.assets.urdf_tree import UrdfJoint, UrdfLink, check_tree, collapse, ordered_bodies, root_joints
 from isaacgym.assets.xml_file import read_xml
 from isaacgym.gym_types import AssetOptions
 
 MAX_LINKS = 300  # legged robots have up to 50; the tree is walked by recursion
 UNBOUNDED = ("lower", "upper", "effort", "velocity")  # attributes that may be infinite
 MOVING_KINDS: tuple[JointKind, ...] = ("revolute", "continuous", "prismatic")
+# what is said, {} for the joints or links
+FIXED_BY_LIMITS = "joints whose lower limit equals the upper one are fixed: {}"
+ZERO_BOUND = "limits of 0, with which nothing could move, are taken for no limits: {}"
+NO_GEOMETRY = "a <collision> without <geometry> is left out: {}"
+NO_SIZE = "a collision shape of size 0 is left out: {}"
 
 
 def load_urdf(path: str | Path, options: AssetOptions) -> RobotDescription:
@@ -49,9 +61,13 @@ def load_urdf(path: str | Path, options: AssetOptions) -> RobotDescription:
     urdf = _Urdf(Path(path), options)
     links, joints = urdf.parse()
     root = check_tree(urdf, links, joints)
+    root, joints, fixed_base = root_joints(urdf, links, joints, root)
     if options.collapse_fixed_joints:
         joints = collapse(links, joints)
-    return RobotDescription(urdf.name, ordered_bodies(urdf, links, joints, root))
+    couplings = urdf.couplings(joints)
+    bodies = ordered_bodies(urdf, links, joints, root, fixed_base or options.fix_base_link)
+    urdf.notices.say()
+    return RobotDescription(urdf.name, bodies, couplings, fixed_base)
 
 
 # --- Parsing --------------------------------------------------------------------------------------------------------
@@ -64,7 +80,9 @@ class _Urdf:
         self.path = path
         self.options = options
         self.name = path.stem
+        self.notices = Notices(path)
         self.materials: dict[str, Rgba] = {}
+        self._mimics: dict[str, Coupling] = {}  # by joint
 
     def fail(self, problem: str) -> NoReturn:
         raise ValueError(f"{self.path}: {problem}")
@@ -115,33 +133,33 @@ class _Urdf:
                 )
                 turn = rot.as_matrix()
                 link.inertia = turn @ np.array([[ixx, ixy, ixz], [ixy, iyy, iyz], [ixz, iyz, izz]]) @ turn.T
-        link.shapes = [self._collision(item, where) for item in element.findall("collision")]
-        link.visuals = [self._visual(item, where) for item in element.findall("visual")]
+        shapes = [self._collision(item, where) for item in element.findall("collision")]
+        link.shapes = [shape for shape in shapes if shape is not None]
+        visuals = [self._visual(item, where) for item in element.findall("visual")]
+        link.visuals = [visual for visual in visuals if visual is not None]
         return link
 
     def _joint(self, element: ET.Element) -> UrdfJoint:
         name = self._text(element, "name", "<joint>")
         where = f"joint '{name}'"
         kind = self._text(element, "type", where)
-        moving_kind = next((known for known in MOVING_KINDS if known == kind), None)
-        if moving_kind is None and kind != "fixed":
+        if kind not in (*MOVING_KINDS, "fixed", "floating", "planar"):
             self.fail(
                 f"{where} is of type '{kind}', which is not supported; use fixed, {', '.join(MOVING_KINDS)}"
                 " (the root link floats unless fix_base_link is set, it needs no joint)"
             )
         parent, child = (self._end(element, tag, where) for tag in ("parent", "child"))
         pos, rot = self._origin(element, where)
-        if element.find("mimic") is not None:
-            warnings.warn(f"{self.path}: {where} has <mimic>, which is ignored; it moves freely", stacklevel=2)
+        moving = self._moving_joints(element, name, kind, where)
         return UrdfJoint(
             name=name,
-            kind=kind,
+            kind=kind if moving or kind == "floating" else "fixed",
             parent=parent,
             child=child,
             pos=pos,
             rot=rot,
             dont_collapse=element.get("dont_collapse", "false").strip().lower() in ("true", "1"),
-            spec=None if moving_kind is None else self._moving_joint(element, name, moving_kind, where),
+            moving=moving,
         )
 
     def _end(self, joint: ET.Element, tag: str, where: str) -> str:
@@ -152,7 +170,10 @@ class _Urdf:
             self.fail(f'{where} names no {tag} link; add <{tag} link="..."/>')
         return link
 
-    def _moving_joint(self, element: ET.Element, name: str, kind: JointKind, where: str) -> Joint:
+    def _moving_joints(self, element: ET.Element, name: str, kind: str, where: str) -> tuple[Joint, ...]:
+        """The joints that an element stands for: one, or three of a planar one, or none that moves."""
+        if kind in ("fixed", "floating"):
+            return ()
         axis = np.array([1.0, 0.0, 0.0])  # URDF's default
         direction = element.find("axis")
         if direction is not None:
@@ -160,41 +181,106 @@ class _Urdf:
         length = np.linalg.norm(axis)
         if length == 0.0:
             self.fail(f'{where} has a zero axis; give it a direction such as xyz="0 0 1"')
+        axis = axis / length
+        if kind == "planar":
+            least = np.eye(3)[np.abs(axis).argmin()]  # x, if the plane is horizontal
+            along_x = least - (least @ axis) * axis
+            along_x /= np.linalg.norm(along_x)
+            along_y = np.cross(axis, along_x)
+            planar: list[tuple[str, JointKind, np.ndarray]] = [
+                ("x", "prismatic", along_x),
+                ("y", "prismatic", along_y),
+                ("yaw", "continuous", axis),
+            ]
+            return tuple(Joint(f"{name}_{key}", k, a, -np.inf, np.inf, np.inf, np.inf) for key, k, a in planar)
+        moving_kind = next(known for known in MOVING_KINDS if known == kind)
         limit, dynamics = element.find("limit"), element.find("dynamics")
         limit = ET.Element("limit") if limit is None else limit
         dynamics = ET.Element("dynamics") if dynamics is None else dynamics
         lower, upper = -np.inf, np.inf
         # A <limit> with neither bound only states effort and velocity; with one bound the other is 0, as URDF says.
-        if kind != "continuous" and ("lower" in limit.attrib or "upper" in limit.attrib):
+        if kind != "continuous" and (limit.get("lower") or limit.get("upper")):
             lower = self._numbers(limit, "lower", 1, where, default="0")[0]
             upper = self._numbers(limit, "upper", 1, where, default="0")[0]
-            if lower >= upper:
+            if lower > upper:
                 self.fail(f"{where} has lower limit {lower} not below upper limit {upper}; swap them or make it fixed")
-        return Joint(
-            name=name,
-            kind=kind,
-            axis=axis / length,
-            lower=lower,
-            upper=upper,
-            effort=self._numbers(limit, "effort", 1, where, default="inf")[0],
-            velocity=self._numbers(limit, "velocity", 1, where, default="inf")[0],
-            damping=self._numbers(dynamics, "damping", 1, where, default="0")[0],
-            friction=self._numbers(dynamics, "friction", 1, where, default="0")[0],
+            if lower == upper:
+                self.notices.add(FIXED_BY_LIMITS, f"'{name}'")
+                return ()
+        self._read_mimic(element, name, where)
+        return (
+            Joint(
+                name=name,
+                kind=moving_kind,
+                axis=axis,
+                lower=lower,
+                upper=upper,
+                effort=self._bound(limit, "effort", name, where),
+                velocity=self._bound(limit, "velocity", name, where),
+                damping=self._numbers(dynamics, "damping", 1, where, default="0")[0],
+                friction=self._numbers(dynamics, "friction", 1, where, default="0")[0],
+            ),
         )
 
-    def _collision(self, element: ET.Element, where: str) -> Shape:
-        shape = self._shape(element, where)
-        if shape.mesh_file is not None:
-            if not shape.mesh_file.is_file():
-                raise FileNotFoundError(
-                    f"{self.path}: the collision mesh {shape.mesh_file} of {where} does not exist; add it or use a box"
-                )
-            return replace(shape, vertices=load_hull(shape.mesh_file, shape.mesh_scale))
-        return as_collision(shape, self.options)
+    def _bound(self, limit: ET.Element, key: str, name: str, where: str) -> float:
+        """A bound of effort or speed; 0 means that none is given."""
+        value = self._numbers(limit, key, 1, where, default="inf")[0]
+        if value != 0.0:
+            return value
+        self.notices.add(ZERO_BOUND, f"'{name}' {key}")
+        return float("inf")
 
-    def _visual(self, element: ET.Element, where: str) -> Visual:
-        material = element.find("material")
-        return replace(self._shape(element, where), rgba=DEFAULT_RGBA if material is None else self._rgba(material))
+    def _read_mimic(self, element: ET.Element, name: str, where: str) -> None:
+        mimic = element.find("mimic")
+        if mimic is None:
+            return
+        other = self._text(mimic, "joint", where)
+        factor = self._numbers(mimic, "multiplier", 1, where, default="1")[0]
+        offset = self._numbers(mimic, "offset", 1, where, default="0")[0]
+        self._mimics[name] = Coupling(name, other, (offset, factor, 0.0, 0.0, 0.0))
+
+    def couplings(self, joints: list[UrdfJoint]) -> tuple[Coupling, ...]:
+        """Of the joints that move."""
+        moving = {joint.name for urdf_joint in joints for joint in urdf_joint.moving}
+        for coupling in self._mimics.values():
+            if coupling.other not in moving:
+                self.fail(
+                    f"joint '{coupling.joint}' mimics '{coupling.other}', which is no moving joint; correct the name "
+                    "or delete <mimic>"
+                )
+        return tuple(self._mimics.values())
+
+    def _collision(self, element: ET.Element, where: str) -> Shape | None:
+        geometry = element.find("geometry")
+        if geometry is None or len(geometry) == 0:
+            self.notices.add(NO_GEOMETRY, where)
+            return None
+        shape = self._shape(element, where)
+        if shape.mesh_file is None:
+            if shape.kind == "box" and not any(shape.size) or shape.kind != "box" and shape.size[0] == 0.0:
+                self.notices.add(NO_SIZE, f"<{geometry[0].tag}> of {where}")
+                return None
+            return as_collision(shape, self.options)
+        if not shape.mesh_file.is_file():
+            reference = self._text(geometry[0], "filename", where)
+            looked = ", ".join(map(str, places(reference, self.path)))
+            raise FileNotFoundError(
+                f"{self.path}: the collision mesh '{reference}' of {where} does not exist; add it or use a box "
+                f"(looked for: {looked})"
+            )
+        return replace(shape, vertices=load_hull(shape.mesh_file, shape.mesh_scale))
+
+    def _visual(self, element: ET.Element, where: str) -> Visual | None:
+        """None, and a notice, if something is wrong with it: looks never keep a robot from moving."""
+        try:
+            material = element.find("material")
+            shape = self._shape(element, where)
+            if shape.kind != "mesh" and shape.size[0] == 0.0:
+                self.fail(f"the visual of {where} has no size")
+            return replace(shape, rgba=DEFAULT_RGBA if material is None else self._rgba(material))
+        except ValueError as error:
+            self.notices.add("these visuals are left out: {}", str(error).removeprefix(f"{self.path}: "))
+            return None
 
     def _shape(self, element: ET.Element, where: str) -> Shape:
         pos, rot = self._origin(element, where)
@@ -214,26 +300,20 @@ class _Urdf:
             radius, length = (self._numbers(item, key, 1, where)[0] for key in ("radius", "length"))
             size = (radius, 0.5 * length, 0.0)
         elif item.tag == "mesh":
-            kind, mesh_file = "mesh", self._resolve(self._text(item, "filename", where))
-            x, y, z = self._numbers(item, "scale", 3, where, default="1 1 1")
+            reference = self._text(item, "filename", where)
+            kind, mesh_file = "mesh", find_mesh(reference, self.path) or places(reference, self.path)[0]
+            one_factor = len((item.get("scale") or "").split()) == 1
+            x, y, z = (
+                self._numbers(item, "scale", 1, where) * 3
+                if one_factor
+                else self._numbers(item, "scale", 3, where, default="1 1 1")
+            )
             mesh_scale = (x, y, z)
         else:
             self.fail(f"{where} uses the geometry <{item.tag}>; use box, sphere, cylinder, capsule or mesh")
-        if kind != "mesh" and (min(size) < 0.0 or size[0] == 0.0):
-            self.fail(f"the <{item.tag}> of {where} has a size that is not positive; correct it")
+        if min(size) < 0.0:
+            self.fail(f"the <{item.tag}> of {where} has a negative size; correct it")
         return Shape(kind, size, pos, rot.as_quat(), mesh_file=mesh_file, mesh_scale=mesh_scale)
-
-    def _resolve(self, filename: str) -> Path:
-        """The file a mesh reference means; of `package://name/rest`, look for name/rest or rest beside and above."""
-        if not filename.startswith("package://"):
-            return self.path.parent / filename.removeprefix("file://")
-        whole = Path(filename.removeprefix("package://"))
-        inside = Path(*whole.parts[1:])
-        for folder in self.path.absolute().parents:
-            for candidate in (folder / whole, folder / inside):
-                if candidate.is_file():
-                    return candidate
-        return self.path.parent / inside
 
     def _rgba(self, material: ET.Element) -> Rgba:
         """The colour of a material, which may be defined here or elsewhere in the file by name."""

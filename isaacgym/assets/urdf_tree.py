@@ -8,7 +8,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from isaacgym.assets.description import Body, Joint, Shape, Visual
-from isaacgym.assets.inertia import Balance
+from isaacgym.assets.inertia import Balance, ball_inertia
+from isaacgym.assets.notices import Notices
 from isaacgym.assets.solid import point_inertia, solid
 from isaacgym.gym_types import AssetOptions
 
@@ -28,13 +29,20 @@ class UrdfLink:
 @dataclass
 class UrdfJoint:
     name: str
-    kind: str  # one of MOVING_KINDS or "fixed"
+    kind: str  # revolute, continuous, prismatic, planar, floating or fixed
     parent: str
     child: str
     pos: np.ndarray
     rot: Rotation
     dont_collapse: bool
-    spec: Joint | None  # None if fixed
+    moving: tuple[Joint, ...]  # what the child moves by; none if fixed or floating
+
+
+SMALL_MASS = 0.01  # [kg] of a moving link that has neither mass nor shapes
+# what is said, {} for the links
+FROM_DENSITY = "the mass of these links comes from their shapes and AssetOptions.density: {}"
+NO_MASS = f"moving links without mass and shapes get {SMALL_MASS:g} kg: {{}}"
+NO_INERTIA = "moving links without inertia and shapes get that of a ball of water: {}"
 
 
 class Source(Protocol):
@@ -42,6 +50,7 @@ class Source(Protocol):
 
     path: Path
     options: AssetOptions
+    notices: Notices
 
     def fail(self, problem: str) -> NoReturn: ...
 
@@ -78,6 +87,31 @@ def check_tree(urdf: Source, links: dict[str, UrdfLink], joints: list[UrdfJoint]
             f"there are {len(roots)} root links ({', '.join(roots)}); connect them with joints so that one remains"
         )
     return roots[0]
+
+
+def root_joints(
+    urdf: Source, links: dict[str, UrdfLink], joints: list[UrdfJoint], root: str
+) -> tuple[str, list[UrdfJoint], bool]:
+    """Take floating and planar joints to the world for what they say about the root.
+
+    Returns the root's name, the joints without a floating one, and whether the root stays in place.
+    """
+    fixed_base = False
+    for joint in joints:
+        if joint.kind not in ("floating", "planar"):
+            continue
+        world = links[joint.parent]
+        bare = joint.parent == root and world.mass == 0.0 and not world.shapes
+        if not bare or sum(other.parent == root for other in joints) > 1:
+            urdf.fail(
+                f"joint '{joint.name}' is of type '{joint.kind}', which works only from a root link without mass and "
+                "shapes, the world, to the one link that is joined to it; use fixed, revolute, continuous or prismatic"
+            )
+        if joint.kind == "floating":
+            del links[root]
+            return joint.child, [other for other in joints if other is not joint], False
+        fixed_base = True
+    return root, joints, fixed_base
 
 
 def collapse(links: dict[str, UrdfLink], joints: list[UrdfJoint]) -> list[UrdfJoint]:
@@ -126,7 +160,9 @@ def merge(parent: UrdfLink, child: UrdfLink, joint: UrdfJoint) -> None:
             own.append(replace(shape, pos=joint.pos + turn @ shape.pos, quat=quat))
 
 
-def ordered_bodies(urdf: Source, links: dict[str, UrdfLink], joints: list[UrdfJoint], root: str) -> list[Body]:
+def ordered_bodies(
+    urdf: Source, links: dict[str, UrdfLink], joints: list[UrdfJoint], root: str, fixed_base: bool
+) -> list[Body]:
     """Bodies depth first, siblings by joint name."""
     by_parent: dict[str, list[UrdfJoint]] = {}
     for joint in sorted(joints, key=lambda joint: joint.name):
@@ -140,7 +176,7 @@ def ordered_bodies(urdf: Source, links: dict[str, UrdfLink], joints: list[UrdfJo
     def visit(name: str, parent: int, joint: UrdfJoint | None) -> None:
         index = len(bodies)
         link = links[name]
-        moves = joint.spec is not None if joint else not urdf.options.fix_base_link
+        moves = bool(joint.moving) if joint else not fixed_base
         if moves and link.mass == 0.0 and not link.shapes and carried_mass(name) > 0.0:
             moves = False  # a bare frame, such as Aliengo's "base" without collapse: what is fixed to it has the mass
         _complete_mass(urdf, link, moves)
@@ -155,7 +191,7 @@ def ordered_bodies(urdf: Source, links: dict[str, UrdfLink], joints: list[UrdfJo
                 inertia=link.inertia,
                 shapes=link.shapes,
                 visuals=link.visuals,
-                joints=(replace(joint.spec, body=index),) if joint and joint.spec else (),
+                joints=tuple(replace(moving, body=index) for moving in joint.moving) if joint else (),
             )
         )
         for below in by_parent.get(name, []):
@@ -184,15 +220,28 @@ def _complete_mass(urdf: Source, link: UrdfLink, moves: bool) -> None:
         return
     volume, com, inertia = solid_of_shapes(link.shapes)
     if volume == 0.0:
-        urdf.fail(f"link '{link.name}' needs its inertia computed but has no solid collision shape; add <inertial>")
+        _assume_small(urdf, link)
+        return
     if needs_mass:
         link.mass = options.density * volume
         if link.mass <= 0.0:
             urdf.fail(f"link '{link.name}' moves but has no mass and AssetOptions.density is 0; add <inertial>")
+        urdf.notices.add(FROM_DENSITY, f"'{link.name}' {link.mass:.3g} kg")
     if needs_com:
         link.com = com
     if needs_inertia:
         link.inertia = inertia * (link.mass / volume)
+
+
+def _assume_small(urdf: Source, link: UrdfLink) -> None:
+    """Let a link without shapes move although the file does not say how heavy it is, or how its mass is spread."""
+    if link.mass == 0.0:
+        link.mass = SMALL_MASS
+        urdf.notices.add(NO_MASS, f"'{link.name}'")
+    elif not link.inertia.any():
+        urdf.notices.add(NO_INERTIA, f"'{link.name}'")
+    if not link.inertia.any():
+        link.inertia = ball_inertia(link.mass)
 
 
 def solid_of_shapes(shapes: list[Shape]) -> tuple[float, np.ndarray, np.ndarray]:
@@ -201,5 +250,5 @@ def solid_of_shapes(shapes: list[Shape]) -> tuple[float, np.ndarray, np.ndarray]
     for shape in shapes:
         volume, centre, moments = solid(shape)
         part = UrdfLink("", volume, centre, moments)
-        merge(total, part, UrdfJoint("", "fixed", "", "", shape.pos, Rotation.from_quat(shape.quat), False, None))
+        merge(total, part, UrdfJoint("", "fixed", "", "", shape.pos, Rotation.from_quat(shape.quat), False, ()))
     return total.mass, total.com, total.inertia

@@ -24,7 +24,7 @@ from isaacgym.engine import state
 from isaacgym.engine.contacts.contact_list import contact_list
 from isaacgym.engine.contacts.forces import BodyPoses, ForceSensors, read_contacts, sum_contact_forces
 from isaacgym.engine.contacts.terrain_contact import TerrainContacts
-from isaacgym.engine.drives import DofParameters, Drives
+from isaacgym.engine.drives import DofParameters, Drives, Springs
 from isaacgym.engine.launch import launch
 from isaacgym.engine.model import build_spec
 from isaacgym.engine.mujoco.newton import NewtonSolver
@@ -143,7 +143,7 @@ class Engine(StateCalls):
     def _allocate(self, options: EngineOptions, dofs: DofParameters | None) -> None:
         model, n = self.mj_model, self.num_worlds
         extra = EXTRA_CONTACTS if options.self_collision else 0
-        rows = LIMIT_ROWS * int(model.jnt_limited.sum())
+        rows = LIMIT_ROWS * int(model.jnt_limited.sum()) + model.neq
         self._dof_fields = []
         if dofs is not None:
             self._dof_fields = [
@@ -169,8 +169,13 @@ class Engine(StateCalls):
         self._data = mjw.make_data(model, nworld=n, **(capacity if self.solves_in_mujoco else NO_CAPACITY))
         data = self._data
         self._drives = None
-        if dofs is not None and dofs.needs_drives:
-            self._drives = Drives(dofs, data, self._first_qpos, self._first_qvel)
+        joints = self.robot.dofs
+        springs = Springs(
+            torch.tensor([joint.stiffness for joint in joints], dtype=torch.float, device=self.device),
+            torch.tensor([joint.spring_rest for joint in joints], dtype=torch.float, device=self.device),
+        )
+        if dofs is not None and (dofs.needs_drives or springs.stiffness.any()):
+            self._drives = Drives(dofs, springs, data, self._first_qpos, self._first_qvel)
         self._force_sensors: ForceSensors | None = None
         self.qpos, self.qvel = wp.to_torch(data.qpos), wp.to_torch(data.qvel)
         self._applied = wp.to_torch(data.qfrc_applied)[:, self._first_qvel :]

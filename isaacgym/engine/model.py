@@ -16,6 +16,7 @@ CONTACT_SOLIMP = (0.999, 0.999, 0.001, 0.5, 2.0)
 CONTACT_STEPS = 2.0  # time constant of contacts in simulation steps; MuJoCo's own lower bound
 GROUND_BIT, ROBOT_BIT = 1, 2  # of MuJoCo's collision masks; bits from ROBOT_BIT on are for pairs of filters
 MAX_MASK = 2**31
+WORLD = "world"  # MuJoCo's own name of what does not move; no body of a robot may have it there
 TERRAIN_GEOM = 0  # stands for the terrain in contacts; it has no shape of its own to collide with
 
 
@@ -61,10 +62,21 @@ def build_spec(
     masks = _collision_masks(robot, native_ground, self_collision)
     parents = {-1: spec.worldbody}
     for index, body in enumerate(robot.bodies):
-        parents[index] = element = _add_body(parents[body.parent], body, fixed_base)
+        name = _free_name(body.name, robot.body_names) if body.name == WORLD else body.name
+        parents[index] = element = _add_body(parents[body.parent], body, name)
+        if body.parent < 0 and not fixed_base:
+            element.add_freejoint(name=_free_name(f"{name}_free", robot.dof_names))
         element.gravcomp = float(gravity_compensation)
         for shape in body.shapes:
             _add_geom(spec, element, shape, dt, *masks[shape.filter])
+    for coupling in robot.couplings:
+        spec.add_equality(
+            type=mujoco.mjtEq.mjEQ_JOINT,
+            objtype=mujoco.mjtObj.mjOBJ_JOINT,
+            name1=coupling.joint,
+            name2=coupling.other or "",
+            data=[*coupling.coefficients, *[0.0] * (mujoco.mjNEQDATA - 5)],
+        )
     if self_collision:
         _exclude_overlapping_bodies(spec)
     return spec
@@ -106,16 +118,21 @@ def _exclude_overlapping_bodies(spec: mujoco.MjSpec) -> None:
             spec.add_exclude(bodyname1=model.body(first).name, bodyname2=model.body(second).name)
 
 
-def _add_body(parent: mujoco.MjsBody, body: Body, fixed_base: bool) -> mujoco.MjsBody:
-    element = parent.add_body(name=body.name, pos=body.pos, quat=_wxyz(body.quat))
+def _free_name(wish: str, taken: list[str]) -> str:
+    """A name that is not taken: the one wished for, or a longer one."""
+    while wish in taken or wish == WORLD:
+        wish += "_"
+    return wish
+
+
+def _add_body(parent: mujoco.MjsBody, body: Body, name: str) -> mujoco.MjsBody:
+    element = parent.add_body(name=name, pos=body.pos, quat=_wxyz(body.quat))
     element.mass = body.mass
     element.ipos = body.com
     inertia = np.asarray(body.inertia)
     if inertia.any():  # a frame without mass, fixed to its parent, has none
         element.fullinertia = [*np.diag(inertia), inertia[0, 1], inertia[0, 2], inertia[1, 2]]
     element.explicitinertial = True
-    if body.parent < 0 and not fixed_base:
-        element.add_freejoint(name=f"{body.name}_free")
     for joint in body.joints:
         slide = joint.kind == "prismatic"
         element.add_joint(
