@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from isaacgym import gym_types
+from isaacgym.assets.notices import notice
 from isaacgym.engine.terrain import Grid, Mesh, Plane
 from isaacgym.gym_dynamics import ForceSensorProperties  # noqa: F401  part of the module's public face
 from isaacgym.gym_host_states import DofState, HostStateCalls, RigidBodyState, Velocity  # noqa: F401  likewise
@@ -134,7 +135,12 @@ class Gym(LookupCalls, TensorCalls, HostStateCalls, ViewerCalls):
     # ---- terrain -------------------------------------------------------------------------------------------------
 
     def add_ground(self, sim: Simulation, params: PlaneParams) -> None:
-        normal = params.normal.normalize()
+        normal, gravity = params.normal.normalize(), sim.params.gravity
+        if abs(normal.dot(gravity)) < 1e-6 * gravity.length():
+            notice(
+                f"the ground's normal {tuple(normal)} is at right angles to gravity {tuple(gravity)}, so robots fall "
+                "for ever; PlaneParams.normal is (0, 1, 0) unless you set it"
+            )
         self._set_terrain(sim, Plane(tuple(normal), -params.distance, params.dynamic_friction, params.restitution))
 
     def add_heightfield(self, sim: Simulation, samples: np.ndarray, params: HeightFieldParams) -> None:

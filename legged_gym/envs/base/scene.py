@@ -12,6 +12,7 @@ from isaacgym import gymapi
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.envs.base import domain_rand, height_scan
 from legged_gym.envs.base.base_task import BaseTask
+from legged_gym.robots.fit import misfits
 from legged_gym.utils.config_checks import check_names
 from legged_gym.utils.math import uniform
 from legged_gym.utils.terrain import Terrain
@@ -111,6 +112,9 @@ class Scene(BaseTask):
         self.body_names: list[str] = self.gym.get_asset_rigid_body_names(asset)
         check_robot(self.cfg, self.dof_names, self.body_names)
         check_names(self.cfg, self.dof_names, self.body_names)
+        if hasattr(asset, "robot"):  # ours only
+            for misfit in misfits(self.cfg, asset.robot):
+                print(f"warning: {misfit}")
         start = self.cfg.init_state
         self.base_init_state = torch.tensor(start.pos + start.rot + start.lin_vel + start.ang_vel, device=self.device)
         self._get_env_origins()
@@ -178,7 +182,9 @@ class Scene(BaseTask):
                 name: torch.tensor(props[name].astype(np.float32), device=self.device)
                 for name in ("lower", "upper", "velocity", "effort")
             }
-            middle, width = (limits["lower"] + limits["upper"]) / 2, limits["upper"] - limits["lower"]
+            limited_mask = torch.tensor(props["hasLimits"], device=self.device)
+            middle = torch.where(limited_mask, (limits["lower"] + limits["upper"]) / 2, 0.0)
+            width = torch.where(limited_mask, limits["upper"] - limits["lower"], torch.inf)  # else it never binds
             reach = 0.5 * width * self.cfg.rewards.soft_dof_pos_limit
             self.dof_pos_limits = torch.stack((middle - reach, middle + reach), dim=1)  # (num_dof, 2) soft [rad]
             self.dof_vel_limits = limits["velocity"]  # (num_dof,) [rad/s]
