@@ -46,10 +46,18 @@ class Shape:
 Visual = Shape
 
 
+def unused_name(wish: str, taken: Sequence[str]) -> str:
+    """A name that is not taken: the one wished for, or a longer one."""
+    while wish in taken:
+        wish += "_"
+    return wish
+
+
 def as_collision(shape: Shape, options: AssetOptions) -> Shape:
     """The shape as contacts know it: a cylinder becomes a capsule of the same cylindrical part, or a prism.
 
-    A side without any extent gets MIN_EXTENT, and a capsule without length is a sphere.
+    A side without any extent gets MIN_EXTENT, and a capsule without length is a sphere. With 0 slices a cylinder stays
+    one, which C MuJoCo can collide and our engines cannot.
     """
     if shape.kind == "box":
         x, y, z = (max(side, MIN_EXTENT) for side in shape.size)
@@ -60,6 +68,8 @@ def as_collision(shape: Shape, options: AssetOptions) -> Shape:
     if shape.kind != "cylinder":
         return shape
     radius, half_length = shape.size[0], max(shape.size[1], MIN_EXTENT)
+    if options.slices_per_cylinder == 0:
+        return replace(shape, size=(radius, half_length, 0.0))
     angles = np.linspace(0.0, 2.0 * np.pi, max(3, options.slices_per_cylinder), endpoint=False)
     circle = radius * np.column_stack([np.cos(angles), np.sin(angles)])
     vertices = np.concatenate([np.insert(circle, 2, end, axis=1) for end in (-half_length, half_length)])

@@ -7,7 +7,7 @@ from itertools import combinations_with_replacement
 import mujoco
 import numpy as np
 
-from isaacgym.assets.description import Body, RobotDescription, Shape
+from isaacgym.assets.description import Body, RobotDescription, Shape, unused_name
 
 # MuJoCo's friction creeps in proportion to 1 - impedance, and the more the lighter the touching body is against the
 # load it carries. A standing Aliengo on a 15 degree slope slides 49 mm in 10 s at 0.99, 5 mm at 0.998, 2 mm at 0.999;
@@ -62,10 +62,10 @@ def build_spec(
     masks = _collision_masks(robot, native_ground, self_collision)
     parents = {-1: spec.worldbody}
     for index, body in enumerate(robot.bodies):
-        name = _free_name(body.name, robot.body_names) if body.name == WORLD else body.name
+        name = unused_name(f"{WORLD}_", robot.body_names) if body.name == WORLD else body.name
         parents[index] = element = _add_body(parents[body.parent], body, name)
         if body.parent < 0 and not fixed_base:
-            element.add_freejoint(name=_free_name(f"{name}_free", robot.dof_names))
+            element.add_freejoint(name=unused_name(f"{name}_free", robot.dof_names))
         element.gravcomp = float(gravity_compensation)
         for shape in body.shapes:
             _add_geom(spec, element, shape, dt, *masks[shape.filter])
@@ -116,13 +116,6 @@ def _exclude_overlapping_bodies(spec: mujoco.MjSpec) -> None:
     for first, second in sorted(pairs):
         if first > 0:
             spec.add_exclude(bodyname1=model.body(first).name, bodyname2=model.body(second).name)
-
-
-def _free_name(wish: str, taken: list[str]) -> str:
-    """A name that is not taken: the one wished for, or a longer one."""
-    while wish in taken or wish == WORLD:
-        wish += "_"
-    return wish
 
 
 def _add_body(parent: mujoco.MjsBody, body: Body, name: str) -> mujoco.MjsBody:

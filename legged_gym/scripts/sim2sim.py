@@ -1,6 +1,6 @@
 """An exported policy in another simulator: python legged_gym/scripts/sim2sim.py --policy policy.onnx --terrain stairs
 
-Plain C MuJoCo with its own URDF reader, contacts and terrain; of the training only policy.onnx and the robot's URDF are
+Plain C MuJoCo with its own contacts and terrain; of the training only policy.onnx, the robot's file and its reader are
 used. Joints are held by PD controllers at 500 Hz as on the robot, with latency and sensor noise. Ground, commands and
 starts are those of `evaluate.py --protocol sim2sim`, whose report `--compare` puts beside the results.
 
