@@ -8,7 +8,7 @@ from typing import Any
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.runs.restarts import restarted_run
-from legged_gym.utils.config_checks import check_config
+from legged_gym.utils.config_checks import check_config, config_problems
 from legged_gym.utils.helpers import (
     CPU_NUM_ENVS,
     class_to_dict,
@@ -80,8 +80,7 @@ class TaskRegistry:
         if env_cfg.env.temporal_steps is None:
             env_cfg.env.temporal_steps = (train_cfg or registered_train_cfg).policy.temporal_steps
         _, wished_train_cfg = update_cfg_from_args(None, deepcopy(train_cfg or registered_train_cfg), args)
-        for config in (env_cfg, wished_train_cfg):
-            check_config(config, strict=_is_ours(task_class))
+        _check_configs(task_class, env_cfg, wished_train_cfg)
         env_cfg.seed = set_seed(env_cfg.seed)
         for flag, values in (("fusion", ("auto", "on", "off")), ("deterministic", ("on", "off"))):
             if getattr(args, flag) not in values:
@@ -159,6 +158,18 @@ class TaskRegistry:
 def _is_ours(task_class: type) -> bool:
     """A class of this project reads no config keys but its own; a subclass elsewhere may."""
     return task_class.__module__.partition(".")[0] == "legged_gym"
+
+
+def _check_configs(task_class: type, env_cfg: Any, train_cfg: Any) -> None:
+    """Refuse both configs of a task with all their mistakes in one ValueError."""
+    strict = _is_ours(task_class)
+    problems = config_problems(env_cfg, strict)
+    is_readable = not any("is a section" in problem or "'rewards.scales" in problem for problem in problems)
+    if hasattr(task_class, "config_problems") and is_readable:
+        problems += task_class.config_problems(env_cfg)
+    problems += config_problems(train_cfg, strict)
+    if problems:
+        raise ValueError(f"config: {'; '.join(problems)}")
 
 
 def _cpu_num_envs(configured: int) -> int:

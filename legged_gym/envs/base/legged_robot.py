@@ -21,7 +21,7 @@ from legged_gym.envs.base.domain_rand import Randomization
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 from legged_gym.envs.base.resets import Resets
 from legged_gym.envs.base.rewards import FOOT_CONTACT_FORCE, Rewards, track_foot_contacts
-from legged_gym.envs.base.scene import Scene, check_config
+from legged_gym.envs.base.scene import Scene, choice_problems
 from legged_gym.envs.base.symmetry import make_mirror
 from legged_gym.envs.base.telemetry import Telemetry
 from legged_gym.runs.env_state import env_state, restore_env
@@ -69,10 +69,16 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Resets, Curricula, Randomizat
             self._panel = ViewerPanel(self, self.viewer)
         self.init_done = True
 
+    @classmethod
+    def config_problems(cls, cfg: Any) -> list[str]:
+        """What no such robot can be built from, a sentence each."""
+        return [*choice_problems(cfg), *cls.reward_problems(class_to_dict(cfg.rewards.scales))]
+
     def _parse_cfg(self, cfg: Any, sim_params: gymapi.SimParams) -> None:
         """Check the config and derive step counts from its durations."""
-        check_config(cfg)
-        self.check_reward_scales(class_to_dict(cfg.rewards.scales))
+        problems = self.config_problems(cfg)
+        if problems:
+            raise ValueError("; ".join(problems))
         self.dt = cfg.control.decimation * sim_params.dt  # [s] of a policy step
         self.obs_scales = cfg.normalization.obs_scales
         self.max_episode_length_s = cfg.env.episode_length_s
