@@ -10,6 +10,7 @@ from legged_gym.envs.aliengo.aliengo_config import (
 from legged_gym.envs.base.legged_robot import LeggedRobot
 from legged_gym.envs.go1.go1_config import Go1FlatCfg, Go1FlatCfgPPO, Go1RoughCfg, Go1RoughCfgPPO
 from legged_gym.envs.go2.go2_config import Go2FlatCfg, Go2FlatCfgPPO, Go2RoughCfg, Go2RoughCfgPPO
+from legged_gym.utils.task_modules import import_installed_tasks
 from legged_gym.utils.task_registry import task_registry
 
 task_registry.register("a1", LeggedRobot, A1RoughCfg(), A1RoughCfgPPO())
@@ -22,3 +23,5 @@ task_registry.register("go2", LeggedRobot, Go2RoughCfg(), Go2RoughCfgPPO())
 task_registry.register("go2_flat", LeggedRobot, Go2FlatCfg(), Go2FlatCfgPPO())
 
 __all__ = ["LeggedRobot", "task_registry"]
+
+import_installed_tasks()  # of other packages; they may import the names above

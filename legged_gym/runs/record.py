@@ -24,7 +24,7 @@ from rsl_rl.utils.files import write_whole
 
 PACKAGES = ("torch", "numpy", "mujoco", "mujoco-warp", "warp-lang", "himloco")
 DEVICE_FLAGS = ("sim_device", "rl_device", "pipeline")
-RUN_FLAGS = (*DEVICE_FLAGS, "engine", "fusion", "deterministic")  # flags that are not in the configs
+RUN_FLAGS = (*DEVICE_FLAGS, "engine", "fusion", "deterministic", "task_module")  # flags that are not in the configs
 ROBOT_SECTIONS = ("asset", "control", "init_state", "normalization", "sim")  # what a policy's body and senses depend on
 GIT_TIMEOUT_S = 20
 
@@ -45,7 +45,7 @@ def record_run(folder: Path, args: argparse.Namespace, env_cfg: Any, train_cfg: 
     """
     session = 1 + len(list(folder.glob("run*.json")))
     suffix = "" if session == 1 else f"_{session}"
-    flags = {name: getattr(args, name) for name in RUN_FLAGS}
+    flags = {name: getattr(args, name) for name in RUN_FLAGS if getattr(args, name, None) is not None}
     config = RunConfig(args.task, flags, class_to_dict(env_cfg), class_to_dict(train_cfg))
     commit, diff = _git("rev-parse", "HEAD"), _git("diff", "HEAD")
     record = {

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from isaacgym import gymapi, gymutil
+from legged_gym.utils.task_modules import import_tasks
 from rsl_rl.runners.checkpoint import checkpoint_files
 from rsl_rl.utils import ranks
 from rsl_rl.utils.recorded import Recorded, missing_for_fusion
@@ -23,6 +24,7 @@ CPU_NUM_ENVS = 256  # robots a CPU carries; with 64, gradients are too noisy to 
 
 ARGUMENTS = [
     {"name": "--task", "type": str, "default": "aliengo", "help": "registered task"},
+    {"name": "--task_module", "type": str, "help": "module or .py file that registers tasks of your own"},
     {"name": "--resume", "action": "store_true", "help": "go on from a checkpoint"},
     {"name": "--experiment_name", "type": str, "help": "folder of the runs, under logs/"},
     {"name": "--run_name", "type": str, "help": "suffix of this run's folder"},
@@ -252,6 +254,8 @@ def get_args(argv: list[str] | None = None, extra: list[dict[str, Any]] | None =
         args.viewer = "none"
     if args.viewer is not None:
         args.headless = args.viewer == "none"
+    if args.task_module is not None:
+        import_tasks(args.task_module)
     return args
 
 

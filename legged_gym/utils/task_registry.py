@@ -152,7 +152,10 @@ class TaskRegistry:
 
     def _check_name(self, name: str) -> None:
         if name not in self.task_classes:
-            raise ValueError(f"unknown task '{name}'; registered tasks: {', '.join(sorted(self.task_classes))}")
+            raise ValueError(
+                f"unknown task '{name}'; registered tasks: {', '.join(sorted(self.task_classes))}; "
+                "--task_module MODULE adds those of your own"
+            )
 
 
 def _is_ours(task_class: type) -> bool:
