@@ -27,11 +27,12 @@ CLEARANCE = 0.03  # [m] above the standing height, for the start
 
 
 class Leg(NamedTuple):
-    """One leg: the last body that moves, the body that stands on the ground, and the joints from the root to it."""
+    """One leg."""
 
-    end: int
-    foot: int
-    joints: list[Joint]
+    end: int  # the last body that moves
+    foot: int  # the body that stands on the ground
+    joints: list[Joint]  # from the root on, without a wheel's
+    wheel: str  # name of a wheel's joint; "": none
 
 
 class Guess(NamedTuple):
@@ -47,6 +48,7 @@ class Guess(NamedTuple):
     stiffness: float  # [N·m/rad]
     damping: float  # [N·m·s/rad]
     joint_name: str  # part of all joints' names
+    wheels: list[str]  # joints that turn without end at the end of a leg
 
 
 def guess(robot: RobotDescription) -> Guess:
@@ -63,14 +65,16 @@ def guess(robot: RobotDescription) -> Guess:
     return Guess(
         base=root,
         feet=feet,
-        foot_name=common_part(feet, [name for name in robot.body_names if name not in feet]),
+        # bodies that collapse into others, such as a foot's motor, lose their names
+        foot_name=common_part(feet, [root, *(b.name for b in robot.bodies if b.joints and b.name not in feet)]),
         other_bodies=others,
         joint_angles=pose,
         height=stands.height,
         feet_z=stands.feet_z,
         stiffness=stiffness,
         damping=round(min(DAMPING_RATIO * stiffness, MAX_DAMPING), 2),
-        joint_name=common_part(robot.dof_names, []) if robot.dofs else "",
+        joint_name=common_part(robot.dof_names, []),
+        wheels=[leg.wheel for leg in legs if leg.wheel],
     )
 
 
@@ -88,7 +92,9 @@ def find_legs(robot: RobotDescription) -> list[Leg]:
     for end, depth in zip(ends, depths, strict=True):
         joints = [joint for body in _chain(robot, end) for joint in robot.bodies[body].joints]
         if len(joints) >= 2 and depth <= LEG_DEPTH * depths.min() < 0.0:
-            legs.append(Leg(end, _foot(robot, end), joints))
+            rolls = len(joints) > 3 and joints[-1].kind == "continuous"
+            wheel = joints.pop().name if rolls else ""
+            legs.append(Leg(end, _foot(robot, end), joints, wheel))
     if not legs:
         raise ValueError(
             f"robot '{robot.name}' has no legs: no chain of two or more joints reaches below its root with a collision "

@@ -168,7 +168,7 @@ def write_package(name: str, source: Path, out: Path, mass: float, guess: Guess)
         "collapse": "" if source.suffix == ".urdf" else "\n        collapse_fixed_joints = False",
         "clearance": clearance,
         "checks": "\n".join(f"- {check}" for check in checks),
-        **{key: value for key, value in guess._asdict().items() if key not in ("feet", "joint_angles")},
+        **{key: value for key, value in guess._asdict().items() if key not in ("feet", "joint_angles", "wheels")},
     }
     for path, text in (
         (out / "pyproject.toml", PYPROJECT),
@@ -195,6 +195,11 @@ def _checks(guess: Guess, missing: list[str]) -> list[str]:
         f"Stiffness {guess.stiffness:g} and damping {guess.damping:g} of all joints: those of the real motors.",
         "Torque and speed limits: those of the file's <limit>; 0 or none there means unlimited here.",
     ]
+    if guess.wheels:
+        checks.append(
+            f"Wheels: {', '.join(guess.wheels)}. Make the robot a WheeledRobot and set control.wheel_name, see "
+            "legged_gym/envs/go2w; else policies set their angles."
+        )
     if missing:
         checks.append(f"Meshes that were not found, so not copied: {', '.join(missing)}.")
     return checks
