@@ -71,7 +71,7 @@ def test_the_lowest_point_of_a_tilted_shape(tmp_path, geometry, lowest):
     assert lowest_points(robot, body_poses(robot, {}))[0] == pytest.approx(lowest, abs=1e-3)
 
 
-@pytest.mark.parametrize("task", ["a1", "aliengo", "go1", "go2"])
+@pytest.mark.parametrize("task", ["a1", "aliengo", "anymal_c", "b2", "go1", "go2", "go2w"])
 def test_our_configs_fit_their_robots(task):
     cfg = small_cfg(task)
     assert list(misfits(cfg, robot_of(cfg))) == []

@@ -77,6 +77,8 @@ class LeggedRobotCfg(BaseConfig):
         action_scale = 0.5  # target angle = default + action_scale * action
         decimation = 4  # simulation steps per policy step
         hip_reduction = 1.0  # further factor on the actions of hip joints
+        wheel_name = ""  # of a WheeledRobot: part of the names of joints whose actions are speeds
+        wheel_scale = 10.0  # [rad/s] target speed of a wheel at action 1
 
     class asset:
         file = ""  # path of the URDF; {LEGGED_GYM_ROOT_DIR} is filled in
