@@ -49,6 +49,8 @@ class Guess(NamedTuple):
     damping: float  # [N·m·s/rad]
     joint_name: str  # part of all joints' names
     wheels: list[str]  # joints that turn without end at the end of a leg
+    sides: dict[str, str]  # part of the names of left joints: of right ones; empty if names do not tell
+    mirror_reversed: list[str]  # parts of names of joints that turn the other way in a mirror
 
 
 def guess(robot: RobotDescription) -> Guess:
@@ -59,6 +61,7 @@ def guess(robot: RobotDescription) -> Guess:
     stands = stance(robot, pose, feet)
     if stands is None:
         raise ValueError(f"robot '{robot.name}': its legs have no collision shapes to stand on; add them to the file")
+    sides = _sides(robot, feet, pose)
     root = robot.bodies[0].name
     others = [body.name for body in robot.bodies[1:] if body.shapes and body.joints and body.name not in feet]
     stiffness = float(np.clip(round(STIFFNESS_PER_KG * robot.mass), 10, 300))
@@ -75,6 +78,8 @@ def guess(robot: RobotDescription) -> Guess:
         damping=round(min(DAMPING_RATIO * stiffness, MAX_DAMPING), 2),
         joint_name=common_part(robot.dof_names, []),
         wheels=[leg.wheel for leg in legs if leg.wheel],
+        sides=sides,
+        mirror_reversed=_reversed(robot, sides, pose),
     )
 
 
@@ -159,6 +164,48 @@ def _leg_pose(robot: RobotDescription, leg: Leg, pose: dict[str, float], knees_f
     # of two ways to bend, the one of most robots: knees of bipeds point forwards, those of others backwards
     best = min(good, key=lambda values: -foot_in(values)[2] if knees_forward else foot_in(values)[2])
     return dict(zip(names, best.tolist(), strict=True))
+
+
+def _sides(robot: RobotDescription, feet: list[str], pose: dict[str, float]) -> dict[str, str]:
+    """Words by which the names of left feet differ from those of right ones, and all joints' names likewise.
+
+    Empty if there is a joint for which they do not lead to a partner.
+    """
+    positions = body_poses(robot, pose).positions
+    at = {foot: positions[robot.body_names.index(foot)] for foot in feet}
+    sides = {}
+    for left in (foot for foot in feet if at[foot][1] > 0.0):
+        right = min(feet, key=lambda foot: float(np.linalg.norm(at[foot] - at[left] * [1.0, -1.0, 1.0])))
+        words = [re.split("[^A-Za-z0-9]+", name) for name in (left, right)]
+        differing = [pair for pair in zip(*words, strict=False) if pair[0] != pair[1]]
+        if len(words[0]) != len(words[1]) or len(differing) != 1:
+            return {}
+        sides[differing[0][0]] = differing[0][1]
+    swapped = sides | {right: left for left, right in sides.items()}
+    for name in robot.dof_names:
+        word = next((word for word in swapped if word in name), None)
+        if word is not None and name.replace(word, swapped[word], 1) not in robot.dof_names:
+            return {}
+    return sides
+
+
+def _reversed(robot: RobotDescription, sides: dict[str, str], pose: dict[str, float]) -> list[str]:
+    """Parts of names of the joints whose angles change sign in a mirror at the robot's plane of symmetry.
+
+    A rotation about an axis (x, y, z) is seen there as one about (-x, y, -z), a slide along it as one along (x, -y, z).
+    """
+    rotations = body_poses(robot, pose).rotations
+    axes = {joint.name: rotations[joint.body].apply(joint.axis) for joint in robot.dofs}
+    parts: dict[str, bool] = {}
+    for joint in robot.dofs:
+        word = next((word for word in sides if word in joint.name), None)
+        partner = joint.name if word is None else joint.name.replace(word, sides[word], 1)
+        if word is None and any(word in joint.name for word in sides.values()):
+            continue  # a right one
+        seen = axes[joint.name] * ([1.0, -1.0, 1.0] if joint.kind == "prismatic" else [-1.0, 1.0, -1.0])
+        part = joint.name if word is None else joint.name.partition(word)[2].strip("_") or joint.name
+        parts[part] = parts.get(part, False) or bool(seen @ axes[partner] < 0.0)
+    return [part for part, is_reversed in parts.items() if is_reversed]
 
 
 def common_part(names: Iterable[str], others: Iterable[str]) -> str:

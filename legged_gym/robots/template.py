@@ -58,6 +58,9 @@ class {title}RoughCfg(QuadrupedCfg):
         foot_name = "{foot_name}"  # guess: part of the names {feet}
         penalize_contacts_on = {penalize}
         terminate_after_contacts_on = ["{base}"]{collapse}
+        left_names = {left}  # guess: of joints, for learning in a mirror; with [] there is none
+        right_names = {right}
+        mirror_reversed = {reversed}  # guess: joints that turn the other way there
 
     class rewards(QuadrupedCfg.rewards):
         base_height_target = {height:.2f}  # [m] the base's height in the default pose
@@ -164,11 +167,14 @@ def write_package(name: str, source: Path, out: Path, mass: float, guess: Guess)
         "mass": mass,
         "file": file,
         "feet": ", ".join(guess.feet),
-        "penalize": "[" + ", ".join(f'"{body}"' for body in guess.other_bodies) + "]",
+        "penalize": _list(guess.other_bodies),
         "collapse": "" if source.suffix == ".urdf" else "\n        collapse_fixed_joints = False",
         "clearance": clearance,
+        "left": _list(list(guess.sides)),
+        "right": _list(list(guess.sides.values())),
+        "reversed": _list(guess.mirror_reversed),
         "checks": "\n".join(f"- {check}" for check in checks),
-        **{key: value for key, value in guess._asdict().items() if key not in ("feet", "joint_angles", "wheels")},
+        **{key: value for key, value in guess._asdict().items() if isinstance(value, str | float)},
     }
     for path, text in (
         (out / "pyproject.toml", PYPROJECT),
@@ -181,6 +187,10 @@ def write_package(name: str, source: Path, out: Path, mass: float, guess: Guess)
         path.parent.mkdir(exist_ok=True)
         path.write_text(text.format(**values), encoding="utf-8")
     return checks
+
+
+def _list(names: list[str]) -> str:
+    return "[" + ", ".join(f'"{name}"' for name in names) + "]"
 
 
 def _title(name: str) -> str:

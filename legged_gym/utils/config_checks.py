@@ -111,6 +111,7 @@ def name_problems(cfg: Any, dof_names: list[str], body_names: list[str]) -> Iter
     for section, kind, names, parts in (
         ("control.stiffness", "joint", dof_names, cfg.control.stiffness),
         ("control.damping", "joint", dof_names, cfg.control.damping),
+        ("asset.left_names", "joint", dof_names, cfg.asset.left_names),
         ("asset.penalize_contacts_on", "body", body_names, cfg.asset.penalize_contacts_on),
         ("asset.terminate_after_contacts_on", "body", body_names, cfg.asset.terminate_after_contacts_on),
     ):

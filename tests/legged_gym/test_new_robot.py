@@ -122,6 +122,30 @@ def test_the_package_of_a_quadruped_fits_it(make, name):
     assert list(misfits(env_cfg, robot)) == []
 
 
+# Written down from the files: which legs are left, and which joints roll.
+MIRRORS = {
+    "aliengo": (["FL", "RL"], ["FR", "RR"], ["hip_joint"]),
+    "anymal_c": (["LF", "LH"], ["RF", "RH"], ["HAA"]),
+    "cricket": (["FL", "RL"], ["FR", "RR"], []),
+    "go2w": (["FL", "RL"], ["FR", "RR"], ["hip_joint"]),
+}
+
+
+@pytest.mark.parametrize("name", MIRRORS)
+def test_the_mirror_is_guessed(name):
+    found = guess(read(file_of(name)))
+    assert (list(found.sides), list(found.sides.values()), found.mirror_reversed) == MIRRORS[name]
+
+
+def test_the_mirror_of_a_humanoid_knows_roll_and_yaw(tmp_path):
+    (tmp_path / "r.urdf").write_text(humanoid_urdf())
+    found = guess(read(tmp_path / "r.urdf"))
+    assert found.sides == {"left": "right"}
+    expected = {part for part in found.mirror_reversed if "roll" in part or "yaw" in part}
+    assert set(found.mirror_reversed) == expected
+    assert {"hip_roll_joint", "hip_yaw_joint", "waist_yaw_joint", "shoulder_roll_joint"} <= expected
+
+
 def run(command, folder):
     environment = os.environ | {"PYTHONPATH": f"{LEGGED_GYM_ROOT_DIR}{os.pathsep}{folder}"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
