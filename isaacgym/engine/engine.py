@@ -121,7 +121,6 @@ class Engine(StateCalls):
         self.mj_model.opt.ls_iterations = options.ls_iterations
         self.mj_model.opt.tolerance = options.tolerance
         self.mj_model.opt.jacobian = mujoco.mjtJacobian.mjJAC_DENSE  # as the solver wants it
-        wp.config.log_level = wp.LOG_WARNING  # one line of ours instead of one per module
         self._wp_device = wp.get_device(device)
         with wp.ScopedDevice(self._wp_device):
             self._allocate(options, dofs)

@@ -18,6 +18,7 @@ import torch
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.utils.helpers import class_to_dict
+from legged_gym.utils.shipped import POLICIES
 from rsl_rl.runners.summaries import RunDescription
 from rsl_rl.utils import ranks
 from rsl_rl.utils.files import write_whole
@@ -89,6 +90,15 @@ def read_run_config(path: str | Path) -> RunConfig:
         raise ValueError(f"{path} is not the config.json of a run ({type(error).__name__}: {error})") from error
     except OSError as error:
         raise ValueError(f"cannot read the config {path}: {error.strerror}") from error
+
+
+def trained_robot(checkpoint: str | Path) -> str | None:
+    """Name of the robot that a checkpoint's run trained, or that it comes with the project for; None: not known."""
+    folder = Path(checkpoint).resolve().parent
+    if folder.parent == POLICIES:
+        return folder.name
+    path = folder / "config.json"
+    return read_run_config(path).env.get("asset", {}).get("name") if path.is_file() else None
 
 
 def tell_what_changed(checkpoint: str | Path, env_cfg: Any) -> None:

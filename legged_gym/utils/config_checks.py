@@ -34,7 +34,8 @@ WHOLE = {  # key: least value; None stays allowed where it is the default
     **dict.fromkeys(("policy.temporal_steps", "policy.num_prototype"), 1),
     **dict.fromkeys(("algorithm.num_learning_epochs", "algorithm.num_mini_batches"), 1),
     **dict.fromkeys(("runner.num_steps_per_env", "runner.save_interval"), 1),
-    **dict.fromkeys(("runner.keep", "runner.figure_interval"), 1),
+    "runner.keep": 0,
+    "runner.figure_interval": 1,
     "runner.max_iterations": 0,
 }
 POSITIVE = (

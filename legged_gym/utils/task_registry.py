@@ -19,6 +19,7 @@ from legged_gym.utils.helpers import (
     set_seed,
     update_cfg_from_args,
 )
+from legged_gym.utils.memory import tell_if_too_many
 from rsl_rl.runners import get_runner_class
 from rsl_rl.runners.checkpoint import checkpoint_files
 from rsl_rl.utils import ranks
@@ -57,6 +58,7 @@ class TaskRegistry:
         args: argparse.Namespace | None = None,
         env_cfg: Any | None = None,
         train_cfg: Any | None = None,
+        trains: bool = False,
     ) -> tuple[Any, Any]:
         """Build the environment of a task.
 
@@ -65,6 +67,7 @@ class TaskRegistry:
             args: command line; None: its defaults, headless.
             env_cfg: used instead of the registered config and completed in place.
             train_cfg: gives the actor's history length; None: the registered one.
+            trains: a learner follows; say if there is hardly memory for both.
 
         Returns:
             The environment and its config.
@@ -81,6 +84,8 @@ class TaskRegistry:
             env_cfg.env.temporal_steps = (train_cfg or registered_train_cfg).policy.temporal_steps
         _, wished_train_cfg = update_cfg_from_args(None, deepcopy(train_cfg or registered_train_cfg), args)
         _check_configs(task_class, env_cfg, wished_train_cfg)
+        if trains:
+            tell_if_too_many(env_cfg, wished_train_cfg, args.sim_device)
         env_cfg.seed = set_seed(env_cfg.seed)
         for flag, values in (("fusion", ("auto", "on", "off")), ("deterministic", ("on", "off"))):
             if getattr(args, flag) not in values:

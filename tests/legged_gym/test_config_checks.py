@@ -83,7 +83,7 @@ def test_registered_configs_pass(name: str) -> None:
             "SAC",
             "'runner.algorithm_class_name' is 'SAC', which does not exist; known: H",
         ),
-        ("runner.keep", 0, "'runner.keep' must be a whole number from 1 up, got 0"),
+        ("runner.keep", -1, "'runner.keep' must be a whole number from 0 up, got -1"),
         ("runner.figure_interval", 0, "'runner.figure_interval' must be a whole number from 1 up, got 0"),
         ("runner.max_iterations", -1, "'runner.max_iterations' must be a whole number from 0 up, got -1"),
     ],

@@ -258,7 +258,7 @@ class LeggedRobotCfgPPO(BaseConfig):
         init_at_random_ep_len = True  # spreads the first resets over time
 
         save_interval = 20  # [iterations]
-        keep = None  # newest checkpoints that stay on the disk; None: all
+        keep = 100  # newest checkpoints that stay on the disk, 7 MB each; None: all
         export = False  # write policy_<iteration>.pt and .onnx beside every checkpoint
         figure_interval = None  # iterations between pictures of the state for TensorBoard; None: none
         experiment_name = "test"
