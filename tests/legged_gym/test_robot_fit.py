@@ -150,3 +150,12 @@ def test_a_plane_at_right_angles_to_gravity_is_said(caplog):
     params = gymapi.SimParams(up_axis=1, gravity=gymapi.Vec3(0.0, 0.0, -9.8125))
     gym.add_ground(gym.create_sim(0, -1, gymapi.SIM_PHYSX, params), gymapi.PlaneParams())
     assert "at right angles to gravity" in caplog.text and "PlaneParams.normal" in caplog.text
+
+
+def test_a_config_can_refuse_inertias_that_no_body_has(tmp_path):
+    cfg = small_cfg("go2_flat")
+    text = Path(cfg.asset.file.format(LEGGED_GYM_ROOT_DIR=LEGGED_GYM_ROOT_DIR)).read_text()
+    (tmp_path / "go2.urdf").write_text(text.replace('ixx="0.02448"', 'ixx="2.0"'))
+    cfg.asset.file, cfg.asset.strict_inertia = str(tmp_path / "go2.urdf"), True
+    with pytest.raises(ValueError, match="go2.urdf: moments of inertia that no body has .*'base'"):
+        build(cfg, "go2_flat")

@@ -105,6 +105,7 @@ class LeggedRobotCfg(BaseConfig):
         max_linear_velocity = 1000.0
         armature = 0.0
         thickness = 0.01
+        strict_inertia = False  # refuse inertias that no body has, instead of balancing them with a warning
 
     class domain_rand:
         randomize_payload_mass = True

@@ -38,6 +38,7 @@ ASSET_OPTIONS = (
     "thickness",
     "disable_gravity",
 )
+OUR_ASSET_OPTIONS = ("strict_inertia",)  # likewise; not in NVIDIA's package
 
 
 class Scene(BaseTask):
@@ -134,7 +135,7 @@ class Scene(BaseTask):
         if not path.is_file():
             raise FileNotFoundError(f"asset.file: no robot description at '{path}'")
         options = gymapi.AssetOptions()
-        for name in ASSET_OPTIONS:
+        for name in (*ASSET_OPTIONS, *(name for name in OUR_ASSET_OPTIONS if hasattr(options, name))):
             setattr(options, name, getattr(self.cfg.asset, name))
         return self.gym.load_asset(self.sim, str(path.parent), path.name, options)
 
