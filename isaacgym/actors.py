@@ -37,6 +37,7 @@ class Asset:
     def __init__(self, source: Path | RobotDescription, options: types.AssetOptions) -> None:
         self.robot = _read(source, options) if isinstance(source, Path) else source
         self.options = options
+        self.fixed_base = options.fix_base_link or self.robot.fixed_base
         self.dof_properties = _dof_properties(self.robot, options)
         shape = types.RigidShapeProperties(thickness=options.thickness)
         self.shape_properties = [shape.copy() for body in self.robot.bodies for _ in body.shapes]
@@ -118,7 +119,7 @@ class Actor:
     @property
     def fixed_and_weightless(self) -> tuple[bool, bool]:
         """Whether its root stays in place, and whether gravity leaves it alone."""
-        return self.asset.options.fix_base_link, self.asset.options.disable_gravity
+        return self.asset.fixed_base, self.asset.options.disable_gravity
 
     @property
     def robot(self) -> RobotDescription:

@@ -18,6 +18,7 @@ import torch
 from isaacgym import gym_types
 from isaacgym.actors import Actor, Asset, Env
 from isaacgym.assets import primitives
+from isaacgym.assets.notices import notice
 from isaacgym.engine.terrain import Grid, Mesh, Plane
 from isaacgym.gym_actuators import ActuatorCalls
 from isaacgym.gym_cameras import CameraCalls
@@ -142,8 +143,13 @@ class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls, 
     # ---- terrain -------------------------------------------------------------------------------------------------
 
     def add_ground(self, sim: Simulation, params: PlaneParams) -> None:
-        normal = tuple(params.normal.normalize())
-        plane = Plane(normal, -params.distance, params.dynamic_friction, params.restitution)
+        normal, gravity = params.normal.normalize(), sim.params.gravity
+        if abs(normal.dot(gravity)) < 1e-6 * gravity.length():
+            notice(
+                f"the ground's normal {tuple(normal)} is at right angles to gravity {tuple(gravity)}, so robots fall "
+                "for ever; PlaneParams.normal is (0, 1, 0) unless you set it"
+            )
+        plane = Plane(tuple(normal), -params.distance, params.dynamic_friction, params.restitution)
         sim.add_terrain(plane, params.segmentation_id)
 
     def add_heightfield(self, sim: Simulation, samples: np.ndarray, params: HeightFieldParams) -> None:

@@ -243,7 +243,8 @@ class Simulation:
         effort_mask = mode == int(types.DofDriveMode.DOF_MODE_EFFORT)
         self._effort_mask = None if effort_mask.all() else effort_mask
         present = {name: bool((values[name] > 0.0).any()) for name in ("friction", "armature")}
-        present["drives"] = parameters.needs_drives or self.num_actors > 1
+        has_springs = any(joint.stiffness for joint in self.robot.dofs)
+        present["drives"] = parameters.needs_drives or has_springs or self.num_actors > 1
 
         def change(own: tuple[int, slice], old: np.ndarray, new: np.ndarray) -> None:
             """A change after `prepare_sim`; parts that no env had then are not in the compiled step."""

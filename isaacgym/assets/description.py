@@ -20,6 +20,7 @@ from isaacgym.gym_types import ActuatorProperties, AssetOptions, TendonPropertie
 ShapeKind = Literal["sphere", "capsule", "box", "mesh", "cylinder"]
 JointKind = Literal["revolute", "continuous", "prismatic"]
 Rgba = tuple[float, float, float, float]
+MIN_EXTENT = 0.5e-3  # [m] half the thickness that a flat shape gets
 DEFAULT_RGBA: Rgba = (0.7, 0.7, 0.7, 1.0)
 
 
@@ -45,13 +46,30 @@ class Shape:
 Visual = Shape
 
 
+def unused_name(wish: str, taken: Sequence[str]) -> str:
+    """A name that is not taken: the one wished for, or a longer one."""
+    while wish in taken:
+        wish += "_"
+    return wish
+
+
 def as_collision(shape: Shape, options: AssetOptions) -> Shape:
-    """The shape as contacts know it: a cylinder becomes a capsule of the same cylindrical part, or a prism."""
+    """The shape as contacts know it: a cylinder becomes a capsule of the same cylindrical part, or a prism.
+
+    A side without any extent gets MIN_EXTENT, and a capsule without length is a sphere. With 0 slices a cylinder stays
+    one, which C MuJoCo can collide and our engines cannot.
+    """
+    if shape.kind == "box":
+        x, y, z = (max(side, MIN_EXTENT) for side in shape.size)
+        return replace(shape, size=(x, y, z))
+    as_capsule = shape.kind == "cylinder" and options.replace_cylinder_with_capsule
+    if shape.kind == "capsule" or as_capsule:
+        return replace(shape, kind="capsule" if shape.size[1] > 0.0 else "sphere")
     if shape.kind != "cylinder":
         return shape
-    if options.replace_cylinder_with_capsule:
-        return replace(shape, kind="capsule")
-    radius, half_length, _ = shape.size
+    radius, half_length = shape.size[0], max(shape.size[1], MIN_EXTENT)
+    if options.slices_per_cylinder == 0:
+        return replace(shape, size=(radius, half_length, 0.0))
     angles = np.linspace(0.0, 2.0 * np.pi, max(3, options.slices_per_cylinder), endpoint=False)
     circle = radius * np.column_stack([np.cos(angles), np.sin(angles)])
     vertices = np.concatenate([np.insert(circle, 2, end, axis=1) for end in (-half_length, half_length)])
@@ -69,7 +87,8 @@ class Joint:
     velocity: float  # limit [rad/s] or [m/s]; inf if unlimited
     damping: float = 0.0  # [N·m·s/rad] or [N·s/m]
     friction: float = 0.0  # [N·m] or [N]
-    stiffness: float = 0.0  # [N·m/rad] or [N/m]
+    stiffness: float = 0.0  # of a spring in the joint [N·m/rad] or [N/m]
+    spring_rest: float = 0.0  # position at which the spring exerts nothing [rad] or [m]
     armature: float = 0.0  # [kg·m²] or [kg]
     body: int = -1  # index of the body that it moves
     anchor: tuple[float, float, float] = (0.0, 0.0, 0.0)  # a point on the axis, in the child body's frame [m]
@@ -93,10 +112,21 @@ class Body:
     joints: tuple[Joint, ...] = ()  # from the parent on; none: root, or fixed to the parent
 
 
+@dataclass(frozen=True)
+class Coupling:
+    """A joint that follows another: q - q₀ = Σ cₖ (Q - Q₀)ᵏ with both joints' positions at rest q₀ = Q₀ = 0."""
+
+    joint: str
+    other: str | None  # None: the joint stays at c₀
+    coefficients: tuple[float, float, float, float, float]  # c₀ to c₄
+
+
 @dataclass(frozen=True, eq=False)
 class RobotDescription:
     name: str
     bodies: list[Body]
+    couplings: tuple[Coupling, ...] = ()
+    fixed_base: bool = False  # by the file, whatever AssetOptions.fix_base_link says
     actuators: Sequence[ActuatorProperties] = ()  # that the file names; they do not act
     tendons: Sequence[TendonProperties] = ()  # likewise
 

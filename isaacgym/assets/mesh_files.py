@@ -11,12 +11,14 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
-from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
 from isaacgym.assets.xml_file import read_xml
 
 MAX_HULL_VERTICES = 64  # what PhysX on a GPU holds as well; contacts test every vertex
+FLAT = 1e-5  # [m] thinner is no volume
+THIN = 1e-3  # [m] thickness that is given to what is flat
 
 
 def load_hull(path: Path, scale: tuple[float, float, float]) -> np.ndarray:
@@ -24,10 +26,22 @@ def load_hull(path: Path, scale: tuple[float, float, float]) -> np.ndarray:
     points = read_points(path) * np.array(scale)
     if not np.isfinite(points).all():
         raise ValueError(f"{path}: the mesh has coordinates that are not finite numbers; export it again")
-    try:
-        return convex_hull(points, MAX_HULL_VERTICES)
-    except (QhullError, ValueError):  # QhullError: flat; ValueError: no points at all
-        raise ValueError(f"{path}: the mesh encloses no volume, so it has no convex hull; use a thin box") from None
+    if len(points) == 0:
+        raise ValueError(f"{path}: the mesh has no points, so it encloses no volume; export it again or use a box")
+    return convex_hull(thickened(points), MAX_HULL_VERTICES)
+
+
+def thickened(points: np.ndarray) -> np.ndarray:
+    """The points, (n, 3), or, if they lie flat, twice as many on both sides of their plane, THIN apart.
+
+    Points on a line become a thin bar.
+    """
+    middle = 0.5 * (points.min(axis=0) + points.max(axis=0))
+    _, axes = np.linalg.eigh((points - middle).T @ (points - middle))
+    for axis in axes.T:
+        if np.ptp(points @ axis) < FLAT:
+            points = np.concatenate([points - 0.5 * THIN * axis, points + 0.5 * THIN * axis])
+    return points
 
 
 def convex_hull(points: np.ndarray, max_vertices: int) -> np.ndarray:
@@ -54,10 +68,9 @@ def convex_hull(points: np.ndarray, max_vertices: int) -> np.ndarray:
 
 def read_points(path: Path) -> np.ndarray:
     """All points of a mesh file, (n, 3)."""
-    readers = {".obj": _read_obj, ".stl": _read_stl, ".dae": _read_dae}
-    reader = readers.get(path.suffix.lower())
+    reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise ValueError(f"{path}: collision meshes of this kind are not read; convert it to {', '.join(readers)}")
+        raise ValueError(f"{path}: collision meshes of this kind are not read; convert it to {', '.join(READERS)}")
     return reader(path).reshape(-1, 3)
 
 
@@ -66,19 +79,26 @@ def _read_obj(path: Path) -> np.ndarray:
 
 
 def _read_stl(path: Path) -> np.ndarray:
-    """Binary files are told by their length: some of them start with "solid" too."""
+    """Binary files may start with "solid" too, and may go on after their triangles; the keywords may be in capitals."""
     content = path.read_bytes()
     num_triangles = int.from_bytes(content[80:84], "little")
-    if len(content) >= 84 and len(content) == 84 + 50 * num_triangles:
+    size = 84 + 50 * num_triangles
+    is_text = content.lstrip()[:5].lower() == b"solid" and b"vertex" in content.lower()
+    if len(content) == size or (len(content) > size and not is_text):
         record = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attributes", "<u2")])
-        return np.frombuffer(content, record, offset=84)["corners"].astype(np.float64)
+        return np.frombuffer(content[84:size], record)["corners"].astype(np.float64)
+    if not is_text and content.strip() and content.lstrip()[:5].lower() != b"solid":
+        raise ValueError(
+            f"{path}: the mesh announces {num_triangles} triangles and holds {max(0, len(content) - 84) // 50}; "
+            "export it again"
+        )
     return _numbers_after(path, "vertex")
 
 
 def _numbers_after(path: Path, keyword: str) -> np.ndarray:
-    """The three numbers of each line that starts with a keyword."""
+    """The three numbers of each line that starts with a keyword, in small letters or capitals."""
     lines = (line.split() for line in path.read_text(errors="replace").splitlines())
-    rows = [words[1:4] for words in lines if words and words[0] == keyword]
+    rows = [words[1:4] for words in lines if words and words[0].lower() == keyword]
     try:
         return np.array(rows, dtype=np.float64).reshape(len(rows), 3)
     except ValueError:
@@ -142,3 +162,6 @@ def _geometry_points(geometry: ET.Element, by_id: dict[str, ET.Element]) -> np.n
     ]
     arrays = [np.array((source.findtext("{*}float_array") or "").split(), dtype=np.float64) for source in sources]
     return np.concatenate([np.zeros(0), *arrays]).reshape(-1, 3)
+
+
+READERS = {".obj": _read_obj, ".stl": _read_stl, ".dae": _read_dae}

@@ -4,20 +4,24 @@ Decisions where NVIDIA's behaviour is not documented:
 
 * Bodies and DOFs come in the order of the document, depth first, which is MuJoCo's own order.
 * The robot is one body of the world. Its pose there does not count, since `create_actor` places it; it floats, with or
-  without a free joint in the file, unless `fix_base_link` is set. Geoms of the world are left out.
+  without a free joint in the file, unless `fix_base_link` is set. Geoms of the world are left out. A root with slides
+  and hinges, as planar robots have it, moves against a fixed body without mass, `<root>_frame`, that is put before it.
 * Files for old releases of MuJoCo are mended, see `old_mjcf`.
 * Geoms that can collide with something (contype or conaffinity) are collision shapes, the others visuals. Which geoms
   may collide with which (masks, pairs, excludes) is not taken over; see `create_actor` for the rules.
 * Mass and inertia are MuJoCo's: from <inertial>, else from the geoms with their own masses and densities. Of the asset
   options, `density`, `override_com` and `override_inertia` do nothing here.
-* A joint's stiffness, damping, friction loss and armature become those of its DofProperties, where stiffness acts in
-  position mode only. Its effort is the joint's or its actuators' force limit; what else there is about actuators,
-  scripts can read (`actuators`).
+* A joint's stiffness, damping, friction loss and armature become those of its DofProperties. Its spring acts as in
+  MuJoCo, about `springref`, but in position mode, where the drive takes its place. Its effort is the joint's or its
+  actuators' force limit; what else there is about actuators, scripts can read (`actuators`).
 * `collapse_fixed_joints` merges bodies without joints into their parents, as MuJoCo's `fusestatic` does.
-* Tendons that exert no force are left out; others, equality constraints and ball joints are refused.
-* Meshes become their convex hull, as with URDF; visual meshes are left out.
+* Equality constraints between joints couple them, inactive ones are left out; other ones are refused, and so are ball
+  joints and tendons that exert a force.
+* Meshes become their convex hull, as with URDF, and so do ellipsoids; visual meshes are left out. A visual that MuJoCo
+  cannot read, such as a missing texture, never refuses a robot.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -27,9 +31,21 @@ from scipy.spatial import QhullError
 from scipy.spatial.transform import Rotation
 
 from isaacgym.assets.actuators import actuator_properties, tendon_properties
-from isaacgym.assets.description import Body, Joint, JointKind, RobotDescription, Shape, ShapeKind, as_collision
-from isaacgym.assets.mesh_files import MAX_HULL_VERTICES, convex_hull
+from isaacgym.assets.description import (
+    Body,
+    Coupling,
+    Joint,
+    JointKind,
+    RobotDescription,
+    Shape,
+    ShapeKind,
+    as_collision,
+)
+from isaacgym.assets.inertia import Balance
+from isaacgym.assets.mesh_files import MAX_HULL_VERTICES, READERS, convex_hull, read_points, thickened
+from isaacgym.assets.notices import Notices
 from isaacgym.assets.old_mjcf import read_spec
+from isaacgym.assets.solid import sphere_points
 from isaacgym.gym_types import AssetOptions
 
 KINDS: dict[mujoco.mjtGeom, ShapeKind] = {
@@ -38,7 +54,9 @@ KINDS: dict[mujoco.mjtGeom, ShapeKind] = {
     mujoco.mjtGeom.mjGEOM_BOX: "box",
     mujoco.mjtGeom.mjGEOM_CYLINDER: "cylinder",
     mujoco.mjtGeom.mjGEOM_MESH: "mesh",
+    mujoco.mjtGeom.mjGEOM_ELLIPSOID: "mesh",
 }
+ELLIPSOID = sphere_points(MAX_HULL_VERTICES)  # a ball's surface; of half axes 1
 SAME_PLACE = 1e-9  # [m], [rad]
 MAX_NUMBER = 1e9  # SI units: beyond every robot
 
@@ -48,23 +66,39 @@ def load_mjcf(path: str | Path, options: AssetOptions) -> RobotDescription:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; check the asset root and file name given to load_asset")
+    notices = Notices(path)
+    spec = _prepared(path, options, notices)
+    try:
+        model = spec.compile()
+    except ValueError as error:
+        notices = Notices(path)
+        spec = _prepared(path, options, notices)  # afresh: a spec that did not compile is of no use any more
+        model = _without_looks(path, spec, notices, _one_line(error))
+    _check_tendons(path, model)
+    _check_numbers(path, model)
+    bodies = [_body(path, model, index, options) for index in range(1, model.nbody)]
+    is_planar = model.jnt_type[0] != mujoco.mjtJoint.mjJNT_FREE
+    if is_planar:
+        bodies = _with_frame(bodies)
+    notices.say()
+    about = actuator_properties(model), tendon_properties(model)
+    return RobotDescription(spec.modelname, bodies, _couplings(model), is_planar, *about)
+
+
+def _prepared(path: Path, options: AssetOptions, notices: Notices) -> mujoco.MjSpec:
+    """The file as MuJoCo parses it, with nothing but the robot, and checked."""
     try:
         spec = read_spec(path)
     except ValueError as error:
         _fail(path, f"MuJoCo cannot read it ({_one_line(error)})")
+    _leave_out(spec, notices)
     _check(path, spec)
     (root,) = spec.worldbody.bodies
     if not root.joints:
         root.add_freejoint()  # or the root would count as a part of the world
+    _balance_inertias(path, spec, options)
     spec.compiler.fusestatic = options.collapse_fixed_joints
-    try:
-        model = spec.compile()
-    except ValueError as error:
-        _fail(path, f"MuJoCo cannot compile it ({_one_line(error)})")
-    _check_tendons(path, model)
-    _check_numbers(path, model)
-    bodies = [_body(path, model, index, options) for index in range(1, model.nbody)]
-    return RobotDescription(spec.modelname, bodies, actuator_properties(model), tendon_properties(model))
+    return spec
 
 
 def _fail(path: Path, problem: str) -> NoReturn:
@@ -72,7 +106,94 @@ def _fail(path: Path, problem: str) -> NoReturn:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return " ".join(str(error).removeprefix("Error: ").split())
+
+
+def _leave_out(spec: mujoco.MjSpec, notices: Notices) -> None:
+    """Delete what does not concern the robot: mocap bodies and inactive equalities."""
+    for body in list(spec.worldbody.bodies):
+        if body.mocap:
+            notices.add("mocap bodies are left out: {}", f"'{body.name}'")
+            spec.delete(body)
+    for equality in list(spec.equalities):
+        if not equality.active:
+            spec.delete(equality)
+
+
+def _without_looks(path: Path, spec: mujoco.MjSpec, notices: Notices, problem: str) -> mujoco.MjModel:
+    """The model without visual meshes and textures, and with thin hulls for flat meshes.
+
+    problem: why there is none with them.
+    """
+    for name in _drop_looks(spec):
+        notices.add("bodies whose mass lacks that of a visual mesh (state it in <inertial>): {}", f"'{name}'")
+    for mesh in spec.meshes:
+        _thicken(path, spec, mesh)
+    notices.add("visual meshes and textures are left out, and flat hulls get 1 mm, since MuJoCo says: {}", problem)
+    try:
+        return spec.compile()
+    except ValueError as error:
+        _fail(path, f"MuJoCo cannot compile it ({_one_line(error)})")
+
+
+def _drop_looks(spec: mujoco.MjSpec) -> list[str]:
+    """Delete textures, visual meshes and their geoms; returns the names of the bodies whose mass came from these."""
+    for texture in list(spec.textures):
+        spec.delete(texture)
+    for material in spec.materials:
+        material.textures = [""] * len(material.textures)
+    lighter = []
+    for body in spec.bodies:
+        for geom in list(body.geoms):
+            if geom.type == mujoco.mjtGeom.mjGEOM_MESH and not (geom.contype or geom.conaffinity):
+                has_mass = geom.mass > 0.0 or (np.isnan(geom.mass) and geom.density > 0.0)
+                if has_mass and not body.explicitinertial and body.name not in lighter:
+                    lighter.append(body.name)
+                spec.delete(geom)
+    used = {geom.meshname for geom in spec.geoms}
+    for mesh in list(spec.meshes):
+        if mesh.name not in used:
+            spec.delete(mesh)
+    return lighter
+
+
+def _thicken(path: Path, spec: mujoco.MjSpec, mesh: mujoco.MjsMesh) -> None:
+    """Give a flat mesh a little volume, in place."""
+    file = path.parent / spec.meshdir / mesh.file
+    points = np.array(mesh.uservert).reshape(-1, 3)
+    if mesh.file and file.is_file() and file.suffix.lower() in READERS:
+        points = read_points(file)
+    if len(points) == 0:
+        return
+    thick = thickened(points * mesh.scale)
+    if len(thick) > len(points):
+        mesh.file, mesh.userface, mesh.scale = "", [], np.ones(3)
+        mesh.uservert = thick.ravel()
+
+
+def _with_frame(bodies: list[Body]) -> list[Body]:
+    """The bodies of a robot whose root has joints, behind a body without mass that these joints act against."""
+    at_rest = np.array([0.0, 0.0, 0.0, 1.0])
+    frame = Body(f"{bodies[0].name}_frame", -1, np.zeros(3), at_rest, 0.0, np.zeros(3), np.zeros((3, 3)))
+    moved = [
+        replace(
+            body, parent=body.parent + 1, joints=tuple(replace(joint, body=joint.body + 1) for joint in body.joints)
+        )
+        for body in bodies
+    ]
+    return [frame, *moved]
+
+
+def _couplings(model: mujoco.MjModel) -> tuple[Coupling, ...]:
+    """The equality constraints, all of which are between joints."""
+    return tuple(
+        Coupling(
+            _joint_name(model, model.eq_obj1id[index]),
+            None if model.eq_obj2id[index] < 0 else _joint_name(model, model.eq_obj2id[index]),
+            tuple(model.eq_data[index, :5].tolist()),
+        )
+        for index in range(model.neq)
+    )
 
 
 def _check(path: Path, spec: mujoco.MjSpec) -> None:
@@ -80,18 +201,34 @@ def _check(path: Path, spec: mujoco.MjSpec) -> None:
     roots = spec.worldbody.bodies
     if len(roots) != 1:
         _fail(path, f"there are {len(roots)} bodies in the world; leave one, the robot's root")
-    if spec.equalities:
-        _fail(path, "it has equality constraints, which are not simulated; remove them")
+    if any(equality.type != mujoco.mjtEq.mjEQ_JOINT for equality in spec.equalities):
+        _fail(path, "it has equality constraints that are not between joints, which are not simulated; remove them")
     for body in spec.bodies:
         is_root = body.parent is not None and body.parent.name == "world"
         for joint in body.joints:
             is_free = joint.type == mujoco.mjtJoint.mjJNT_FREE
-            if is_root and not is_free:
-                _fail(path, f"the root '{body.name}' has a joint; leave it out (fix_base_link keeps the root in place)")
             if is_free and not is_root:
                 _fail(path, f"body '{body.name}' has a free joint, which only the root may have; remove it")
             if joint.type == mujoco.mjtJoint.mjJNT_BALL:
                 _fail(path, f"body '{body.name}' has a ball joint; use three hinges")
+
+
+def _balance_inertias(path: Path, spec: mujoco.MjSpec, options: AssetOptions) -> None:
+    """Replace inertias that the file states and that no body has, in place."""
+    balance = Balance(path)
+    for body in spec.bodies:
+        if body.explicitinertial:
+            xx, yy, zz, xy, xz, yz = body.fullinertia
+            is_full = np.isfinite(xx)
+            given = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]) if is_full else np.diag(body.inertia)
+            inertia = balance.of(body.name, given)
+            if inertia is given:
+                continue
+            if is_full:
+                body.fullinertia = [*np.diag(inertia), inertia[0, 1], inertia[0, 2], inertia[1, 2]]
+            else:
+                body.inertia = np.diag(inertia)
+    balance.report(options.strict_inertia)
 
 
 def _check_tendons(path: Path, model: mujoco.MjModel) -> None:
@@ -135,11 +272,11 @@ def _body(path: Path, model: mujoco.MjModel, index: int, options: AssetOptions) 
         kind = KINDS.get(mujoco.mjtGeom(model.geom_type[geom]))
         if kind is None:
             if collides:
-                known = ", ".join(KINDS.values())
+                known = ", ".join(dict.fromkeys((*KINDS.values(), "ellipsoid")))
                 _fail(path, f"body '{name}' has a collision geom that is none of {known}; replace it by one of these")
         elif collides:
             shapes.append(as_collision(_shape(path, model, geom, kind, name), options))
-        elif kind != "mesh":
+        elif model.geom_type[geom] != mujoco.mjtGeom.mjGEOM_MESH:
             visuals.append(_shape(path, model, geom, kind, name))
     return Body(
         name=name,
@@ -151,13 +288,18 @@ def _body(path: Path, model: mujoco.MjModel, index: int, options: AssetOptions) 
         inertia=turn @ np.diag(model.body_inertia[index]) @ turn.T,
         shapes=shapes,
         visuals=visuals,
-        joints=() if is_root else tuple(_joint(path, model, joint) for joint in joints),
+        joints=tuple(_joint(path, model, j) for j in joints if model.jnt_type[j] != mujoco.mjtJoint.mjJNT_FREE),
     )
+
+
+def _joint_name(model: mujoco.MjModel, joint: int) -> str:
+    body = int(model.jnt_bodyid[joint])
+    return model.joint(joint).name or f"{model.body(body).name}_joint_{joint - model.body_jntadr[body]}"
 
 
 def _joint(path: Path, model: mujoco.MjModel, joint: int) -> Joint:
     body, dof = int(model.jnt_bodyid[joint]), int(model.jnt_dofadr[joint])
-    name = model.joint(joint).name or f"{model.body(body).name}_joint_{joint - model.body_jntadr[body]}"
+    name = _joint_name(model, joint)
     if abs(model.qpos0[model.jnt_qposadr[joint]]) > SAME_PLACE:
         _fail(path, f"joint '{name}' has a ref; turn the body instead, so that ref is 0")
     limited = bool(model.jnt_limited[joint])
@@ -175,6 +317,7 @@ def _joint(path: Path, model: mujoco.MjModel, joint: int) -> Joint:
         damping=float(model.dof_damping[dof]),
         friction=float(model.dof_frictionloss[dof]),
         stiffness=float(model.jnt_stiffness[joint]),
+        spring_rest=float(model.qpos_spring[model.jnt_qposadr[joint]]),
         armature=float(model.dof_armature[dof]),
         body=body - 1,
         anchor=tuple(model.jnt_pos[joint].tolist()),
@@ -202,7 +345,11 @@ def _acts_on_joints(model: mujoco.MjModel) -> np.ndarray:
 
 def _shape(path: Path, model: mujoco.MjModel, geom: int, kind: ShapeKind, body: str) -> Shape:
     vertices, size = None, tuple(model.geom_size[geom].tolist())
-    if kind == "mesh":
+    if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_ELLIPSOID and len(set(size)) == 1:
+        kind, size = "sphere", (size[0], 0.0, 0.0)
+    elif model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_ELLIPSOID:
+        vertices, size = ELLIPSOID * model.geom_size[geom], (0.0, 0.0, 0.0)
+    elif kind == "mesh":
         mesh = model.geom_dataid[geom]
         start = model.mesh_vertadr[mesh]
         points = model.mesh_vert[start : start + model.mesh_vertnum[mesh]].astype(np.float64)

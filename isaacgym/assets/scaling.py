@@ -41,7 +41,13 @@ def _shape(shape: Shape, scale: float) -> Shape:
 
 def _joint(joint: Joint, scale: float) -> Joint:
     reach = scale if joint.kind == "prismatic" else 1.0
-    return replace(joint, lower=reach * joint.lower, upper=reach * joint.upper, anchor=_times(scale, joint.anchor))
+    return replace(
+        joint,
+        lower=reach * joint.lower,
+        spring_rest=reach * joint.spring_rest,
+        upper=reach * joint.upper,
+        anchor=_times(scale, joint.anchor),
+    )
 
 
 def _times(scale: float, values: tuple[float, float, float]) -> tuple[float, float, float]:

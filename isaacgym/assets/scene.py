@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from isaacgym.assets.description import Body, RobotDescription
+from isaacgym.assets.description import Body, Coupling, RobotDescription
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,18 @@ def in_touch(group: int, other: int) -> bool:
 def combined(robots: Sequence[RobotDescription], roots: Sequence[Root]) -> Scene:
     """All robots in one description."""
     bodies: list[Body] = []
+    couplings: list[Coupling] = []
     for number, robot in enumerate(robots):
         first = len(bodies)
         bodies += [_moved(body, number, first) for body in robot.bodies]
-    return Scene(" + ".join(robot.name for robot in robots), bodies, roots=tuple(roots))
+        couplings += [_renamed(coupling, number) for coupling in robot.couplings]
+    name = " + ".join(robot.name for robot in robots)
+    return Scene(name, bodies, tuple(couplings), roots=tuple(roots))
+
+
+def _renamed(coupling: Coupling, number: int) -> Coupling:
+    other = None if coupling.other is None else f"{number}/{coupling.other}"
+    return replace(coupling, joint=f"{number}/{coupling.joint}", other=other)
 
 
 def _moved(body: Body, number: int, first: int) -> Body:

@@ -1,24 +1,41 @@
-"""Reads XML files of unknown origin: no document types, so no entity is ever expanded."""
+"""Reads XML files as people have them: any encoding, blank lines before the declaration, a document type.
 
+Entities are refused, so none is ever expanded.
+"""
+
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import NoReturn
 
-
-class _NoDoctype(ET.TreeBuilder):
-    """A tree builder that stops at a document type, before any entity could be expanded."""
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> NoReturn:
-        raise ValueError("it has a DOCTYPE, and XML entities are not accepted; delete the <!DOCTYPE ...> part")
+DECLARATION = re.compile(rb"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([\w.-]+)[\"']")
+BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
 def read_xml(path: Path) -> ET.Element:
     """The root element; ValueError with one sentence about the file if it is not acceptable XML."""
+    text = decoded(path.read_bytes()).strip()
+    if "<!ENTITY" in text:
+        raise ValueError(f"{path}: its DOCTYPE defines XML entities, which are not accepted; write their text instead")
     try:
-        return ET.fromstring(path.read_bytes(), parser=ET.XMLParser(target=_NoDoctype()))
+        return ET.fromstring(text)
     except ET.ParseError as error:
         raise ValueError(
             f"{path}: not well-formed XML ({error}); if it is a xacro file, expand it with the xacro tool first"
         ) from None
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+
+
+def decoded(content: bytes) -> str:
+    """The text of an XML file: by its byte order mark, else as it declares, else UTF-8, else Chinese (GB 18030).
+
+    The last one decodes nearly anything; what it mistakes are names and comments, since markup is ASCII.
+    """
+    for mark, encoding in BYTE_ORDER_MARKS.items():
+        if content.startswith(mark):
+            return content.removeprefix(mark).decode(encoding, errors="replace")
+    declared = DECLARATION.match(content)
+    for encoding in (*([declared[1].decode()] if declared else []), "utf-8", "gb18030"):
+        try:
+            return content.decode(encoding)
+        except (UnicodeDecodeError, LookupError):  # LookupError: no such encoding
+            continue
+    return content.decode("utf-8", errors="replace")

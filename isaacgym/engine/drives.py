@@ -7,11 +7,15 @@ PhysX takes the spring and the damper of a drive at the end of a step. So do we:
 is linear in the acceleration. Its constant part joins the applied forces, and h (d + h k) joins the diagonal of the
 inertia matrix. Contacts and joint limits are then solved with the drive in place, and no stiffness is unstable.
 In free motion this is what C MuJoCo's `implicitfast` integrator makes of an actuator with the damping d + h k.
+
+A spring that the robot's file has in a joint is taken in the same way. It acts in every mode but POS, where the drive
+takes its place.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import mujoco_warp as mjw
 import torch
@@ -46,6 +50,13 @@ class DofParameters:
         return bool((self.mode == MODE_POS).any() or (self.mode == MODE_VEL).any() or (self.damping > 0.0).any())
 
 
+class Springs(NamedTuple):
+    """What the robot's file has in its joints, (num_dofs,) each."""
+
+    stiffness: Tensor  # [N·m/rad] or [N/m]
+    rest: Tensor  # position at which a spring exerts nothing [rad] or [m]
+
+
 class Drives:
     """Springs and dampers of all joints. Costs two kernels per step; worlds without any do not make one.
 
@@ -56,7 +67,9 @@ class Drives:
             (n, nv).
     """
 
-    def __init__(self, parameters: DofParameters, data: mjw.Data, qpos_of: Tensor, qvel_of: Tensor) -> None:
+    def __init__(
+        self, parameters: DofParameters, springs: Springs, data: mjw.Data, qpos_of: Tensor, qvel_of: Tensor
+    ) -> None:
         """qpos_of, qvel_of: where each DOF is among MuJoCo's positions and velocities, (num_dofs,) int32."""
         self.parameters = parameters
         self.torques = torch.zeros_like(parameters.stiffness)
@@ -65,7 +78,10 @@ class Drives:
         self.inertia = torch.zeros(len(data.qvel), data.qvel.shape[1], device=self.torques.device)
         self._qvel_of = qvel_of.long()
         p = parameters
-        tensors = (p.mode, p.stiffness, p.damping, p.effort, self.torques, self.position_targets, self.velocity_targets)
+        tensors = (
+            *(p.mode, p.stiffness, p.damping, p.effort, *springs),
+            *(self.torques, self.position_targets, self.velocity_targets),
+        )
         indices = [wp.from_torch(qpos_of), wp.from_torch(qvel_of)]
         self._inputs = [*indices, *(wp.from_torch(tensor) for tensor in tensors), data.qpos, data.qvel]
         self._inertia = wp.from_torch(self.inertia)
@@ -106,6 +122,8 @@ def _apply_drives(
     stiffness: wp.array2d(dtype=float),
     damping: wp.array2d(dtype=float),
     effort: wp.array2d(dtype=float),
+    file_stiffness: wp.array(dtype=float),
+    file_rest: wp.array(dtype=float),
     torques: wp.array2d(dtype=float),
     position_targets: wp.array2d(dtype=float),
     velocity_targets: wp.array2d(dtype=float),
@@ -117,16 +135,18 @@ def _apply_drives(
     world, dof = wp.tid()
     row = qvel_of[dof]
     h = timestep[world % timestep.shape[0]]
-    spring = float(0.0)
+    spring = file_stiffness[dof]
+    target = file_rest[dof]
     damper = damping[world, dof]
     target_velocity = float(0.0)
     drive = mode[world, dof]
     if drive == wp.static(MODE_POS):
         spring = stiffness[world, dof]
+        target = position_targets[world, dof]
     if drive == wp.static(MODE_VEL):
         target_velocity = velocity_targets[world, dof]
     implicit = damper + h * spring
-    force = spring * (position_targets[world, dof] - qpos[world, qpos_of[dof]])
+    force = spring * (target - qpos[world, qpos_of[dof]])
     force += damper * target_velocity - implicit * qvel[world, row]
     if drive == wp.static(MODE_POS) or drive == wp.static(MODE_VEL):
         limit = effort[world, dof]

@@ -25,7 +25,7 @@ from isaacgym.engine import state
 from isaacgym.engine.contacts.contact_list import contact_list
 from isaacgym.engine.contacts.forces import BodyPoses, ForceSensors, read_contacts, sum_contact_forces
 from isaacgym.engine.contacts.several_grounds import ground_contacts
-from isaacgym.engine.drives import DofParameters, Drives
+from isaacgym.engine.drives import DofParameters, Drives, Springs
 from isaacgym.engine.launch import launch
 from isaacgym.engine.model import build_spec
 from isaacgym.engine.mujoco.newton import MAX_DENSE, NewtonSolver, SparseSolver
@@ -128,7 +128,6 @@ class Engine(StateCalls):
         self.mj_model.opt.tolerance = options.tolerance
         kind = mujoco.mjtJacobian
         self.mj_model.opt.jacobian = kind.mjJAC_SPARSE if self.mj_model.nv > MAX_DENSE else kind.mjJAC_DENSE
-        wp.config.log_level = wp.LOG_WARNING  # one line of ours instead of one per module
         self._wp_device = wp.get_device(device)
         with wp.ScopedDevice(self._wp_device):
             self._allocate(options, dofs)
@@ -158,7 +157,7 @@ class Engine(StateCalls):
     def _allocate(self, options: EngineOptions, dofs: DofParameters | None) -> None:
         model, n = self.mj_model, self.num_worlds
         extra = EXTRA_CONTACTS if options.self_collision else 0
-        rows = LIMIT_ROWS * int(model.jnt_limited.sum())
+        rows = LIMIT_ROWS * int(model.jnt_limited.sum()) + model.neq
         self._dof_fields = []
         if dofs is not None:
             self._dof_fields = [
@@ -184,11 +183,16 @@ class Engine(StateCalls):
         self._data = mjw.make_data(model, nworld=n, **(capacity if self.solves_in_mujoco else NO_CAPACITY))
         data = self._data
         self._drives = None
-        if dofs is not None and self._needs_drives(dofs):
+        joints = self.robot.dofs
+        springs = Springs(
+            torch.tensor([joint.stiffness for joint in joints], dtype=torch.float, device=self.device),
+            torch.tensor([joint.spring_rest for joint in joints], dtype=torch.float, device=self.device),
+        )
+        if dofs is not None and (self._needs_drives(dofs) or springs.stiffness.any()):
             index = (torch.arange(count, dtype=torch.int32, device=self.device) for count in (model.nq, model.nv))
             of_dofs = zip(index, (self._dof_qpos, self._dof_qvel), strict=True)
             qpos_of, qvel_of = (numbers[of].contiguous() for numbers, of in of_dofs)
-            self._drives = Drives(dofs, data, qpos_of, qvel_of)
+            self._drives = Drives(dofs, springs, data, qpos_of, qvel_of)
         self._force_sensors: ForceSensors | None = None
         self.qpos, self.qvel = wp.to_torch(data.qpos), wp.to_torch(data.qvel)
         self._applied = wp.to_torch(data.qfrc_applied)[:, self._dof_qvel]

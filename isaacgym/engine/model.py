@@ -8,7 +8,7 @@ from itertools import combinations_with_replacement
 import mujoco
 import numpy as np
 
-from isaacgym.assets.description import Body, RobotDescription, Shape
+from isaacgym.assets.description import Body, RobotDescription, Shape, unused_name
 from isaacgym.assets.scene import Root, Scene, in_touch
 
 # MuJoCo's friction creeps in proportion to 1 - impedance, and the more the lighter the touching body is against the
@@ -18,6 +18,7 @@ CONTACT_SOLIMP = (0.999, 0.999, 0.001, 0.5, 2.0)
 CONTACT_STEPS = 2.0  # time constant of contacts in simulation steps; MuJoCo's own lower bound
 GROUND_BIT, ROBOT_BIT = 1, 2  # of MuJoCo's collision masks; bits from ROBOT_BIT on are for pairs of filters
 MAX_MASK = 2**31
+WORLD = "world"  # MuJoCo's own name of what does not move; no body of a robot may have it there
 # [m] A thing at rest is so little deep in what it stands on that float32 now and then finds no contact, and it hops.
 REST_MARGIN = 1e-5
 TERRAIN_GEOM = 0  # stands for the terrain in contacts; it has no shape of its own to collide with
@@ -68,10 +69,21 @@ def build_spec(
     masks = _collision_masks(robot, roots, native_ground, self_collision)
     parents = {-1: spec.worldbody}
     for index, (body, root) in enumerate(zip(robot.bodies, roots, strict=True)):
-        parents[index] = element = _add_body(parents[body.parent], body, root.fixed)
+        name = unused_name(f"{WORLD}_", robot.body_names) if body.name == WORLD else body.name
+        parents[index] = element = _add_body(parents[body.parent], body, name)
+        if body.parent < 0 and not root.fixed:
+            element.add_freejoint(name=unused_name(f"{name}_free", robot.dof_names))
         element.gravcomp = float(root.weightless)
         for shape in body.shapes:
             _add_geom(spec, element, shape, dt, *masks[root.group, shape.filter])
+    for coupling in robot.couplings:
+        spec.add_equality(
+            type=mujoco.mjtEq.mjEQ_JOINT,
+            objtype=mujoco.mjtObj.mjOBJ_JOINT,
+            name1=coupling.joint,
+            name2=coupling.other or "",
+            data=[*coupling.coefficients, *[0.0] * (mujoco.mjNEQDATA - 5)],
+        )
     if isinstance(robot, Scene):
         for geom in spec.geoms[TERRAIN_GEOM + 1 :]:
             geom.margin = REST_MARGIN
@@ -119,16 +131,14 @@ def _exclude_overlapping_bodies(spec: mujoco.MjSpec) -> None:
             spec.add_exclude(bodyname1=model.body(first).name, bodyname2=model.body(second).name)
 
 
-def _add_body(parent: mujoco.MjsBody, body: Body, fixed_base: bool) -> mujoco.MjsBody:
-    element = parent.add_body(name=body.name, pos=body.pos, quat=_wxyz(body.quat))
+def _add_body(parent: mujoco.MjsBody, body: Body, name: str) -> mujoco.MjsBody:
+    element = parent.add_body(name=name, pos=body.pos, quat=_wxyz(body.quat))
     element.mass = body.mass
     element.ipos = body.com
     inertia = np.asarray(body.inertia)
     if inertia.any():  # a frame without mass, fixed to its parent, has none
         element.fullinertia = [*np.diag(inertia), inertia[0, 1], inertia[0, 2], inertia[1, 2]]
     element.explicitinertial = True
-    if body.parent < 0 and not fixed_base:
-        element.add_freejoint(name=f"{body.name}_free")
     for joint in body.joints:
         slide = joint.kind == "prismatic"
         element.add_joint(

@@ -49,6 +49,7 @@ class AssetOptions(Record):
     thickness: float = 0.02  # [m]
     override_com: bool = False
     override_inertia: bool = False
+    strict_inertia: bool = False  # ours: refuse inertias that no body has, instead of balancing them
     vhacd_enabled: bool = False
     vhacd_params: VhacdParams = VhacdParams()
     convex_decomposition_from_submeshes: bool = False

@@ -29,31 +29,42 @@ class Part(NamedTuple):
 def robot_parts(robot: RobotDescription) -> list[Part]:
     """Visuals of all bodies, or collision shapes of bodies without; equal meshes of several bodies are one part.
 
-    A body whose visual mesh is not there shows its collision shapes, too, and a line says so.
+    A body whose visual mesh is not there or cannot be read shows its collision shapes, too, and a line says so.
     """
-    missing = {str(shape.mesh_file) for body in robot.bodies for shape in body.visuals if not _is_readable(shape)}
-    if missing:
-        print(f"Viewer: collision shapes stand for {len(missing)} missing visual meshes, such as {min(missing)}")
+    missing: set[str] = set()
     parts: dict[tuple[bytes, bytes, Color], Part] = {}
     for index, body in enumerate(robot.bodies):
-        for color, mesh in _meshes_by_color(body).items():
+        for color, mesh in _meshes_by_color(body, missing).items():
             vertices, faces = mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32)
             key = (vertices.tobytes(), faces.tobytes(), color)
             parts.setdefault(key, Part(vertices, faces, color, [])).bodies.append(index)
+    if missing:
+        print(f"Viewer: collision shapes stand for {len(missing)} missing visual meshes, such as {min(missing)}")
     return list(parts.values())
 
 
-def _meshes_by_color(body: Body) -> dict[Color, trimesh.Trimesh]:
-    """One mesh per colour, in the body's frame."""
+def _meshes_by_color(body: Body, missing: set[str]) -> dict[Color, trimesh.Trimesh]:
+    """One mesh per colour, in the body's frame. Files that are not there or cannot be read are added to `missing`."""
+    looks = [(shape, _visual_mesh(shape)) for shape in body.visuals]
+    missing |= {str(shape.mesh_file) for shape, mesh in looks if mesh is None}
+    complete = [(shape, mesh) for shape, mesh in looks if mesh is not None]
+    if not looks or len(complete) < len(looks):
+        complete = [(shape, shape_mesh(shape)) for shape in body.shapes]
     meshes: dict[Color, list[trimesh.Trimesh]] = {}
-    complete = body.visuals and all(_is_readable(shape) for shape in body.visuals)
-    for shape in body.visuals if complete else body.shapes:
-        meshes.setdefault(_color(shape.rgba), []).append(shape_mesh(shape))
+    for shape, mesh in complete:
+        meshes.setdefault(_color(shape.rgba), []).append(mesh)
     return {color: _joined(group) for color, group in meshes.items()}
 
 
-def _is_readable(shape: Shape) -> bool:
-    return shape.mesh_file is None or shape.mesh_file.is_file()
+def _visual_mesh(shape: Shape) -> trimesh.Trimesh | None:
+    """None if its file is not there, empty or cannot be read."""
+    if shape.mesh_file is None:
+        return shape_mesh(shape)
+    try:
+        mesh = shape_mesh(shape)
+    except Exception:  # readers of meshes fail in any way on broken files, and looks must not stop a program
+        return None
+    return mesh if len(mesh.faces) else None
 
 
 def _joined(meshes: list[trimesh.Trimesh]) -> trimesh.Trimesh:

@@ -1,4 +1,4 @@
-"""Ground for sim2sim.py and the robot on it, built with MuJoCo alone: boxes, a height field, its own URDF reader."""
+"""Ground for sim2sim.py and the robot on it, built with MuJoCo alone: boxes, a height field, the robot's file."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 
 from legged_gym.deploy.courses import MAP_HALF_SIZE, STEP_WIDTH, Course
+from legged_gym.deploy.mujoco_description import robot_spec
 
 SIM_DT = 0.002  # [s] of a simulation step and of the joints' PD controllers
 ROUGHNESS = 0.03  # [m] bumps of the terrain "rough"
@@ -49,7 +50,6 @@ def add_ramps(spec: mujoco.MjSpec, course: Course, roughness: float, rng: np.ran
 
 def _add_look(spec: mujoco.MjSpec) -> None:
     """A sky, and for the ground a material of squares, on which one sees the robot move."""
-    spec.compiler.discardvisual = False  # URDF files switch it on, and it would drop these
     sky, squares = mujoco.mjtBuiltin.mjBUILTIN_GRADIENT, mujoco.mjtBuiltin.mjBUILTIN_CHECKER
     look = {"width": 256, "height": 256}
     flat, box = mujoco.mjtTexture.mjTEXTURE_2D, mujoco.mjtTexture.mjTEXTURE_SKYBOX
@@ -84,14 +84,10 @@ def build_model(
     """
     if not urdf.is_file():
         raise FileNotFoundError(f"no robot description '{urdf}'; give one with --urdf FILE")
-    spec = mujoco.MjSpec.from_file(str(urdf))
-    spec.compiler.fusestatic = False  # keep the URDF's links apart, feet included
+    spec = robot_spec(urdf, armature)
     spec.option.timestep = SIM_DT
     spec.option.cone = getattr(mujoco.mjtCone, f"mjCONE_{cone.upper()}")
     spec.option.impratio = impratio
-    for joint in spec.joints:
-        joint.armature = armature
-    spec.worldbody.first_body().add_freejoint()
     for geom in spec.geoms:
         geom.contype, geom.conaffinity = 0, 1  # with the ground only
     _add_look(spec)

@@ -18,13 +18,14 @@ import torch
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.utils.helpers import class_to_dict
+from legged_gym.utils.shipped import POLICIES
 from rsl_rl.runners.summaries import RunDescription
 from rsl_rl.utils import ranks
 from rsl_rl.utils.files import write_whole
 
 PACKAGES = ("torch", "numpy", "mujoco", "mujoco-warp", "warp-lang", "himloco")
 DEVICE_FLAGS = ("sim_device", "rl_device", "pipeline")
-RUN_FLAGS = (*DEVICE_FLAGS, "engine", "fusion", "deterministic")  # flags that are not in the configs
+RUN_FLAGS = (*DEVICE_FLAGS, "engine", "fusion", "deterministic", "task_module")  # flags that are not in the configs
 ROBOT_SECTIONS = ("asset", "control", "init_state", "normalization", "sim")  # what a policy's body and senses depend on
 GIT_TIMEOUT_S = 20
 
@@ -45,7 +46,7 @@ def record_run(folder: Path, args: argparse.Namespace, env_cfg: Any, train_cfg: 
     """
     session = 1 + len(list(folder.glob("run*.json")))
     suffix = "" if session == 1 else f"_{session}"
-    flags = {name: getattr(args, name) for name in RUN_FLAGS}
+    flags = {name: getattr(args, name) for name in RUN_FLAGS if getattr(args, name, None) is not None}
     config = RunConfig(args.task, flags, class_to_dict(env_cfg), class_to_dict(train_cfg))
     commit, diff = _git("rev-parse", "HEAD"), _git("diff", "HEAD")
     record = {
@@ -89,6 +90,15 @@ def read_run_config(path: str | Path) -> RunConfig:
         raise ValueError(f"{path} is not the config.json of a run ({type(error).__name__}: {error})") from error
     except OSError as error:
         raise ValueError(f"cannot read the config {path}: {error.strerror}") from error
+
+
+def trained_robot(checkpoint: str | Path) -> str | None:
+    """Name of the robot that a checkpoint's run trained, or that it comes with the project for; None: not known."""
+    folder = Path(checkpoint).resolve().parent
+    if folder.parent == POLICIES:
+        return folder.name
+    path = folder / "config.json"
+    return read_run_config(path).env.get("asset", {}).get("name") if path.is_file() else None
 
 
 def tell_what_changed(checkpoint: str | Path, env_cfg: Any) -> None:

@@ -22,7 +22,11 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-import legged_gym  # noqa: F401  # isort: skip -- before torch, whose threads it tells how to wait
+try:
+    import legged_gym  # noqa: F401 -- before torch, whose threads it tells how to wait
+except ModuleNotFoundError:
+    raise SystemExit("error: legged_gym is not installed: run `pip install -e .` in the repository's folder") from None
+
 import torch
 
 from legged_gym.envs import task_registry

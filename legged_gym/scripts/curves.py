@@ -9,6 +9,11 @@ import fnmatch
 from pathlib import Path
 from typing import Any
 
+try:
+    import legged_gym  # noqa: F401
+except ModuleNotFoundError:
+    raise SystemExit("error: legged_gym is not installed: run `pip install -e .` in the repository's folder") from None
+
 from legged_gym.runs.curves import Group, Run, find_runs, group_runs, over_time, read_run, spread
 from legged_gym.utils.helpers import user_errors
 

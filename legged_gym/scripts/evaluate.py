@@ -15,7 +15,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import legged_gym  # noqa: F401  # isort: skip -- before torch, whose threads it tells how to wait
+try:
+    import legged_gym  # noqa: F401 -- before torch, whose threads it tells how to wait
+except ModuleNotFoundError:
+    raise SystemExit("error: legged_gym is not installed: run `pip install -e .` in the repository's folder") from None
+
 import torch
 
 from legged_gym.deploy import courses
@@ -120,7 +124,10 @@ def checkpoint_paths(args: argparse.Namespace, train_cfg: Any) -> list[str]:
     """The files to judge."""
     root = experiment_root(train_cfg)
     if args.checkpoints:
-        return [get_load_path(root, path) for path in args.checkpoints]
+        try:
+            return [get_load_path(root, path) for path in args.checkpoints]
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"--checkpoints: {str(error).removeprefix('--load_run: ')}") from error
     robot = task_registry.get_cfgs(args.task)[0].asset.name
     return [find_checkpoint(root, train_cfg.runner.load_run, train_cfg.runner.checkpoint, robot, args.task)]
 
@@ -133,18 +140,18 @@ def short_names(paths: list[str]) -> list[str]:
 def check_args(args: argparse.Namespace) -> None:
     """Refuse what no trial can be run with."""
     if args.protocol not in PROTOCOLS:
-        raise ValueError(f"unknown protocol '{args.protocol}'; known: {', '.join(PROTOCOLS)}")
+        raise ValueError(f"unknown --protocol '{args.protocol}'; known: {', '.join(PROTOCOLS)}")
     if (args.trials is not None and args.trials < 1) or trial_seconds(args) <= SETTLE_S:
         raise ValueError(f"--trials must be at least 1 and --trial_s above {SETTLE_S:g}")
     if any(level not in range(NUM_LEVELS) for level in args.levels or ()):
         raise ValueError(f"--levels must lie between 0 and {NUM_LEVELS - 1}")
     if args.protocol == "sim2sim" and (args.num_envs or args.levels):
-        raise ValueError("protocol sim2sim has courses instead of levels, and --trials robots on each of them")
+        raise ValueError("--protocol sim2sim has courses instead of --levels, and --trials instead of --num_envs")
     if args.step_heights and args.protocol != "stairs":
-        raise ValueError(f"--step_heights belongs to protocol stairs, not to {args.protocol}")
+        raise ValueError(f"--step_heights belongs to --protocol stairs, not to {args.protocol}")
     if args.levels and args.protocol in ("stairs", "stand"):
         instead = "--step_heights [cm] instead of" if args.protocol == "stairs" else "a plane, so no"
-        raise ValueError(f"protocol {args.protocol} has {instead} --levels")
+        raise ValueError(f"--protocol {args.protocol} has {instead} --levels")
     if args.protocol == "stairs":
         stairs.check_stairs(step_heights(args), args.num_envs)
 

@@ -12,7 +12,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import legged_gym  # noqa: F401  # isort: skip -- before torch, whose threads it tells how to wait
+try:
+    import legged_gym  # noqa: F401 -- before torch, whose threads it tells how to wait
+except ModuleNotFoundError:
+    raise SystemExit("error: legged_gym is not installed: run `pip install -e .` in the repository's folder") from None
+
 import torch
 from torch import Tensor
 
@@ -23,7 +27,7 @@ from legged_gym.evaluation.play_conditions import FLAGS as CONDITION_FLAGS
 from legged_gym.evaluation.play_conditions import check_conditions, place_robots, set_conditions
 from legged_gym.files import make_folder
 from legged_gym.runs.fault_recorder import show_fault
-from legged_gym.runs.record import tell_what_changed
+from legged_gym.runs.record import tell_what_changed, trained_robot
 from legged_gym.utils.export import export_policy
 from legged_gym.utils.helpers import (
     get_args,
@@ -226,8 +230,16 @@ def export(player: Player, task: str) -> None:
     """Write the policy as a robot's computer needs it."""
     trained_cfg, _ = task_registry.get_cfgs(task)  # the commands of training, not those played
     checkpoint = read_checkpoint(player.checkpoint_path, "cpu")
-    policy = player.runner.alg.actor_critic
-    files = export_policy(policy, player.env, trained_cfg.commands, checkpoint, player.folder / "policies")
+    policy, own = player.runner.alg.actor_critic, player.env.cfg.asset.name
+    trained = trained_robot(player.checkpoint_path)
+    if trained not in (None, own):
+        print(f"Not exported: this policy was trained on '{trained}', and --task {task} is '{own}'")
+        return
+    try:
+        files = export_policy(policy, player.env, trained_cfg.commands, checkpoint, player.folder / "policies")
+    except ValueError as error:  # a robot that cannot be deployed
+        print(f"Not exported: {error}")
+        return
     print(f"Exported {' and '.join(map(str, files))}")
 
 

@@ -1,6 +1,6 @@
 """An exported policy in another simulator: python legged_gym/scripts/sim2sim.py --policy policy.onnx --terrain stairs
 
-Plain C MuJoCo with its own URDF reader, contacts and terrain; of the training only policy.onnx and the robot's URDF are
+Plain C MuJoCo with its own contacts and terrain; of the training only policy.onnx, the robot's file and its reader are
 used. Joints are held by PD controllers at 500 Hz as on the robot, with latency and sensor noise. Ground, commands and
 starts are those of `evaluate.py --protocol sim2sim`, whose report `--compare` puts beside the results.
 
@@ -8,6 +8,11 @@ A robot fell if something pressed on its trunk, head or whatever is rigidly fixe
 60°; it crossed if it reached the next plateau in time without a fall; else it got stuck. `--matrix` finds the
 combination of friction, contacts, payload and direction in which the fewest robots cross stairs.
 """
+
+try:
+    import legged_gym  # noqa: F401
+except ModuleNotFoundError:
+    raise SystemExit("error: legged_gym is not installed: run `pip install -e .` in the repository's folder") from None
 
 from legged_gym.deploy.offscreen import choose_opengl, has_display
 
@@ -45,6 +50,7 @@ from legged_gym.deploy.mujoco_trials import (
 )
 from legged_gym.deploy.mujoco_watch import OnStep, video, viewer
 from legged_gym.deploy.mujoco_world import CONES, IMPEDANCE, IMPRATIO
+from legged_gym.deploy.task_files import task_files
 from legged_gym.files import check_writable
 from legged_gym.progress import Progress
 
@@ -122,7 +128,9 @@ def as_text(value: dict[str, float | None]) -> str:
 
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="An exported policy in plain C MuJoCo")
-    parser.add_argument("--policy", help="policy.onnx; default: the newest under logs/")
+    parser.add_argument("--policy", help="policy.onnx; default: the task's, without one the newest under logs/")
+    parser.add_argument("--task", help="take policy and robot of this task: the last export, or what comes with it")
+    parser.add_argument("--task_module", help="module or .py file that registers tasks of your own")
     parser.add_argument("--urdf", help="robot description; default: the policy's robot in resources/robots")
     parser.add_argument("--terrain", nargs="+", default=list(courses.COURSES), help="of flat, slope, rough, stairs")
     parser.add_argument("--step_height", type=float, default=courses.STEP_HEIGHT, help="of stairs [m]")
@@ -206,8 +214,13 @@ def check_args(args: argparse.Namespace) -> None:
 def setups(args: argparse.Namespace) -> dict[str, Setup]:
     """Check the command line; then what to build on each terrain."""
     check_args(args)
-    path = Path(args.policy) if args.policy else newest_policy()
+    files = task_files(args.task, args.task_module, args.policy) if args.task else None
+    path = files.policy if files else Path(args.policy) if args.policy else newest_policy()
     metadata = PolicyController(path).metadata
+    if files:
+        if metadata["robot"] != files.name:
+            raise ValueError(f"{path} is a policy of '{metadata['robot']}', but --task {args.task} is '{files.name}'")
+        args.urdf = args.urdf or files.robot
     default_urdf = Path(LEGGED_GYM_ROOT_DIR, "resources", "robots", metadata["robot"], "urdf")
     urdf = Path(args.urdf) if args.urdf else default_urdf / f"{metadata['robot']}.urdf"
     physics = Physics(args.friction, args.impedance, args.cone, args.impratio, args.payload)

@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+try:
+    import legged_gym  # noqa: F401
+except ModuleNotFoundError:
+    raise SystemExit("error: legged_gym is not installed: run `pip install -e .` in the repository's folder") from None
+
 from legged_gym.envs import task_registry
 from legged_gym.runs.record import (
     describe_run,
@@ -40,7 +45,7 @@ FLAGS = [
         "nargs": "+",
         "help": "keys of the config: algorithm.gamma=0.98 rewards.scales.torques=-1e-5",
     },
-    {"name": "--keep", "type": int, "help": "newest checkpoints that stay on the disk; default: all"},
+    {"name": "--keep", "type": int, "help": "newest checkpoints that stay on the disk; default: 100; 0: all"},
     {"name": "--export", "action": "store_true", "help": "write policy_<iteration>.pt and .onnx with each checkpoint"},
     {"name": "--figure_interval", "type": int, "help": "iterations between pictures for TensorBoard; default: none"},
 ]
@@ -64,7 +69,7 @@ def prepare(args: argparse.Namespace) -> Training:
         env_cfg, train_cfg = task_registry.get_cfgs(args.task)
         update_class_from_dict(env_cfg, config.env)
         update_class_from_dict(train_cfg, config.train)
-    env, env_cfg = task_registry.make_env(args.task, args, env_cfg, train_cfg)
+    env, env_cfg = task_registry.make_env(args.task, args, env_cfg, train_cfg, trains=True)
     runner, train_cfg = task_registry.make_alg_runner(env, args.task, args, train_cfg)
     runner.description = describe_run(args.task, env_cfg, train_cfg)
     if train_cfg.runner.export:

@@ -34,7 +34,8 @@ WHOLE = {  # key: least value; None stays allowed where it is the default
     **dict.fromkeys(("policy.temporal_steps", "policy.num_prototype"), 1),
     **dict.fromkeys(("algorithm.num_learning_epochs", "algorithm.num_mini_batches"), 1),
     **dict.fromkeys(("runner.num_steps_per_env", "runner.save_interval"), 1),
-    **dict.fromkeys(("runner.keep", "runner.figure_interval"), 1),
+    "runner.keep": 0,
+    "runner.figure_interval": 1,
     "runner.max_iterations": 0,
 }
 POSITIVE = (
@@ -68,25 +69,34 @@ FACTOR_RANGES = ("friction", "restitution", "link_mass", "motor_strength", "kp",
 
 
 def check_config(config: Any, strict: bool) -> None:
-    """Raise a ValueError of one sentence that names what is wrong with a config.
+    """Raise a ValueError that names all that is wrong with a config, in one line.
 
     Args:
         config: an instance of a class below LeggedRobotCfg or LeggedRobotCfgPPO.
         strict: also refuse unknown keys that resemble no known one; else they are left to a subclass that reads them.
     """
+    problems = config_problems(config, strict)
+    if problems:
+        raise ValueError(f"config: {'; '.join(problems)}")
+
+
+def config_problems(config: Any, strict: bool) -> list[str]:
+    """What is wrong with a config, a sentence each; see `check_config`."""
     *_, root, base, _ = (None, None, *type(config).__mro__)
     if getattr(base, "__name__", None) != "BaseConfig":
-        return  # a config of another kind, with nothing to compare it with
-    values = class_to_dict(config)
-    problems: list[str] = []
-    _compare(values, class_to_dict(root()), "", strict, problems)
-    if not problems:  # the rest may count on keys and types
-        flat = _flatten(values)
-        problems += [problem for check in (_ranges, _sizes, _classes) for problem in check(flat)]
+        return []  # a config of another kind, with nothing to compare it with
+    values, reference = class_to_dict(config), class_to_dict(root())
+    found: dict[str, str] = {}  # by path
+    _compare(values, reference, "", strict, found)
+    flat = _flatten(values)
+    for path in found:  # the other checks count on keys and types
+        prefix = f"{path}."
+        flat = {key: value for key, value in flat.items() if key != path and not key.startswith(prefix)}
+        flat |= {key: v for key, v in _flatten(reference).items() if key == path or key.startswith(prefix)}
+    problems = [*found.values(), *(problem for check in (_ranges, _sizes, _classes) for problem in check(flat))]
+    if not any(path.startswith("terrain") for path in found):
         problems += _shares(values.get("terrain", {}))
-    if problems:
-        more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
-        raise ValueError(f"config: {problems[0]}{more}")
+    return problems
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = NEAREST) -> str | None:
@@ -94,22 +104,21 @@ def nearest(name: str, known: Iterable[str], cutoff: float = NEAREST) -> str | N
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)), None)
 
 
-def check_names(cfg: Any, dof_names: list[str], body_names: list[str]) -> None:
-    """Refuse joints and bodies in a config that the robot does not have: their settings would silently do nothing."""
+def name_problems(cfg: Any, dof_names: list[str], body_names: list[str]) -> Iterable[str]:
+    """Joints and bodies in a config that the robot does not have: their settings would silently do nothing."""
     for name in cfg.init_state.default_joint_angles:
         if name not in dof_names:
-            raise ValueError(
-                f"init_state.default_joint_angles: the robot has no joint '{name}'{_hint(name, dof_names)}"
-            )
+            yield f"init_state.default_joint_angles: the robot has no joint '{name}'{_hint(name, dof_names)}"
     for section, kind, names, parts in (
         ("control.stiffness", "joint", dof_names, cfg.control.stiffness),
         ("control.damping", "joint", dof_names, cfg.control.damping),
+        ("asset.left_names", "joint", dof_names, cfg.asset.left_names),
         ("asset.penalize_contacts_on", "body", body_names, cfg.asset.penalize_contacts_on),
         ("asset.terminate_after_contacts_on", "body", body_names, cfg.asset.terminate_after_contacts_on),
     ):
         for part in parts:
             if not any(part in name for name in names):
-                raise ValueError(f"{section}: no {kind}'s name contains '{part}'; names: {', '.join(names)}")
+                yield f"{section}: no {kind}'s name contains '{part}'; names: {', '.join(names)}"
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
@@ -117,26 +126,26 @@ def _hint(name: str, known: Iterable[str]) -> str:
     return f"; did you mean '{near}'?" if near else f"; known: {', '.join(sorted(known))}"
 
 
-def _compare(values: Mapping, reference: Mapping, prefix: str, strict: bool, problems: list[str]) -> None:
-    """Keys and types, section by section."""
+def _compare(values: Mapping, reference: Mapping, prefix: str, strict: bool, found: dict[str, str]) -> None:
+    """Keys and types, section by section; problems go to `found`, by path."""
     for key, value in values.items():
         path = f"{prefix}{key}"
         if key not in reference:
             near = nearest(key, reference, NEAR)
             if strict or near is not None:
-                problems.append(f"unknown key '{path}'{_hint(key, reference)}")
+                found[path] = f"unknown key '{path}'{_hint(key, reference)}"
         elif path in FREE_SECTIONS:
             wrong = [name for name, item in value.items() if not _is_number(item)] if _is_section(value) else [path]
-            problems += [f"'{path}' must hold finite numbers, see '{name}'" for name in wrong]
+            found |= {f"{path}.{name}": f"'{path}' must hold finite numbers, see '{name}'" for name in wrong}
         elif _is_section(reference[key]) and reference[key]:
             if _is_section(value):
-                _compare(value, reference[key], f"{path}.", strict, problems)
+                _compare(value, reference[key], f"{path}.", strict, found)
             else:
-                problems.append(f"'{path}' is a section, got {_shown(value)}")
+                found[path] = f"'{path}' is a section, got {_shown(value)}"
         elif path not in ANY_TYPE:
             named = path in LISTS_OR_NAMED and _is_section(value)
             problem = _type_problem(value, {} if named else reference[key])
-            problems += [f"'{path}' {problem}, got {_shown(value)}"] if problem else []
+            found |= {path: f"'{path}' {problem}, got {_shown(value)}"} if problem else {}
 
 
 def _type_problem(value: Any, default: Any) -> str | None:

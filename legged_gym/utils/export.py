@@ -30,6 +30,8 @@ def policy_metadata(
     cfg, columns = env.cfg, env.layout.columns
     if cfg.control.control_type != "P":
         raise ValueError(f"only joint position targets can be deployed, but control_type is {cfg.control.control_type}")
+    if getattr(cfg.control, "wheel_name", ""):
+        raise ValueError("wheels follow speeds, which the deployed controller does not command")
     return {
         "format": FORMAT,
         "robot": cfg.asset.name,
@@ -112,6 +114,7 @@ def export_policy(
         paths.append(Path(folder, f"{name}.onnx"))
         export_policy_as_onnx(actor_critic, paths[1], metadata)
     else:
+        Path(folder, f"{name}.onnx").unlink(missing_ok=True)  # of an earlier export: it would be taken for this one's
         _say_that_onnx_is_missing()
     return paths
 

@@ -13,16 +13,20 @@ from typing import Any
 
 import numpy as np
 import torch
+import warp as wp
 
 from isaacgym import gymapi, gymutil
+from legged_gym.utils.task_modules import import_tasks
 from rsl_rl.runners.checkpoint import checkpoint_files
 from rsl_rl.utils import ranks
 from rsl_rl.utils.recorded import Recorded, missing_for_fusion
 
+SHORT = 0.5  # a newest run with less than this share of the longest one's iterations may be a mere test
 CPU_NUM_ENVS = 256  # robots a CPU carries; with 64, gradients are too noisy to learn within 150 iterations
 
 ARGUMENTS = [
     {"name": "--task", "type": str, "default": "aliengo", "help": "registered task"},
+    {"name": "--task_module", "type": str, "help": "module or .py file that registers tasks of your own"},
     {"name": "--resume", "action": "store_true", "help": "go on from a checkpoint"},
     {"name": "--experiment_name", "type": str, "help": "folder of the runs, under logs/"},
     {"name": "--run_name", "type": str, "help": "suffix of this run's folder"},
@@ -48,6 +52,7 @@ ARGUMENTS = [
         "default": "off",
         "help": "on: the same numbers in every run, on CUDA too; not with --engine mujoco there",
     },
+    {"name": "--verbose", "action": "store_true", "help": "show what Warp, the compiler of our kernels, says"},
     {"name": "--engine", "type": str, "default": "auto", "help": "physics engine: auto, tree or mujoco"},
 ]
 
@@ -209,7 +214,18 @@ def _newest_run(root: Path) -> Path:
     runs = _runs(root)
     if not runs:
         raise FileNotFoundError(f"no run with a checkpoint under '{root}'; train first, or choose --experiment_name")
-    return runs[-1]
+    newest, longest = runs[-1], max(runs, key=_iterations)
+    if _iterations(newest) < SHORT * _iterations(longest):
+        print(
+            f"Taking the newest run, {newest.name}, with {_iterations(newest)} iterations; {longest.name} has "
+            f"{_iterations(longest)}: --load_run {longest.name}"
+        )
+    return newest
+
+
+def _iterations(run: Path) -> int:
+    """Of a run's last checkpoint."""
+    return int(checkpoint_files(run)[-1].stem.removeprefix("model_"))
 
 
 def _named_run(root: Path, name: str) -> Path:
@@ -217,7 +233,7 @@ def _named_run(root: Path, name: str) -> Path:
         if run.is_dir():
             return run
     known = ", ".join(run.name for run in _runs(root)) or "none"
-    raise FileNotFoundError(f"no run '{name}' under '{root}'; runs with checkpoints: {known}")
+    raise FileNotFoundError(f"--load_run: no run '{name}' under '{root}'; runs with checkpoints: {known}")
 
 
 def _existing_file(path: Path) -> str:
@@ -252,6 +268,11 @@ def get_args(argv: list[str] | None = None, extra: list[dict[str, Any]] | None =
         args.viewer = "none"
     if args.viewer is not None:
         args.headless = args.viewer == "none"
+    if args.verbose:
+        wp.config.log_level = wp.LOG_INFO
+        wp.print_diagnostics()
+    if args.task_module is not None:
+        import_tasks(args.task_module)
     return args
 
 

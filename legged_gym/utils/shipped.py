@@ -37,8 +37,8 @@ def find_checkpoint(root: Path, load_run: str | int, checkpoint: str | int, robo
             return str(shipped)
         train = f"python legged_gym/scripts/train.py --task {task} --headless"
         raise FileNotFoundError(
-            f"no run with a checkpoint under '{root}'; train with `{train}`, choose another --experiment_name, or play "
-            f"a file with --checkpoint_path ({_known()})"
+            f"no run with a checkpoint under '{root}'; train with `{train}`, choose another --experiment_name, or give "
+            f"a file, to play.py with --checkpoint_path, to evaluate.py with --checkpoints ({_known()})"
         ) from error
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.runs.restarts import restarted_run
-from legged_gym.utils.config_checks import check_config
+from legged_gym.utils.config_checks import check_config, config_problems
 from legged_gym.utils.helpers import (
     CPU_NUM_ENVS,
     class_to_dict,
@@ -19,6 +19,7 @@ from legged_gym.utils.helpers import (
     set_seed,
     update_cfg_from_args,
 )
+from legged_gym.utils.memory import tell_if_too_many
 from rsl_rl.runners import get_runner_class
 from rsl_rl.runners.checkpoint import checkpoint_files
 from rsl_rl.utils import ranks
@@ -57,6 +58,7 @@ class TaskRegistry:
         args: argparse.Namespace | None = None,
         env_cfg: Any | None = None,
         train_cfg: Any | None = None,
+        trains: bool = False,
     ) -> tuple[Any, Any]:
         """Build the environment of a task.
 
@@ -65,6 +67,7 @@ class TaskRegistry:
             args: command line; None: its defaults, headless.
             env_cfg: used instead of the registered config and completed in place.
             train_cfg: gives the actor's history length; None: the registered one.
+            trains: a learner follows; say if there is hardly memory for both.
 
         Returns:
             The environment and its config.
@@ -80,8 +83,9 @@ class TaskRegistry:
         if env_cfg.env.temporal_steps is None:
             env_cfg.env.temporal_steps = (train_cfg or registered_train_cfg).policy.temporal_steps
         _, wished_train_cfg = update_cfg_from_args(None, deepcopy(train_cfg or registered_train_cfg), args)
-        for config in (env_cfg, wished_train_cfg):
-            check_config(config, strict=_is_ours(task_class))
+        _check_configs(task_class, env_cfg, wished_train_cfg)
+        if trains:
+            tell_if_too_many(env_cfg, wished_train_cfg, args.sim_device)
         env_cfg.seed = set_seed(env_cfg.seed)
         for flag, values in (("fusion", ("auto", "on", "off")), ("deterministic", ("on", "off"))):
             if getattr(args, flag) not in values:
@@ -153,12 +157,27 @@ class TaskRegistry:
 
     def _check_name(self, name: str) -> None:
         if name not in self.task_classes:
-            raise ValueError(f"unknown task '{name}'; registered tasks: {', '.join(sorted(self.task_classes))}")
+            raise ValueError(
+                f"unknown task '{name}'; registered tasks: {', '.join(sorted(self.task_classes))}; "
+                "--task_module MODULE adds those of your own"
+            )
 
 
 def _is_ours(task_class: type) -> bool:
     """A class of this project reads no config keys but its own; a subclass elsewhere may."""
     return task_class.__module__.partition(".")[0] == "legged_gym"
+
+
+def _check_configs(task_class: type, env_cfg: Any, train_cfg: Any) -> None:
+    """Refuse both configs of a task with all their mistakes in one ValueError."""
+    strict = _is_ours(task_class)
+    problems = config_problems(env_cfg, strict)
+    is_readable = not any("is a section" in problem or "'rewards.scales" in problem for problem in problems)
+    if hasattr(task_class, "config_problems") and is_readable:
+        problems += task_class.config_problems(env_cfg)
+    problems += config_problems(train_cfg, strict)
+    if problems:
+        raise ValueError(f"config: {'; '.join(problems)}")
 
 
 def _cpu_num_envs(configured: int) -> int:

@@ -1,7 +1,8 @@
 """Write a URDF from a JSON file of numbers: `python resources/robots/json_to_urdf.py aliengo.json aliengo.urdf`.
 
 The JSON holds `robot`, `links` (name → mass, com_xyz, inertia_ixx_ixy_ixz_iyy_iyz_izz, collision) and `joints`; see
-tests/reference/robots for four examples. Every visual equals its collision shape, so no mesh files are needed.
+tests/reference/robots, whose notes name the sources. Every visual equals its collision shape: no
+mesh files are needed.
 """
 
 import json
@@ -26,8 +27,10 @@ def add_origin(parent: ET.Element, xyz: Sequence[float], rpy: Sequence[float] = 
 
 def color_of(link: str) -> str:
     """The colour name that suits a link, judged by its name."""
-    for part, color in (("foot", "foot"), ("thigh", "leg"), ("calf", "leg"), ("base", "body"), ("trunk", "body")):
-        if part in link and "rotor" not in link:
+    for part, color in (
+        *(("foot", "foot"), ("thigh", "leg"), ("calf", "leg"), ("shank", "leg"), ("base", "body"), ("trunk", "body")),
+    ):
+        if part in link.lower() and "rotor" not in link:
             return color
     return "dark"
 
@@ -62,7 +65,7 @@ def add_joint(robot: ET.Element, numbers: dict) -> None:
         ET.SubElement(joint, "axis", xyz=text(numbers["axis"]))
     for tag, keys in (("dynamics", ("damping", "friction")), ("limit", ("lower", "upper", "effort", "velocity"))):
         if tag in numbers:
-            ET.SubElement(joint, tag, {key: text(numbers[tag][key]) for key in keys})
+            ET.SubElement(joint, tag, {key: text(numbers[tag][key]) for key in keys if key in numbers[tag]})
 
 
 def urdf(robot_numbers: dict) -> str:

@@ -118,7 +118,6 @@ def test_corners_survive_the_cut():
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("flat.obj", "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 1 1 0\n", "encloses no volume"),
         ("empty.stl", "solid nothing\nendsolid nothing\n", "encloses no volume"),
         ("part.ply", "ply\n", "convert it to .obj, .stl, .dae"),
         ("part.obj", "v 0 0\n", "does not have three numbers"),

@@ -183,7 +183,7 @@ def test_an_mjcf_robot_falls_and_lands_through_the_gym(tmp_path):
     assert properties["armature"] == pytest.approx(np.full(3, 0.02))
     assert properties["driveMode"].tolist() == [int(gymapi.DOF_MODE_EFFORT)] * 3
     world.set_root([0.0, 0.0, 1.0])
-    world.step(300)
+    world.step(500)  # it flops about for two seconds
     assert world.contact[0, :, 2].sum().item() == pytest.approx(9.81 * world.asset.robot.mass, rel=0.1)
 
 
@@ -202,11 +202,10 @@ WELD = '<equality><weld body1="a" body2="b"/></equality>'
     [
         ("<mujoco", "MuJoCo cannot read it"),
         ("<mujoco><worldbody/></mujoco>", "0 bodies in the world"),
-        (f"<mujoco><worldbody>{body('<joint/>')}</worldbody></mujoco>", "the root 'a' has a joint"),
         (body(body('<joint type="ball"/>', "b")), "'b' has a ball joint"),
         (body(body("<freejoint/>", "b")), "which only the root may have"),
         (body(body('<joint name="j" ref="10"/>', "b")), "'j' has a ref"),
-        (body('<geom type="ellipsoid" size="1 2 3"/>'), "none of sphere"),
+        (body('<geom type="sdf" mesh="m"/>'), "MuJoCo cannot"),
         (f"<mujoco><worldbody>{body(body('', 'b'))}</worldbody>{WELD}</mujoco>", "equality constraints"),
         (SHOULDERED.replace("<fixed name", '<fixed stiffness="3" name'), "tendons with limits, stiffness"),
     ],

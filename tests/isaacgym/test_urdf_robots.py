@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROBOTS = ["aliengo", "a1", "go1", "go2"]
+ROBOTS = ["aliengo", "a1", "go1", "go2", "anymal_c", "b2", "go2w"]
 
 
 @pytest.fixture(params=ROBOTS)

@@ -95,6 +95,16 @@ def test_visual_meshes_come_from_their_files_scaled(tmp_path):
     assert len(part.faces) == 4
 
 
+@pytest.mark.parametrize("name", ["broken.stl", "broken.obj", "broken.dae", "broken.glb", "broken.xyz"])
+@pytest.mark.parametrize("content", [b"", b"no mesh\n", b"\0" * 300])
+def test_collision_shapes_stand_for_visuals_that_cannot_be_read(tmp_path, capsys, name, content):
+    (tmp_path / name).write_bytes(content)
+    box = '<collision><geometry><box size="0.2 0.2 0.2"/></geometry></collision>'
+    (part,) = parts_of(tmp_path, visual(f'<mesh filename="{name}"/>') + box)
+    assert len(part.faces) == 12
+    assert f"missing visual meshes, such as {tmp_path / name}" in capsys.readouterr().out
+
+
 def test_collision_shapes_stand_for_missing_visuals(tmp_path, capsys):
     (part,) = parts_of(tmp_path, visual('<mesh filename="nowhere.stl"/>') + BOX)
     assert np.ptp(part.vertices, axis=0) == pytest.approx([0.2, 0.3, 0.1])

@@ -404,7 +404,7 @@ def with_section(section: str, name: str, value: Any) -> Any:
         (with_section("env", "num_envs", 0), "'env.num_envs' must be a whole number from 1 up, got 0"),
         (with_section("terrain", "mesh_type", "moon"), "mesh_type is 'moon', but must be one of: plane, heightfield"),
         (with_section("control", "control_type", "X"), "control_type is 'X'"),
-        (with_section("control", "stiffness", {"hip": 1.0}), "joint 'FL_thigh_joint' has no gain"),
+        (with_section("control", "stiffness", {"hip": 1.0}), "joints 'FL_thigh_joint', .* have no gain"),
         (with_section("asset", "foot_name", "hoof"), "no body's name contains asset.foot_name 'hoof'"),
         (with_section("env", "num_actions", 8), "has 12 joints but env.num_actions is 8"),
         (with_section("rewards", "scales", SimpleNamespace(trot=1.0)), "'trot' has no method _reward_trot"),

@@ -469,15 +469,18 @@ def test_script_compares_checkpoints_and_writes_its_report(flat_env: Any, tmp_pa
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--protocol", "moon"], "'moon'; known: paper, terrain, stairs, waves, stand, robustness, sim2sim"),
+        (
+            ["--protocol", "moon"],
+            "unknown --protocol 'moon'; known: paper, terrain, stairs, waves, stand, robustness, sim2sim",
+        ),
         (["--trials", "0"], "--trials must be at least 1"),
         (["--levels", "3", "10"], "--levels must lie between 0 and 9"),
-        (["--protocol", "sim2sim", "--levels", "3"], "has courses instead of levels"),
+        (["--protocol", "sim2sim", "--levels", "3"], "has courses instead of --levels"),
         (["--protocol", "stairs", "--levels", "3"], "stairs has --step_heights"),
         (["--protocol", "stand", "--levels", "3"], "stand has a plane, so no --levels"),
         (["--protocol", "stairs", "--step_heights", "12.05"], "exact to the millimetre; got 12.05"),
         (["--protocol", "stairs", "--step_heights", "9", "12", "--num_envs", "7"], "--num_envs of at least 8, got 7"),
-        (["--step_heights", "12"], "--step_heights belongs to protocol stairs, not to paper"),
+        (["--step_heights", "12"], "--step_heights belongs to --protocol stairs, not to paper"),
         (["--checkpoints", "none.pt"], "no checkpoint"),
     ],
 )

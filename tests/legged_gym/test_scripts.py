@@ -134,7 +134,7 @@ def test_a_second_signal_ends_it_at_once_without_a_traceback(experiment: str, tm
     ("script", "flags", "message"),
     [
         ("train.py", ["--num_envs", "0"], "error: --num_envs must be at least 1, got 0"),
-        ("play.py", ["--task", "aliengo_flat", "--load_run", "May"], "error: no run 'May' under"),
+        ("play.py", ["--task", "aliengo_flat", "--load_run", "May"], "error: --load_run: no run 'May' under"),
         ("play.py", ["--num_steps", "0"], "error: --num_steps must be at least 1, got 0"),
         ("play.py", ["--command", "1", "0"], "play.py: error: argument --command: expected 3 arguments"),
     ],

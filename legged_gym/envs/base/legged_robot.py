@@ -21,7 +21,7 @@ from legged_gym.envs.base.domain_rand import Randomization
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 from legged_gym.envs.base.resets import Resets
 from legged_gym.envs.base.rewards import FOOT_CONTACT_FORCE, Rewards, track_foot_contacts
-from legged_gym.envs.base.scene import Scene, check_config
+from legged_gym.envs.base.scene import Scene, choice_problems
 from legged_gym.envs.base.symmetry import make_mirror
 from legged_gym.envs.base.telemetry import Telemetry
 from legged_gym.runs.env_state import env_state, restore_env
@@ -29,6 +29,7 @@ from legged_gym.runs.fault_recorder import QUANTITIES, FaultRecorder
 from legged_gym.utils.helpers import class_to_dict
 from legged_gym.utils.math import as_mask, over_robots, rotate_inverse_points, write_where
 from rsl_rl.env.vec_env import StepResult
+from rsl_rl.runners.faults import TrainingDivergedError
 from rsl_rl.utils.mirror import Mirror
 from rsl_rl.utils.recorded import GraphSafety, Recorded
 
@@ -68,10 +69,16 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Resets, Curricula, Randomizat
             self._panel = ViewerPanel(self, self.viewer)
         self.init_done = True
 
+    @classmethod
+    def config_problems(cls, cfg: Any) -> list[str]:
+        """What no such robot can be built from, a sentence each."""
+        return [*choice_problems(cfg), *cls.reward_problems(class_to_dict(cfg.rewards.scales))]
+
     def _parse_cfg(self, cfg: Any, sim_params: gymapi.SimParams) -> None:
         """Check the config and derive step counts from its durations."""
-        check_config(cfg)
-        self.check_reward_scales(class_to_dict(cfg.rewards.scales))
+        problems = self.config_problems(cfg)
+        if problems:
+            raise ValueError("; ".join(problems))
         self.dt = cfg.control.decimation * sim_params.dt  # [s] of a policy step
         self.obs_scales = cfg.normalization.obs_scales
         self.max_episode_length_s = cfg.env.episode_length_s
@@ -259,8 +266,34 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Resets, Curricula, Randomizat
         """What is kept of the last steps, by the names of FaultRecord."""
         return {name: getattr(self, name) for name in QUANTITIES}
 
+    def reset(self) -> tuple[Tensor, Tensor]:
+        """As BaseTask's; a ValueError if a reward is no number from the first step on."""
+        observations = super().reset()
+        problem = self._broken_rewards()
+        if problem is not None:
+            raise ValueError(problem)
+        return observations
+
+    def _broken_rewards(self) -> str | None:
+        """A sentence about reward terms that are not finite numbers, if there are any."""
+        broken = (~(self._reward_sums + self.step_rewards).isfinite()).any(dim=1).tolist()
+        names = [name for name, is_broken in zip(self.episode_sums, broken, strict=True) if is_broken]
+        if not names:
+            return None
+        terms = ", ".join(f"'{name}'" for name in names)
+        return (
+            f"the reward {terms} is not a finite number; look at its _reward_{names[0]} and what it reads, or set "
+            f"rewards.scales.{names[0]} = 0"
+        )
+
     def take_fault_record(self) -> dict[str, Any] | None:
-        """The last steps of a robot whose simulation broke since the last call, if one did, for a file to look at."""
+        """The last steps of a robot whose simulation broke since the last call, if one did, for a file to look at.
+
+        A TrainingDivergedError if a reward term is not a finite number.
+        """
+        problem = self._broken_rewards()
+        if problem is not None:
+            raise TrainingDivergedError(problem)
         record = self._fault_recorder.take()
         return None if record is None else record._asdict() | {"dof_names": self.dof_names, "dt": self.dt}
 

@@ -77,6 +77,8 @@ class LeggedRobotCfg(BaseConfig):
         action_scale = 0.5  # target angle = default + action_scale * action
         decimation = 4  # simulation steps per policy step
         hip_reduction = 1.0  # further factor on the actions of hip joints
+        wheel_name = ""  # of a WheeledRobot: part of the names of joints whose actions are speeds
+        wheel_scale = 10.0  # [rad/s] target speed of a wheel at action 1
 
     class asset:
         file = ""  # path of the URDF; {LEGGED_GYM_ROOT_DIR} is filled in
@@ -103,6 +105,7 @@ class LeggedRobotCfg(BaseConfig):
         max_linear_velocity = 1000.0
         armature = 0.0
         thickness = 0.01
+        strict_inertia = False  # refuse inertias that no body has, instead of balancing them with a warning
 
     class domain_rand:
         randomize_payload_mass = True
@@ -256,7 +259,7 @@ class LeggedRobotCfgPPO(BaseConfig):
         init_at_random_ep_len = True  # spreads the first resets over time
 
         save_interval = 20  # [iterations]
-        keep = None  # newest checkpoints that stay on the disk; None: all
+        keep = 100  # newest checkpoints that stay on the disk, 7 MB each; None: all
         export = False  # write policy_<iteration>.pt and .onnx beside every checkpoint
         figure_interval = None  # iterations between pictures of the state for TensorBoard; None: none
         experiment_name = "test"

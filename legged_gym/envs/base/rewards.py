@@ -45,10 +45,20 @@ class Rewards:
     @classmethod
     def check_reward_scales(cls, scales: dict[str, float]) -> None:
         """Refuse weights of terms that do not exist."""
+        problems = cls.reward_problems(scales)
+        if problems:
+            raise ValueError("; ".join(problems))
+
+    @classmethod
+    def reward_problems(cls, scales: dict[str, float]) -> list[str]:
+        """What is wrong with weights: terms that do not exist."""
         known = sorted(name.removeprefix("_reward_") for name in dir(cls) if name.startswith("_reward_"))
-        for name, scale in scales.items():
-            if scale and name not in known:
-                raise ValueError(f"reward scale '{name}' has no method _reward_{name}; known terms: {', '.join(known)}")
+        unknown = [name for name, scale in scales.items() if scale and name not in known]
+        if not unknown:
+            return []
+        first = f"reward scale '{unknown[0]}' has no method _reward_{unknown[0]}"
+        others = f"; nor have {', '.join(map(repr, unknown[1:]))}" if unknown[1:] else ""
+        return [f"{first}{others}; known terms: {', '.join(known)}"]
 
     # -- following the command
 

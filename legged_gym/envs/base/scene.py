@@ -1,6 +1,7 @@
 """The simulated world: ground or terrain, and one robot per environment."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from isaacgym import gymapi
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.envs.base import domain_rand, height_scan
 from legged_gym.envs.base.base_task import BaseTask
-from legged_gym.utils.config_checks import check_names
+from legged_gym.robots.fit import misfits
+from legged_gym.utils.config_checks import name_problems
 from legged_gym.utils.math import uniform
 from legged_gym.utils.terrain import Terrain
 from rsl_rl.utils import ranks
@@ -36,6 +38,7 @@ ASSET_OPTIONS = (
     "thickness",
     "disable_gravity",
 )
+OUR_ASSET_OPTIONS = ("strict_inertia",)  # likewise; not in NVIDIA's package
 
 
 class Scene(BaseTask):
@@ -109,8 +112,15 @@ class Scene(BaseTask):
         self.num_bodies = self.gym.get_asset_rigid_body_count(asset)
         self.dof_names: list[str] = self.gym.get_asset_dof_names(asset)
         self.body_names: list[str] = self.gym.get_asset_rigid_body_names(asset)
-        check_robot(self.cfg, self.dof_names, self.body_names)
-        check_names(self.cfg, self.dof_names, self.body_names)
+        problems = [
+            *robot_problems(self.cfg, self.dof_names, self.body_names),
+            *name_problems(self.cfg, self.dof_names, self.body_names),
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        if hasattr(asset, "robot"):  # ours only
+            for misfit in misfits(self.cfg, asset.robot):
+                print(f"warning: {misfit}")
         start = self.cfg.init_state
         self.base_init_state = torch.tensor(start.pos + start.rot + start.lin_vel + start.ang_vel, device=self.device)
         self._get_env_origins()
@@ -125,7 +135,7 @@ class Scene(BaseTask):
         if not path.is_file():
             raise FileNotFoundError(f"asset.file: no robot description at '{path}'")
         options = gymapi.AssetOptions()
-        for name in ASSET_OPTIONS:
+        for name in (*ASSET_OPTIONS, *(name for name in OUR_ASSET_OPTIONS if hasattr(options, name))):
             setattr(options, name, getattr(self.cfg.asset, name))
         return self.gym.load_asset(self.sim, str(path.parent), path.name, options)
 
@@ -178,7 +188,9 @@ class Scene(BaseTask):
                 name: torch.tensor(props[name].astype(np.float32), device=self.device)
                 for name in ("lower", "upper", "velocity", "effort")
             }
-            middle, width = (limits["lower"] + limits["upper"]) / 2, limits["upper"] - limits["lower"]
+            limited_mask = torch.tensor(props["hasLimits"], device=self.device)
+            middle = torch.where(limited_mask, (limits["lower"] + limits["upper"]) / 2, 0.0)
+            width = torch.where(limited_mask, limits["upper"] - limits["lower"], torch.inf)  # else it never binds
             reach = 0.5 * width * self.cfg.rewards.soft_dof_pos_limit
             self.dof_pos_limits = torch.stack((middle - reach, middle + reach), dim=1)  # (num_dof, 2) soft [rad]
             self.dof_vel_limits = limits["velocity"]  # (num_dof,) [rad/s]
@@ -237,30 +249,38 @@ def grid_origins(num_envs: int, spacing: float, device: str) -> Tensor:
     return torch.stack((ids // side, ids % side, torch.zeros_like(ids)), dim=1) * spacing
 
 
-def check_config(cfg: Any) -> None:
-    """Refuse values that no simulation can be built from."""
+def choice_problems(cfg: Any) -> Iterator[str]:
+    """Choices that no simulation can be built from."""
     if cfg.terrain.mesh_type not in MESH_TYPES:
-        raise ValueError(f"terrain.mesh_type is '{cfg.terrain.mesh_type}', but must be one of: {', '.join(MESH_TYPES)}")
+        yield f"terrain.mesh_type is '{cfg.terrain.mesh_type}', but must be one of: {', '.join(MESH_TYPES)}"
     if cfg.control.control_type not in ("P", "V", "T"):
-        raise ValueError(f"control.control_type is '{cfg.control.control_type}', but must be P, V or T")
+        yield f"control.control_type is '{cfg.control.control_type}', but must be P, V or T"
 
 
-def check_robot(cfg: Any, dof_names: list[str], body_names: list[str]) -> None:
-    """Refuse a config that does not fit the robot's joints and bodies."""
+def robot_problems(cfg: Any, dof_names: list[str], body_names: list[str]) -> Iterator[str]:
+    """Where a config does not fit the robot's joints and bodies."""
     if len(dof_names) != cfg.env.num_actions:
-        raise ValueError(
+        yield (
             f"'{cfg.asset.name}' has {len(dof_names)} joints but env.num_actions is {cfg.env.num_actions}; "
             f"joints: {', '.join(dof_names)}"
         )
-    for name in dof_names:
-        if name not in cfg.init_state.default_joint_angles:
-            raise ValueError(
-                f"joint '{name}' has no default angle; add '{name}': <angle in rad> to init_state.default_joint_angles"
-            )
-        if cfg.control.control_type != "T" and not any(part in name for part in cfg.control.stiffness):
-            raise ValueError(f"joint '{name}' has no gain; add a part of its name to control.stiffness and damping")
+    missing = [name for name in dof_names if name not in cfg.init_state.default_joint_angles]
+    if missing:
+        names, have, no_angle = _joints(missing), *(("has", "angle") if len(missing) == 1 else ("have", "angles"))
+        yield (
+            f"{names} {have} no default {no_angle}; add '{missing[0]}': <angle in rad> to "
+            "init_state.default_joint_angles"
+        )
+    weak = [name for name in dof_names if not any(part in name for part in cfg.control.stiffness)]
+    if weak and cfg.control.control_type != "T":
+        have = "has" if len(weak) == 1 else "have"
+        yield f"{_joints(weak)} {have} no gain; add a part of the name to control.stiffness and damping"
     if not any(cfg.asset.foot_name in name for name in body_names):
-        raise ValueError(
+        yield (
             f"no body's name contains asset.foot_name '{cfg.asset.foot_name}'; feet on fixed joints need "
             f'dont_collapse="true" in the URDF; bodies: {", ".join(body_names)}'
         )
+
+
+def _joints(names: list[str]) -> str:
+    return ("joint " if len(names) == 1 else "joints ") + ", ".join(f"'{name}'" for name in names)

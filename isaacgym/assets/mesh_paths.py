@@ -1,0 +1,66 @@
+"""Where the mesh file is that a robot file refers to.
+
+Files travel between machines, so a reference is taken loosely: quoted (%20), with backslashes, blanks around it, in
+another case, or by a package's name (package://, model://, $(find name)). It is looked for
+
+1. where it says, if it is absolute, or else beside the robot file;
+2. below the robot file's folder and each folder above it, with and without the package's name;
+3. below the folders of the environment variable ROS_PACKAGE_PATH, likewise.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+FIND = re.compile(r"^\$\(find(?:-pkg-share)?\s+([^)\s]+)\s*\)/*")
+PACKAGE = re.compile(r"^(?:package|model)://+", re.IGNORECASE)
+WINDOWS_DRIVE = re.compile(r"^[A-Za-z]:/")
+
+
+def find_mesh(reference: str, robot_file: Path) -> Path | None:
+    """The existing file that a reference means; None if it is in none of the places."""
+    return next((found for place in places(reference, robot_file) if (found := _existing(place)) is not None), None)
+
+
+def places(reference: str, robot_file: Path) -> list[Path]:
+    """Where a reference is looked for, in this order; each place once."""
+    return list(dict.fromkeys(_places(reference, robot_file)))
+
+
+def _places(reference: str, robot_file: Path) -> Iterator[Path]:
+    name = reference.strip().replace("\\", "/")
+    in_package = PACKAGE.match(name) or FIND.match(name)
+    if in_package:
+        name = FIND.sub(r"\1/", PACKAGE.sub("", name))
+    name = re.sub("^//+", "/", re.sub("^file:(//)?", "", name, flags=re.IGNORECASE))
+    for spelling in dict.fromkeys((name, unquote(name))):
+        path = PurePosixPath(spelling)
+        if path.is_absolute() or WINDOWS_DRIVE.match(spelling):
+            yield Path(spelling)
+            path = PurePosixPath(path.name)  # of another machine: beside the robot file, at least
+        inside = PurePosixPath(*path.parts[1:]) if in_package else path
+        if not in_package:
+            yield robot_file.parent / path
+        above = [folder for folder in robot_file.absolute().parents if folder != Path(folder.anchor)]
+        roots = [Path(root) for root in os.environ.get("ROS_PACKAGE_PATH", "").split(os.pathsep) if root]
+        for folder in (*above, *roots):
+            yield folder / path
+            yield folder / inside
+
+
+def _existing(path: Path) -> Path | None:
+    """The file, in another case if not in this one."""
+    if path.is_file():
+        return path
+    found = Path(path.anchor) if path.is_absolute() else Path()
+    for part in path.parts[1:] if path.is_absolute() else path.parts:
+        if part == ".." or (found / part).exists():
+            found /= part
+            continue
+        try:
+            found = next((entry for entry in found.iterdir() if entry.name.lower() == part.lower()), found / part)
+        except OSError:  # no such folder, or one that cannot be read
+            return None
+    return found if found.is_file() else None

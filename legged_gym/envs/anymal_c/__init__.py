@@ -1,0 +1,1 @@
+"""ANYbotics ANYmal C."""

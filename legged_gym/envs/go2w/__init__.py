@@ -1,0 +1,1 @@
+"""Unitree Go2-W, Go2 on wheels."""

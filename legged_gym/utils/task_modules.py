@@ -1,0 +1,66 @@
+"""Tasks of other packages: modules that call `task_registry.register` when they are imported.
+
+An installed package names its module in the entry-point group `himloco.tasks`:
+
+    [project.entry-points."himloco.tasks"]
+    my_robot = "my_robot.tasks"
+
+Any other one is named on the command line: --task_module my_robot.tasks, or the path of a file.
+"""
+
+import importlib
+import importlib.metadata
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+
+GROUP = "himloco.tasks"
+
+
+def import_installed_tasks() -> None:
+    """Import the modules of all installed packages; one that fails is left out, and a line says why."""
+    for entry_point in importlib.metadata.entry_points(group=GROUP):
+        try:
+            entry_point.load()
+        except Exception as error:  # other people's code may fail in any way, and must not stop our tasks
+            print(f"warning: the tasks of '{entry_point.value}' are left out: {_told(error)}", file=sys.stderr)
+
+
+def import_tasks(module: str) -> None:
+    """Import a module of tasks, by its dotted name, from where the program was started too, or by its file."""
+    try:
+        if module.endswith(".py"):
+            _import_file(Path(module))
+            return
+        folder = str(Path.cwd())
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise ValueError(f"--task_module {module}: {_told(error)}") from error
+        raise ValueError(
+            f"--task_module {module}: there is no module '{error.name}'; start in the folder that holds it, install "
+            "its package, or give the path of its .py file"
+        ) from error
+    except Exception as error:  # likewise
+        raise ValueError(f"--task_module {module}: {_told(error)}") from error
+
+
+def _import_file(path: Path) -> None:
+    if not path.is_file():
+        raise ValueError(f"there is no file '{path}'")
+    name = path.stem
+    spec = importlib.util.spec_from_file_location(name, path.absolute())
+    assert spec is not None and spec.loader is not None, "a .py file has a loader"
+    sys.path.insert(0, str(path.absolute().parent))  # for modules beside it
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+
+
+def _told(error: Exception) -> str:
+    """An error of someone's code in one line, with its place."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {' '.join(str(error).split())} ({place.filename}, line {place.lineno})"
