@@ -35,6 +35,7 @@ def policy_metadata(
     return {
         "format": FORMAT,
         "robot": cfg.asset.name,
+        "mass": round(env.robot_mass, 4),
         "iteration": iteration,
         "commit": commit(),
         "joint_names": env.dof_names,
@@ -42,6 +43,8 @@ def policy_metadata(
         "kp": rounded(env.p_gains),
         "kd": rounded(env.d_gains),
         "torque_limits": rounded(env.torque_limits),
+        "joint_pos_limits": [rounded(pair) for pair in env.dof_pos_stops],
+        "joint_vel_limits": rounded(env.dof_vel_limits),
         "armature": cfg.asset.armature,
         "foot_name": cfg.asset.foot_name,
         "action_scale": rounded(env.action_scales),

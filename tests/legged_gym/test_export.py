@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
 
+from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.envs import task_registry
 from legged_gym.utils.export import (
     _say_that_onnx_is_missing,
@@ -85,6 +87,13 @@ def test_metadata_of_aliengo_are_those_of_its_specification(flat_env: Any, tmp_p
     pose = {"hip": 0.0, "thigh": 0.8, "calf": -1.5}
     assert metadata["default_joint_pos"] == [pose[name.split("_")[1]] for name in metadata["joint_names"]]
     assert metadata["armature"] == 0.01
+    urdf = ElementTree.parse(Path(LEGGED_GYM_ROOT_DIR, "resources/robots/aliengo/urdf/aliengo.urdf"))
+    limits = {joint.get("name"): joint.find("limit") for joint in urdf.iter("joint")}
+    stops = [[float(limits[name].get(end)) for end in ("lower", "upper")] for name in metadata["joint_names"]]
+    speeds = [float(limits[name].get("velocity")) for name in metadata["joint_names"]]
+    np.testing.assert_allclose(metadata["joint_pos_limits"], stops, rtol=1e-6)
+    np.testing.assert_allclose(metadata["joint_vel_limits"], speeds, rtol=1e-6)
+    assert metadata["mass"] == pytest.approx(sum(float(m.get("value")) for m in urdf.iter("mass")), abs=1e-3)
     assert metadata["kp"] == [40.0] * 12 and metadata["kd"] == [2.0] * 12 and metadata["action_scale"] == [0.5] * 12
     scales = [scale for group in metadata["observation"] for scale in group["scale"]]
     assert scales == [2, 2, 0.25] + [0.25] * 3 + [1] * 3 + [1] * 12 + [0.05] * 12 + [1] * 12

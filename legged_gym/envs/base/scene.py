@@ -193,12 +193,15 @@ class Scene(BaseTask):
             width = torch.where(limited_mask, limits["upper"] - limits["lower"], torch.inf)  # else it never binds
             reach = 0.5 * width * self.cfg.rewards.soft_dof_pos_limit
             self.dof_pos_limits = torch.stack((middle - reach, middle + reach), dim=1)  # (num_dof, 2) soft [rad]
+            self.dof_pos_stops = torch.stack((limits["lower"], limits["upper"]), dim=1)  # (num_dof, 2) [rad]
             self.dof_vel_limits = limits["velocity"]  # (num_dof,) [rad/s]
             self.torque_limits = limits["effort"]  # (num_dof,) [N·m]
         return props
 
     def _process_rigid_body_props(self, props: list[Any], env_id: int) -> list[Any]:
         """Masses and base centre of mass of one robot at creation. props: the asset's own, base first."""
+        if env_id == 0:
+            self.robot_mass = sum(body.mass for body in props)  # [kg] as built, before any randomisation
         payload, com_displacement, factors = (values[env_id] for values in self._host_bodies)
         props[0].mass += payload[0]
         com = props[0].com
