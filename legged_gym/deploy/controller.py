@@ -5,11 +5,12 @@ controller.reset()
 targets = controller.step(command, gyroscope, gravity_in_base(quaternion), joint_pos, joint_vel)  # every period
 """
 
+from __future__ import annotations  # Python 3.8 runs this file too
+
 import importlib.util
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +20,7 @@ Array = NDArray[np.float32]
 FORMAT = 1  # of the metadata that this file understands
 METADATA = "metadata"  # property of the ONNX model that holds the contract as JSON
 NEEDED = (
-    *("joint_names", "default_joint_pos", "kp", "kd", "torque_limits", "action_scale", "clip_actions"),
+    *("robot", "joint_names", "default_joint_pos", "kp", "kd", "torque_limits", "action_scale", "clip_actions"),
     *("clip_observations", "observation", "history_length", "history_order", "control_period_s", "command_ranges"),
 )  # keys of the metadata
 FRAME = ("commands", "base_ang_vel", "projected_gravity", "dof_pos", "dof_vel", "actions")  # groups of a frame
@@ -37,10 +38,19 @@ class PolicyController:
         actions: last policy output, clipped, in the policy's own joint order, (num_joints,).
     """
 
-    def __init__(self, path: str | Path, joint_order: Sequence[str] | None = None) -> None:
-        """path: policy.onnx. joint_order: names of the caller's joints, in order; None: the policy's own order."""
+    def __init__(self, path: str | Path, joint_order: Sequence[str] | None = None, robot: str | None = None) -> None:
+        """
+        Args:
+            path: policy.onnx.
+            joint_order: names of the caller's joints, in order; None: the policy's own order.
+            robot: name of the caller's robot; a policy for another one is refused, for robots share names of joints.
+        """
         self._session = open_session(path)
         self.metadata = read_metadata(self._session, path)
+        if robot is not None and self.metadata["robot"] != robot:
+            raise ValueError(
+                f"'{path}' is a policy for {self.metadata['robot']}, and this is a {robot}; give one for it"
+            )
         names = self.metadata["joint_names"]
         # own = caller's array[self._to_policy]; caller's = own array[self._to_caller]
         self._to_policy = _positions(names, list(names if joint_order is None else joint_order))
@@ -111,6 +121,9 @@ class PolicyController:
             "actions": self.actions,
         }
         frame = np.concatenate([np.asarray(readings[name], np.float32) for name in FRAME])
+        if not np.isfinite(frame).all():
+            broken = ", ".join(name for name in FRAME if not np.isfinite(readings[name]).all())
+            raise ValueError(f"readings of {broken} are not finite; stop the robot and check the sensors")
         if frame.shape != self._scales.shape:
             sizes = ", ".join(f"{name} {np.size(readings[name])}" for name in FRAME)
             raise ValueError(f"the policy's frame has {len(self._scales)} numbers, but the readings have: {sizes}")
@@ -157,7 +170,10 @@ def gravity_in_base(quat_xyzw: ArrayLike) -> Array:
 
     Unitree's IMU gives w first: pass `quaternion[[1, 2, 3, 0]]`.
     """
-    x, y, z, w = np.asarray(quat_xyzw, np.float64) / np.linalg.norm(quat_xyzw)
+    norm = np.linalg.norm(quat_xyzw)
+    if not 0 < norm < np.inf:
+        raise ValueError(f"no attitude is in the quaternion {list(quat_xyzw)}; has the IMU sent anything yet?")
+    x, y, z, w = np.asarray(quat_xyzw, np.float64) / norm
     return np.array([-2 * (x * z - w * y), -2 * (y * z + w * x), -(1 - 2 * (x * x + y * y))], np.float32)
 
 

@@ -124,6 +124,37 @@ def test_gravity_in_base_agrees_with_scipy() -> None:
         np.testing.assert_allclose(gravity_in_base(3.0 * quat), expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("quat", [(0, 0, 0, 0), (np.nan, 0, 0, 1), (np.inf, 0, 0, 1)])
+def test_a_quaternion_without_an_attitude_is_refused(quat: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="no attitude is in the quaternion"):
+        gravity_in_base(quat)
+
+
+def test_readings_that_are_not_finite_are_refused_and_not_remembered(exported: Path) -> None:
+    controller, clean = PolicyController(exported), PolicyController(exported)
+    good = {
+        "base_ang_vel": np.zeros(3),
+        "projected_gravity": np.array([0.0, 0.0, -1.0]),
+        "joint_pos": np.ones(12),
+        "joint_vel": np.ones(12),
+    }
+    columns = {"base_ang_vel": "base_ang_vel", "projected_gravity": "projected_gravity"}
+    for name, values in good.items():
+        spoiled = values.copy()
+        spoiled[1] = np.nan
+        group = columns.get(name, name.replace("joint", "dof"))
+        with pytest.raises(ValueError, match=f"readings of {group} are not finite"):
+            controller.step((0, 0, 0), **{**good, name: spoiled})
+    np.testing.assert_array_equal(controller.step((0, 0, 0), **good), clean.step((0, 0, 0), **good))
+
+
+def test_a_policy_of_another_robot_is_refused(exported: Path) -> None:
+    """Aliengo's and Go2's joints have the same names."""
+    with pytest.raises(ValueError, match="is a policy for aliengo, and this is a go2"):
+        PolicyController(exported, joint_order=UNITREE_JOINTS, robot="go2")
+    assert PolicyController(exported, robot="aliengo").metadata["robot"] == "aliengo"
+
+
 def test_commands_are_clipped_to_the_trained_ranges(exported: Path) -> None:
     controller = PolicyController(exported)
     controller.step((9.0, -9.0, 0.5), np.zeros(3), (0, 0, -1), controller.default_joint_pos, np.zeros(12))
