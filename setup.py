@@ -8,6 +8,8 @@ from setuptools import find_packages, setup
 MUJOCO = "3.17.0"
 # isaacgym/viewer/page.py reaches into the server to refuse other sites' connections.
 VIEWER = ["viser>=1.1.1,<1.2"]
+# What the robot's side needs; legged_gym/deploy/pyproject.toml installs it alone, without torch and Warp.
+DEPLOY = ["onnxruntime", "cyclonedds>=0.10.2"]
 VIDEO = ["imageio[ffmpeg]>=2.28", "trimesh"]
 
 setup(
@@ -31,10 +33,11 @@ setup(
         "matplotlib",
     ],
     extras_require={
-        "deploy": ["onnxruntime"],
+        "deploy": DEPLOY,
         "export": ["onnx", "onnxruntime"],
         "test": [
-            *("pytest", "hypothesis", "slipcover", "ruff", "mypy==2.4.1", "playwright", "onnx", "onnxruntime"),
+            *("pytest", "hypothesis", "slipcover", "ruff", "mypy==2.4.1", "playwright", "onnx"),
+            *DEPLOY,
             *VIEWER,
             *VIDEO,
         ],
