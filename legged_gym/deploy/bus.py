@@ -175,7 +175,7 @@ class Reader:
             if not self._infos[i].valid_data:  # news about a writer
                 continue
             memory = ctypes.string_at(self._pointers[i], self._topic.dtype.itemsize)
-            record = np.frombuffer(memory, self._topic.dtype)[0]
+            record = np.frombuffer(memory, self._topic.dtype).reshape(())
             pointer = int(record[field]) if field else 0
             text = ctypes.string_at(pointer).decode("utf-8", "replace") if pointer else ""
             records.append((record, text))

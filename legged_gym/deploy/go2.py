@@ -104,6 +104,7 @@ class Go2:
         writer, command = self._bus.writer(COMMANDS), new_command()
         gc.collect()
         gc.freeze()  # so that later collections look at little and are short
+        print("ready, the motors have no torque; start or 1: damp, and once more: stand up", flush=True)
         self.metronome = Metronome(self.clock, PERIOD_S)
         ends_at = None
         try:

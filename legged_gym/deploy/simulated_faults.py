@@ -77,7 +77,7 @@ class Faults:
         elif kind == 3:  # nonsense under its old check sum
             noise = self._rng.integers(0, 256, state.nbytes, np.uint8)
             noise[-4:] = np.frombuffer(state.tobytes()[-4:], np.uint8)
-            return [np.frombuffer(noise.tobytes(), state.dtype)[0]]
+            return [np.frombuffer(noise.tobytes(), state.dtype).reshape(())]
         else:  # all zero
             state = np.zeros((), state.dtype)
         return [state]

@@ -1,0 +1,341 @@
+"""go2.py and simulated_go2.py as two processes on the loop-back interface, driven by keys as a person would."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from go2_policies import standing_policy, walking_policy
+
+pytest.importorskip("cyclonedds", reason="needs the package cyclonedds")
+
+from legged_gym.deploy.bus import Bus
+from legged_gym.deploy.messages import COMMANDS, LOW_CMD, new_command, sealed
+from legged_gym.deploy.simulated_robot import STARTS
+
+# Only root's programs may run before others; where they may not, half speed lets a busy computer keep the beat.
+TIME_SCALE = 1.0 if os.geteuid() == 0 else 0.5
+PATIENCE_S = 120.0  # for anything that must come at all
+DOMAIN = 130 + os.getpid() % 90  # so that tests running beside these are not met
+FAULTS = {
+    "J": "FL_calf_joint runs into its limit",
+    "V": "RR_calf_joint moves with 60.0 rad/s",
+    "H": "the motor of RR_thigh_joint has 95",
+    "S": "the robot's last state is",
+    "N": "the robot's joint_pos is not finite",
+    "L": "the remote control was lost",
+    "C": "the robot's last state is",
+    "T": "tilted by",
+}
+
+
+class Program:
+    """A running program, what it has said, and its keyboard."""
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        command = [sys.executable, "-m", f"legged_gym.deploy.{module}", *arguments]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True)
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._listen, daemon=True)
+        self._reader.start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def wait_for(self, text: str, since: int = 0) -> str:
+        """The first line from number `since` on with the text."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            for line in self.lines[since:]:
+                if text in line:
+                    return line
+            if self.process.poll() is not None and not self._reader.is_alive():
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"'{text}' never came; the program said:\n{self.text}")
+
+    def type(self, keys: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(keys)
+        self.process.stdin.flush()
+
+    def end(self, number: int = signal.SIGINT) -> int:
+        """Signal the program, wait for it, and return its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        status = self.process.wait(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
+        return status
+
+
+class Pair:
+    """A simulated robot and the program that drives it."""
+
+    def __init__(
+        self, policy: Path, folder: Path, *, robot: tuple[str, ...] = (), driver: tuple[str, ...] = ()
+    ) -> None:
+        shared = ("--network", "lo", "--domain", str(DOMAIN), "--time_scale", str(TIME_SCALE))
+        self._record = folder / "record.npz"
+        self.robot = Program("simulated_go2", *shared, "--record", str(self._record), *robot)
+        self.go2 = Program("go2", *shared, "--policy", str(policy), *driver)
+
+    def stand(self) -> None:
+        self.go2.wait_for("ready")
+        self.robot.type("1")
+        self.go2.wait_for("] damp")
+        self.step_on()
+
+    def step_on(self) -> None:
+        """From damping to standing."""
+        since = len(self.go2.lines)
+        self.robot.type("1")
+        self.go2.wait_for("] stand up", since)
+        self.go2.wait_for("] stand", len(self.go2.lines))
+
+    def walk(self) -> None:
+        self.stand()
+        self.robot.type("2")
+        self.go2.wait_for("] walk")
+
+    def record(self) -> dict[str, np.ndarray]:
+        """What really happened; ends both programs."""
+        self.end()
+        with np.load(self._record) as arrays:
+            return dict(arrays)
+
+    def end(self) -> None:
+        assert self.go2.end() in (0, -signal.SIGKILL), self.go2.text
+        assert self.robot.end() == 0, self.robot.text
+
+    def kill(self) -> None:
+        for program in (self.go2, self.robot):
+            if program.process.poll() is None:
+                program.process.kill()
+                program.process.wait()
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return standing_policy(tmp_path_factory.mktemp("policy") / "policy.onnx")
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Iterator[Any]:
+    """Makes pairs, and ends what a failed test leaves."""
+    made: list[Pair] = []
+
+    def make(policy: Path, **options: tuple[str, ...]) -> Pair:
+        made.append(Pair(policy, tmp_path, **options))
+        return made[-1]
+
+    yield make
+    for pair in made:
+        pair.kill()
+
+
+@pytest.mark.slow
+def test_from_lying_to_standing_to_lying_by_the_remote_control(standing: Path, pairs: Any) -> None:
+    pair = pairs(standing)
+    pair.walk()
+    pair.robot.type("3")
+    pair.go2.wait_for("] lie down")
+    pair.go2.wait_for("] damp", len(pair.go2.lines))
+    record = pair.record()
+    said = [line.partition("] ")[2] for line in pair.go2.lines if line.startswith("[")]
+    states = [text for text in said if text in ("damp", "stand up", "stand", "walk", "lie down")]
+    assert states == ["damp", "stand up", "stand", "walk", "lie down", "damp"]
+    assert "the motion service let go: normal" in pair.go2.text
+    assert record["base"][:, 2].max() > 0.25 > 0.15 > record["base"][-1, 2]
+    assert "ended; " in pair.go2.lines[-1] and "beats more than 5 ms late" in pair.go2.lines[-1]
+
+
+@pytest.mark.slow
+def test_every_fault_of_the_robot_stops_it(standing: Path, pairs: Any) -> None:
+    """One after the other; after each the robot stands up again."""
+    pair = pairs(standing)
+    pair.walk()
+    for key, reason in FAULTS.items():
+        since = len(pair.go2.lines)
+        pair.robot.type(key)
+        assert reason in pair.go2.wait_for("STOPPED, damping: ", since)
+        if key in "LH":
+            pair.robot.type(key)
+            pair.robot.wait_for("mended")
+        if key != "T":  # the last one, after which the robot lies on its side
+            time.sleep(1.0 / TIME_SCALE)  # until the robot makes sense again
+            pair.step_on()
+    record = pair.record()
+    assert not record["kp"][-1].any()
+    stood = (record["kp"][:, 0] >= 60).astype(int)
+    assert (np.diff(stood) == 1).sum() >= len(FAULTS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_damp_before_they_end_the_program(standing: Path, pairs: Any, number: signal.Signals) -> None:
+    pair = pairs(standing)
+    pair.walk()
+    assert pair.go2.end(number) == 0
+    assert f"STOPPED, damping: {number.name}" in pair.go2.text
+    assert not pair.record()["kp"][-1].any()
+
+
+@pytest.mark.slow
+def test_after_kill_9_the_robots_watchdog_damps(standing: Path, pairs: Any) -> None:
+    pair = pairs(standing)
+    pair.walk()
+    pair.go2.end(signal.SIGKILL)
+    pair.robot.wait_for("no command for 100 ms: the watchdog damps")
+    record = pair.record()
+    stiff = np.flatnonzero(record["kp"].any(axis=1))
+    assert not record["kp"][-1].any() and record["base"][-1, 2] < record["base"][stiff[-1], 2]
+
+
+@pytest.mark.slow
+def test_a_slow_policy_is_stopped(pairs: Any, tmp_path: Path) -> None:
+    pair = pairs(standing_policy(tmp_path / "slow.onnx", slow=True))
+    pair.walk()
+    pair.go2.wait_for("STOPPED, damping: the policy has not answered within 15 ms")
+    assert not pair.record()["kp"][-1].any()
+
+
+@pytest.mark.slow
+def test_200_bad_commands_move_nothing(standing: Path, pairs: Any) -> None:
+    """From a stranger on the bus, with gains in them, to a robot that nobody else commands."""
+    pair = pairs(standing, robot=("--motion_service", "off"))
+    pair.go2.wait_for("ready")
+    pair.go2.end()
+    writer = Bus("lo", DOMAIN).writer(COMMANDS)
+    deadline = time.monotonic() + PATIENCE_S
+    while writer.num_readers() == 0 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    rng = np.random.default_rng(5)
+    for i in range(200):
+        command = new_command()
+        command["motor_cmd"]["q"], command["motor_cmd"]["kp"] = 0.0, 80.0
+        sealed(command)
+        if i % 4 == 0:
+            command["crc"] = int(command["crc"]) ^ 1
+        elif i % 4 == 1:
+            command["level_flag"] = 0xEE
+            sealed(command)
+        elif i % 4 == 2:
+            command["motor_cmd"]["q"][rng.integers(12)] = np.nan
+            sealed(command)
+        else:
+            command = np.frombuffer(rng.bytes(LOW_CMD.itemsize), LOW_CMD).reshape(())
+        writer.write(command)
+        time.sleep(0.005)
+    time.sleep(0.5)
+    record = pair.record()
+    refused = int(pair.robot.lines[-1].split("; ")[-1].split()[0])
+    assert refused == 200 and not record["kp"][-1].any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", STARTS)
+def test_it_walks_20_s_at_half_a_metre_per_second(pairs: Any, start: str) -> None:
+    pair = pairs(walking_policy(), robot=("--start", start, "--motion_service", "off"))
+    pair.walk()
+    pair.robot.type("wwwww")
+    time.sleep(21.0 / TIME_SCALE)
+    pair.robot.type("r3")
+    pair.go2.wait_for("] lie down")
+    pair.go2.wait_for("] damp", len(pair.go2.lines))
+    assert "STOPPED" not in pair.go2.text
+    record = pair.record()
+    walked = np.flatnonzero((record["kp"] > 0).all(axis=1) & (record["kp"] < 50).all(axis=1))
+    speeds = record["speeds"][walked[0] + 1000 : walked[0] + 10000]
+    asked = 0.5 * _highest_speed()
+    assert abs(speeds[:, 0].mean() - asked) < 0.2 * asked and record["base"][-1, 2] < 0.15
+
+
+def _highest_speed() -> float:
+    from legged_gym.deploy.controller import PolicyController
+
+    return float(PolicyController(walking_policy()).metadata["command_ranges"]["vx"][1])
+
+
+@pytest.mark.slow
+def test_minutes_at_500_hz_use_no_more_memory(standing: Path, pairs: Any) -> None:
+    """A short version of the half hour that was run by hand: every late beat is told, and memory stays flat."""
+    pair = pairs(standing)
+    pair.walk()
+    time.sleep(10.0)
+    before = [resident(program) for program in (pair.go2, pair.robot)]
+    time.sleep(30.0)
+    grown = [resident(program) - then for program, then in zip((pair.go2, pair.robot), before, strict=True)]
+    pair.end()
+    told = sum(int(line.split("] ")[1].split()[0]) for line in pair.go2.lines if "of the loop's beats" in line)
+    assert (
+        int(pair.go2.lines[-1].split("; ")[1].split()[0]) - told < 500
+    )  # those of the last second are in the sum only
+    assert grown[0] < 2**20, f"go2 grew by {grown[0]} bytes"
+
+
+def resident(program: Program) -> int:
+    """Memory in use [bytes]."""
+    pages = Path(f"/proc/{program.process.pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+# --- Mistakes --------------------------------------------------------------------------------------------------------
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """go2.py's exit status and last words."""
+    program = Program("go2", "--network", "lo", "--domain", str(DOMAIN), *arguments)
+    status = program.process.wait(PATIENCE_S)
+    program._reader.join(PATIENCE_S)
+    return status, program.text
+
+
+def test_mistakes_get_one_sentence(standing: Path, tmp_path: Path) -> None:
+    aliengo = standing_policy(tmp_path / "aliengo.onnx", robot="aliengo")
+    cases = {
+        ("--policy", str(standing), "--time_scale", "10"): "no robot answers on lo",
+        ("--policy", str(aliengo)): "is a policy for aliengo, and this is a go2",
+        (): "give --policy FILE, or --check",
+        ("--policy", str(standing), "--speed", "3"): "--speed must be above 0 and at most 1",
+        ("--policy", str(standing), "--network", "eth99"): "no network interface 'eth99'",
+    }
+    for arguments, message in cases.items():
+        status, said = run(*arguments)
+        assert status == 2 and message in said and "Traceback" not in said, said
+
+
+@pytest.mark.slow
+def test_a_rival_is_noticed(standing: Path, pairs: Any) -> None:
+    pair = pairs(standing, robot=("--motion_service", "off"))
+    pair.go2.wait_for("ready")
+    status, said = run("--policy", str(standing), "--time_scale", str(TIME_SCALE))
+    assert status == 2 and "another program sends rt/lowcmd" in said
+
+
+@pytest.mark.slow
+def test_check_shows_sensors_that_agree_with_each_other(standing: Path, pairs: Any) -> None:
+    pair = pairs(standing)
+    looker = Program("go2", "--network", "lo", "--domain", str(DOMAIN), "--check", "--time_scale", str(TIME_SCALE))
+    looker.wait_for("battery")
+    pair.robot.wait_for("lives on")
+    start = len(looker.lines)
+    looker.wait_for("battery", start)
+    looker.end()
+    table = looker.lines[start : start + 40]
+    assert not [line for line in table if line.startswith("BAD") and "states a second" not in line], looker.text
+    for name in ("accelerometer", "FR_hip_joint", "RL_calf_joint", "remote control", "29.0 V, 80 %"):
+        assert name in looker.text
