@@ -36,7 +36,7 @@ setup(
         "deploy": DEPLOY,
         "export": ["onnx", "onnxruntime"],
         "test": [
-            *("pytest", "hypothesis", "slipcover", "ruff", "mypy==2.4.1", "playwright", "onnx"),
+            *("pytest", "hypothesis", "slipcover", "ruff", "mypy==2.4.1", "playwright", "onnx", "pyyaml"),
             *DEPLOY,
             *VIEWER,
             *VIDEO,

@@ -1,17 +1,19 @@
-"""Worked example: a policy on a Unitree robot, whose SDK orders the joints FR, FL, RR, RL.
+"""Policies on Unitree robots through an SDK of Unitree's own, whose joints are ordered FR, FL, RR, RL.
 
-The functions take the SDK's messages as they come (field names of unitree_sdk2, as on Go2); nothing is imported from
-the SDK, so the mapping can be tested without it. README.md here has the loop around them.
+The functions take the SDK's messages as they come (field names of unitree_sdk2); nothing is imported from the SDK. Go2
+needs no SDK: go2.py. A1, Go1 and Aliengo have the older unitree_legged_sdk; README.md says how its names differ.
 """
+
+from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
 
 from legged_gym.deploy.controller import Array, PolicyController, gravity_in_base
+from legged_gym.deploy.messages import GO2_JOINTS, SERVO
 
-UNITREE_JOINTS = [f"{leg}_{part}_joint" for leg in ("FR", "FL", "RR", "RL") for part in ("hip", "thigh", "calf")]
-SERVO_MODE = 0x01  # of a motor command: follow q, dq, kp, kd, tau
+UNITREE_JOINTS = list(GO2_JOINTS)  # of A1, Go1 and Aliengo too
 
 
 def control_step(controller: PolicyController, command: Any, low_state: Any, low_cmd: Any) -> Array:
@@ -43,5 +45,5 @@ def write_targets(controller: PolicyController, targets: Array, low_cmd: Any) ->
     """Ask the motors to hold joint targets [rad] (SDK's order) with the policy's gains."""
     for i, target in enumerate(targets):
         motor = low_cmd.motor_cmd[i]
-        motor.mode, motor.q, motor.dq, motor.tau = SERVO_MODE, float(target), 0.0, 0.0
+        motor.mode, motor.q, motor.dq, motor.tau = SERVO, float(target), 0.0, 0.0
         motor.kp, motor.kd = float(controller.kp[i]), float(controller.kd[i])
