@@ -1,1 +1,1 @@
-"""Runs an exported policy on a robot (README.md is the contract) or, for sim2sim.py, on one in C MuJoCo."""
+"""Runs an exported policy on a robot (README.md, CONTRACT.md) or, for sim2sim.py, on one in C MuJoCo."""

@@ -13,7 +13,7 @@ from legged_gym.deploy.controller import PolicyController, gravity_in_base
 from legged_gym.deploy.courses import Array
 from legged_gym.deploy.mujoco_world import SIM_DT, ground_height
 
-# Half-widths of the sensors' uniform noise at factor 1: those of the training (legged_gym/deploy/README.md).
+# Half-widths of the sensors' uniform noise at factor 1: those of the training (legged_gym/deploy/CONTRACT.md).
 NOISE = {"base_ang_vel": 0.2, "projected_gravity": 0.05, "joint_pos": 0.01, "joint_vel": 1.5}
 FOOT_NAME = "foot"  # part of the feet's names, unless the policy's metadata say otherwise
 

@@ -178,6 +178,7 @@ def write_film(robot: SimulatedGo2, pictures: list[np.ndarray], path: Path) -> N
     """Draw the robot as it was; the loop has no time for that."""
     filmed = SimpleNamespace(model=robot.model, controller=SimpleNamespace(control_period_s=PICTURE_S))
     data = mujoco.MjData(robot.model)
+    robot.model.light_castshadow[:] = 0  # on so large a ground shadows are full of stripes
     with video(filmed, path) as film:
         for qpos in pictures:
             data.qpos[:] = qpos

@@ -19,7 +19,7 @@ FORMAT = 1  # of the metadata; a reader refuses what it does not know
 def policy_metadata(
     env: Any, history_length: int, iteration: int, command_ranges: dict[str, list[float]]
 ) -> dict[str, Any]:
-    """The contract between a policy and whoever runs it, as JSON; legged_gym/deploy/README.md explains every key.
+    """The contract between a policy and whoever runs it, as JSON; legged_gym/deploy/CONTRACT.md explains every key.
 
     Args:
         env: a LeggedRobot on which the policy acts.
