@@ -79,3 +79,77 @@ def walking_policy() -> Path:
     if not WALKING.is_file():
         pytest.skip(f"no trained policy of Go2 at {WALKING.relative_to(LEGGED_GYM_ROOT_DIR)}")
     return WALKING
+
+
+# A trot in the open loop: feet go round, legs of a diagonal alike, as large as the forward speed asked for.
+TROT_HZ, STRIDE, LIFT = 3.5, 0.2, 0.3  # [Hz], [rad] of thighs at 0.5 m/s, [rad] of calves
+
+
+def trotting_policy(path: Path, **changed: Any) -> Path:
+    """Walks forwards without looking. Its clock is the sine that its last two actions of a calf show.
+
+    sin(p + d) and cos(p + d) follow from sin(p) and sin(p - d), d being the phase of one period; zeros mean the start.
+    """
+    step = 2 * np.pi * TROT_HZ * 0.02
+    sin, cos = np.sin(step), np.cos(step)
+    calf, scale = JOINTS.index("FR_calf_joint"), 0.25
+    to_sine = np.zeros((FRAME * HISTORY, 3))  # columns: sin(p), sin(p - d), speed / 0.5 m/s
+    to_sine[FRAME - 12 + calf, 0] = to_sine[2 * FRAME - 12 + calf, 1] = -scale / LIFT
+    to_sine[0, 2] = 1 / (2.0 * 0.5)
+    legs = {"FR": 1, "RL": 1, "FL": -1, "RR": -1}
+    thighs, calves = np.zeros((1, 12)), np.zeros((1, 12))
+    for j, name in enumerate(JOINTS):
+        thighs[0, j] = STRIDE / scale * legs[name[:2]] * ("thigh" in name)
+        calves[0, j] = -LIFT / scale * legs[name[:2]] * ("calf" in name)
+
+    def constant(name: str, value: Any) -> Any:
+        value = np.asarray(value, np.float32)
+        return helper.make_tensor(name, TensorProto.FLOAT, value.shape, value.ravel())
+
+    constants = {
+        "to_sine": to_sine, "sin": [sin], "cos": [cos], "one": [1.0], "zero": [0.0], "half": [0.5],
+        "thighs": thighs, "calves": calves,
+    }  # fmt: skip
+    node = helper.make_node
+    nodes = [
+        node("MatMul", ["observations", "to_sine"], ["seen"]),
+        node("Split", ["seen"], ["s", "before", "speed"], axis=1, num_outputs=3),
+        node("Mul", ["s", "cos"], ["s_cos"]),
+        node("Sub", ["s_cos", "before"], ["c_sin"]),
+        node("Div", ["c_sin", "sin"], ["c"]),
+        node("Mul", ["s", "s"], ["ss"]),
+        node("Mul", ["c", "c"], ["cc"]),
+        node("Add", ["ss", "cc"], ["rr"]),
+        node("Sqrt", ["rr"], ["r"]),
+        node("Greater", ["r", "half"], ["running"]),
+        node("Max", ["r", "half"], ["divisor"]),
+        node("Div", ["s", "divisor"], ["s_unit"]),
+        node("Div", ["c", "divisor"], ["c_unit"]),
+        node("Where", ["running", "s_unit", "zero"], ["s_now"]),
+        node("Where", ["running", "c_unit", "one"], ["c_now"]),
+        *_turned("s_now", "c_now", "s_next", "c_next"),
+        node("Mul", ["c_next", "speed"], ["stride"]),
+        node("MatMul", ["stride", "thighs"], ["thigh_actions"]),
+        node("MatMul", ["s_next", "calves"], ["calf_actions"]),
+        node("Add", ["thigh_actions", "calf_actions"], ["actions"]),
+    ]
+    inputs = [helper.make_tensor_value_info("observations", TensorProto.FLOAT, ["batch", FRAME * HISTORY])]
+    outputs = [helper.make_tensor_value_info("actions", TensorProto.FLOAT, ["batch", 12])]
+    graph = helper.make_graph(nodes, "trot", inputs, outputs, [constant(*item) for item in constants.items()])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    helper.set_model_props(model, {"metadata": json.dumps(metadata(**changed))})
+    onnx.save(model, path)
+    return path
+
+
+def _turned(sine: str, cosine: str, next_sine: str, next_cosine: str) -> list[Any]:
+    """Nodes that turn a phase by one period."""
+    node = helper.make_node
+    return [
+        node("Mul", [sine, "cos"], ["sc"]),
+        node("Mul", [cosine, "sin"], ["cs"]),
+        node("Add", ["sc", "cs"], [next_sine]),
+        node("Mul", [cosine, "cos"], ["ccos"]),
+        node("Mul", [sine, "sin"], ["ssin"]),
+        node("Sub", ["ccos", "ssin"], [next_cosine]),
+    ]

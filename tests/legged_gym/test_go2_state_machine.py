@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from go2_policies import POSE, standing_policy, walking_policy
+from go2_policies import POSE, standing_policy, trotting_policy, walking_policy
 from go2_rig import Rig
 
 from legged_gym.deploy.go2 import PERIOD_S
@@ -179,8 +179,10 @@ def acceleration(joint_vel: list[np.ndarray]) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", STARTS)
-def test_it_walks_and_takes_over_without_a_jump(start: str) -> None:
-    rig = Rig(walking_policy(), start)
+@pytest.mark.parametrize("gait", ["trot", "trained"])
+def test_it_walks_and_takes_over_without_a_jump(gait: str, start: str, tmp_path: Path) -> None:
+    """A policy made by hand for these tests, and the shipped one."""
+    rig = Rig(trotting_policy(tmp_path / "policy.onnx") if gait == "trot" else walking_policy(), start)
     rig.stand_up()
     before = rig.beats
     rig.walk(WALK_S, (SPEED, 0.0, 0.0))
