@@ -144,7 +144,7 @@ class Writer:
 
     def num_readers(self) -> int:
         """Subscribers that this writer has met."""
-        return self._bus._checked("dds_get_matched_subscriptions", self._handle, None, 0)
+        return self._bus._checked("dds_get_matched_subscriptions", self._handle, None, ctypes.c_size_t(0))
 
 
 class Reader:
@@ -165,11 +165,12 @@ class Reader:
 
     def num_writers(self) -> int:
         """Publishers that this reader has met."""
-        return self._bus._checked("dds_get_matched_publications", self._handle, None, 0)
+        return self._bus._checked("dds_get_matched_publications", self._handle, None, ctypes.c_size_t(0))
 
     def _take(self, field: str | None) -> list[tuple[np.ndarray, str]]:
         self._pointers[0] = None  # asks for memory of Cyclone DDS, which is given back below
-        count = self._bus._checked("dds_take", self._handle, self._pointers, self._infos, DEPTH, ctypes.c_uint32(DEPTH))
+        size, most = ctypes.c_size_t(DEPTH), ctypes.c_uint32(DEPTH)
+        count = self._bus._checked("dds_take", self._handle, self._pointers, self._infos, size, most)
         records = []
         for i in range(count):
             if not self._infos[i].valid_data:  # news about a writer
