@@ -94,7 +94,7 @@ class Bus:
         self.network, self.domain = network, domain
         self.lib = _library()
         self._kept: list[object] = []  # what C keeps pointers to
-        config = _CONFIG.format(network=network, discovery=_LOOPBACK if network.startswith("lo") else "")
+        config = _CONFIG.format(network=network, discovery=_LOOPBACK if network.rstrip("0123456789") == "lo" else "")
         self._domain = self._checked("dds_create_domain", ctypes.c_uint32(domain), config.encode())
         self.participant = self._checked("dds_create_participant", ctypes.c_uint32(domain), None, None)
 

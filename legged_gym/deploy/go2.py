@@ -173,6 +173,8 @@ def main() -> None:
     except (ValueError, FileNotFoundError, BusError, motion_service.ServiceError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from error
+    except KeyboardInterrupt:  # before the motors got any command
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

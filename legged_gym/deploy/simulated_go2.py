@@ -213,6 +213,8 @@ def main() -> None:
     except (ValueError, FileNotFoundError, BusError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 from go2_policies import standing_policy, trotting_policy, walking_policy
@@ -199,6 +200,22 @@ def test_signals_damp_before_they_end_the_program(standing: Path, pairs: Any, nu
 
 
 @pytest.mark.slow
+def test_the_keyboard_alone_drives_and_its_loss_damps(standing: Path, pairs: Any) -> None:
+    pair = pairs(standing, driver=("--no_remote",))
+    pair.go2.wait_for("ready")
+    pair.go2.type("11")
+    pair.go2.wait_for("] stand up")
+    pair.go2.wait_for("] stand", len(pair.go2.lines))
+    pair.go2.type("2w")
+    pair.go2.wait_for("] walk")
+    pair.go2.wait_for("speeds by keys: 0.10 m/s")
+    assert pair.go2.process.stdin is not None
+    pair.go2.process.stdin.close()
+    pair.go2.wait_for("STOPPED, damping: the keyboard is gone")
+    assert not pair.record()["kp"][-1].any()
+
+
+@pytest.mark.slow
 def test_after_kill_9_the_robots_watchdog_damps(standing: Path, pairs: Any) -> None:
     pair = pairs(standing)
     pair.walk()
@@ -294,6 +311,19 @@ def resident(program: Program) -> int:
     """Memory in use [bytes]."""
     pages = Path(f"/proc/{program.process.pid}/statm").read_text().split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.slow
+def test_a_film_is_written_at_the_end(tmp_path: Path) -> None:
+    film = tmp_path / "robot.gif"
+    options = ("--domain", str(DOMAIN), "--seconds", "1", "--video", str(film), "--terrain", "stairs")
+    program = Program("simulated_go2", *options)
+    status = program.process.wait(PATIENCE_S)
+    program._reader.join(PATIENCE_S)
+    if "no OpenGL" in program.text:
+        pytest.skip("no OpenGL to film with")
+    frames = iio.imread(film)
+    assert status == 0 and len(frames) >= 20 and np.ptp(frames[0]) > 50
 
 
 # --- Mistakes --------------------------------------------------------------------------------------------------------
