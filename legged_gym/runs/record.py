@@ -16,7 +16,8 @@ from typing import IO, Any, NamedTuple
 
 import torch
 
-from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym import INSTALLED, LEGGED_GYM_ROOT_DIR
+from legged_gym.cli import program
 from legged_gym.utils.helpers import class_to_dict
 from legged_gym.utils.shipped import POLICIES
 from rsl_rl.runners.summaries import RunDescription
@@ -50,7 +51,7 @@ def record_run(folder: Path, args: argparse.Namespace, env_cfg: Any, train_cfg: 
     config = RunConfig(args.task, flags, class_to_dict(env_cfg), class_to_dict(train_cfg))
     commit, diff = _git("rev-parse", "HEAD"), _git("diff", "HEAD")
     record = {
-        "command": shlex.join([*ranks.launcher(), *sys.argv]),
+        "command": shlex.join([*program(sys.argv[0], ranks.launcher()), *sys.argv[1:]]),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "resumed_from": resumed_from,
         "seed": env_cfg.seed,
@@ -168,7 +169,7 @@ def resume_command(argv: list[str], run: Path, seed: int, remaining_iterations: 
     _, kept = dropped.parse_known_args(argv[1:])
     added = {"--load_run": run, "--seed": seed, "--max_iterations": remaining_iterations}
     words = [str(word) for pair in added.items() for word in pair]
-    return shlex.join([*ranks.launcher(), argv[0], *kept, "--resume", *words])
+    return shlex.join([*program(argv[0], ranks.launcher()), *kept, "--resume", *words])
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -212,7 +213,9 @@ def _plain(value: Any) -> Any:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git says about this code; None without git or outside a repository."""
+    """What git says about this code; None without git or outside a repository of ours."""
+    if INSTALLED:  # an environment may lie in the repository of something else
+        return None
     command = ["git", "-C", LEGGED_GYM_ROOT_DIR, *arguments]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=GIT_TIMEOUT_S).stdout

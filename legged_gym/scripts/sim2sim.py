@@ -30,7 +30,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym import LEGGED_GYM_LOGS_DIR, LEGGED_GYM_ROOT_DIR
 from legged_gym.deploy import courses
 from legged_gym.deploy.controller import PolicyController
 from legged_gym.deploy.courses import SETTLE_S
@@ -179,7 +179,7 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def newest_policy() -> Path:
     """The policy that play.py exported last."""
-    policies = Path(LEGGED_GYM_ROOT_DIR, "logs").glob("*/exported/policies/policy.onnx")
+    policies = Path(LEGGED_GYM_LOGS_DIR).glob("*/exported/policies/policy.onnx")
     newest = max(policies, key=lambda path: path.stat().st_mtime, default=None)
     if newest is None:
         raise FileNotFoundError("no policy.onnx under logs/; export one with play.py, or give --policy FILE")

@@ -1,12 +1,13 @@
 """Everything a robot's computer must know to run a policy: written beside the weights, read by legged_gym/deploy."""
 
 import functools
+import importlib.metadata
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym import INSTALLED, LEGGED_GYM_ROOT_DIR
 from legged_gym.envs.base.commands import MAX_HEADING_YAW_RATE
 from rsl_rl.export import HOW_TO_INSTALL_ONNX, export_policy_as_jit, export_policy_as_onnx, onnx_is_installed
 from rsl_rl.modules import ActorCritic
@@ -151,7 +152,9 @@ def rounded(values: Any) -> list[float]:
 
 @functools.cache  # what runs is the code of the start, whatever is edited meanwhile
 def commit() -> str:
-    """The commit of this repository, "-dirty" if files differ from it, "unknown" outside git."""
+    """This repository's commit, "-dirty" if files differ from it, "unknown" outside git; of a wheel, the version."""
+    if INSTALLED:
+        return f"himloco {importlib.metadata.version('himloco')}"
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match="]
     try:
         result = subprocess.run(command, cwd=LEGGED_GYM_ROOT_DIR, capture_output=True, text=True, check=False)

@@ -4,6 +4,7 @@ were made and judged, results.json."""
 from pathlib import Path
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.cli import example
 from legged_gym.utils.helpers import get_load_path
 
 POLICIES = Path(LEGGED_GYM_ROOT_DIR) / "resources" / "policies"
@@ -35,7 +36,7 @@ def find_checkpoint(root: Path, load_run: str | int, checkpoint: str | int, robo
         if shipped.is_file():
             print(f"No run under '{root}' yet: taking the policy of {robot} that comes with the project.")
             return str(shipped)
-        train = f"python legged_gym/scripts/train.py --task {task} --headless"
+        train = f"{example('train')} --task {task} --headless"
         raise FileNotFoundError(
             f"no run with a checkpoint under '{root}'; train with `{train}`, choose another --experiment_name, or give "
             f"a file, to play.py with --checkpoint_path, to evaluate.py with --checkpoints ({_known()})"

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym import LEGGED_GYM_LOGS_DIR
 from legged_gym.runs.restarts import restarted_run
 from legged_gym.utils.config_checks import check_config, config_problems
 from legged_gym.utils.helpers import (
@@ -199,7 +199,7 @@ def _check_history(env: Any, train_cfg: Any) -> None:
 
 def experiment_root(train_cfg: Any) -> Path:
     """Folder of an experiment's runs."""
-    return Path(LEGGED_GYM_ROOT_DIR) / "logs" / train_cfg.runner.experiment_name
+    return Path(LEGGED_GYM_LOGS_DIR) / train_cfg.runner.experiment_name
 
 
 def _is_newest(checkpoint: Path, root: Path) -> bool:
@@ -210,7 +210,7 @@ def _is_newest(checkpoint: Path, root: Path) -> bool:
 
 
 def _run_folder(train_cfg: Any) -> str:
-    return f"{datetime.now():%b%d_%H-%M-%S}_{train_cfg.runner.run_name}"
+    return f"{datetime.now():%b%d_%H-%M-%S}_{train_cfg.runner.run_name}".rstrip("_")
 
 
 task_registry = TaskRegistry()
