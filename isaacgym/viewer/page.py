@@ -123,6 +123,12 @@ class Number:
             self.show(limit)
         return self._last
 
+    def limit(self, low: float, high: float) -> None:
+        """Bound the values anew, on the page too."""
+        self._low, self._high = low, high
+        self.control.min, self.control.max = low, high
+        self.show(self._last)
+
     def show(self, value: float) -> None:
         """Put a value of ours on the page, moved into the bounds."""
         if math.isfinite(value):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import warp as wp
 
 wp.set_module_options({"fast_math": True, "enable_backward": False})
 
-SUN = wp.constant(wp.normalize(wp.vec3(-0.45, -0.7, 1.0)))  # direction towards it
+# Direction towards it; normalised here, since a call of Warp would start it on import, with a banner.
+SUN = wp.constant(wp.vec3(*(x / math.hypot(-0.45, -0.7, 1.0) for x in (-0.45, -0.7, 1.0))))
 SUNLIGHT, AMBIENT, SKY_AMBIENT = wp.constant(0.62), wp.constant(0.26), wp.constant(0.2)  # all three sum to about 1
 SHADE = wp.constant(0.25)  # share of the sunlight that reaches a shadow
 LOW_GROUND, HIGH_GROUND = wp.constant(wp.vec3(0.36, 0.47, 0.56)), wp.constant(wp.vec3(0.80, 0.70, 0.52))

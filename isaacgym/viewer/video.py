@@ -13,7 +13,8 @@ from isaacgym.viewer.renderer import Image, Renderer
 
 FPS = 25
 QUALITY = 7.0  # of imageio, from 0 to 10; about 1 MB for 10 s
-BLOCK = 8  # [pixels] whose multiples width and height must be
+BLOCK = 2  # [pixels] whose multiples width and height must be: colours have half the resolution
+SIZE = (640, 480)  # [pixels] width and height
 REPORT_S = 10.0  # [s] between lines on the progress
 
 
@@ -56,10 +57,22 @@ class VideoWriter:
 class Film:
     """Follows one robot of a simulation and writes what is seen to a file, which is complete after `close`."""
 
-    def __init__(self, sim: Simulation, env_id: int, path: str | Path, step_s: float, length_s: float) -> None:
-        """step_s: simulated time between two calls of `step`. length_s: of the whole video, for reports only."""
+    def __init__(
+        self,
+        sim: Simulation,
+        env_id: int,
+        path: str | Path,
+        step_s: float,
+        length_s: float,
+        size: tuple[int, int] = SIZE,
+    ) -> None:
+        """step_s: simulated time between two calls of `step`. length_s: of the whole video, for reports only.
+
+        size: width and height [pixels], rounded up to even numbers.
+        """
         self._writer = VideoWriter(path)
-        self._camera = FollowCamera(Renderer(sim), env_id)
+        width, height = (-(-pixels // BLOCK) * BLOCK for pixels in size)
+        self._camera = FollowCamera(Renderer(sim, width, height), env_id)
         self._step_s, self._length_s = step_s, length_s
         self._steps = self.num_frames = 0
         self._start = self._last_report = time.monotonic()

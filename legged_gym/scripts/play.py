@@ -20,7 +20,7 @@ except ModuleNotFoundError:
 import torch
 from torch import Tensor
 
-from isaacgym.viewer.video import Film, check_video
+from isaacgym.viewer.video import SIZE, Film, check_video
 from legged_gym.envs import task_registry
 from legged_gym.envs.base.observations import configured_layout
 from legged_gym.evaluation.play_conditions import FLAGS as CONDITION_FLAGS
@@ -28,7 +28,7 @@ from legged_gym.evaluation.play_conditions import check_conditions, place_robots
 from legged_gym.files import make_folder
 from legged_gym.runs.fault_recorder import show_fault
 from legged_gym.runs.record import tell_what_changed, trained_robot
-from legged_gym.utils.export import export_policy
+from legged_gym.utils.export import export_policy, trained_commands
 from legged_gym.utils.helpers import (
     get_args,
     update_cfg_from_args,
@@ -44,12 +44,14 @@ from rsl_rl.utils.signals import StopRequest
 AGENTS = ("policy", "zero", "random")
 ROBOT, JOINT = 0, 1  # the ones in the plot, and the robot in the video
 PLOT_STEPS = 100
+MIN_PIXELS, MAX_PIXELS = 16, 4096  # of a film, along each side
 
 FLAGS = [
     *CONDITION_FLAGS,
     {"name": "--checkpoint_path", "type": str, "help": "file of a policy, or a robot of resources/policies"},
     {"name": "--agent", "type": str, "default": "policy", "help": f"who acts: {', '.join(AGENTS)}"},
     {"name": "--video", "type": str, "help": "film a robot to this .mp4 file; needs no display"},
+    {"name": "--video_size", "type": int, "nargs": 2, "help": "width and height [pixels]; default: 640 480"},
     {"name": "--num_steps", "type": int, "default": 500, "help": "policy steps to play, 50 a second"},
     {"name": "--replay", "type": str, "help": "fault_<iteration>.pt of a run: show how its robot broke, and no more"},
 ]
@@ -102,6 +104,10 @@ def check_args(args: argparse.Namespace) -> None:
     if args.agent != "policy" and args.checkpoint_path is not None:
         raise ValueError(f"--checkpoint_path is of no use to --agent {args.agent}; leave one of them out")
     check_conditions(args)
+    if args.video_size is not None and not all(MIN_PIXELS <= pixels <= MAX_PIXELS for pixels in args.video_size):
+        raise ValueError(f"--video_size takes width and height from {MIN_PIXELS} to {MAX_PIXELS} pixels")
+    if args.video_size is not None and args.video is None:
+        raise ValueError("--video_size needs --video FILE")
     if args.video is not None:
         check_video(args.video)
 
@@ -126,6 +132,9 @@ def prepare(args: argparse.Namespace) -> Player:
     args.resume = False  # the checkpoint's policy is wanted, not its curriculum
     runner, _ = task_registry.make_alg_runner(env, args.task, args, train_cfg, log_root=None)
     runner.load(path, load_optimizer=False)
+    if hasattr(env.viewer, "page"):
+        trained_cfg, _ = task_registry.get_cfgs(args.task)
+        env.limit_sliders(trained_commands(trained_cfg.commands, read_checkpoint(path, "cpu")))
     return Player(env, runner.get_inference_policy(device=env.device), folder, runner, path)
 
 
@@ -200,7 +209,8 @@ def run_filmed(player: Player, args: argparse.Namespace, logger: Logger) -> Meas
     env, film = player.env, None
     with ExitStack() as stack:
         if args.video is not None:
-            film = Film(env.sim, ROBOT, args.video, env.dt, args.num_steps * env.dt)
+            size = tuple(args.video_size or SIZE)
+            film = Film(env.sim, ROBOT, args.video, env.dt, args.num_steps * env.dt, size)
             stack.callback(film.close)
         return run(env, player.agent, args.num_steps, logger, film)
 
@@ -217,7 +227,7 @@ def play(args: argparse.Namespace) -> Measurement:
         f"{result.falls} falls of {env.num_envs} robots in {result.steps * env.dt:g} s"
     )
     plot_path = player.folder / "play.png"
-    logger.plot_states(plot_path)
+    logger.plot_states(plot_path, joint=env.dof_names[JOINT])
     print(f"Plotted {plot_path}")
     if args.video is not None:
         print(f"Filmed {args.video}")

@@ -258,8 +258,9 @@ def get_args(argv: list[str] | None = None, extra: list[dict[str, Any]] | None =
         simulation and learning is used for both.
     """
     argv = sys.argv[1:] if argv is None else argv
-    with _program_arguments(argv + _device_flags(argv)):
-        args = gymutil.parse_arguments(description="HIMLoco", custom_parameters=ARGUMENTS + (extra or []))
+    devices = [] if {"-h", "--help"} & set(argv) else _device_flags(argv)
+    with _program_arguments(argv + devices):
+        args = gymutil.parse_arguments(_description(), custom_parameters=_explained(ARGUMENTS + (extra or [])))
     if args.num_envs is not None and args.num_envs < 1:
         raise ValueError(f"--num_envs must be at least 1, got {args.num_envs}")
     if args.viewer not in (None, "web", "none"):
@@ -274,6 +275,26 @@ def get_args(argv: list[str] | None = None, extra: list[dict[str, Any]] | None =
     if args.task_module is not None:
         import_tasks(args.task_module)
     return args
+
+
+def _description() -> str:
+    """What the running script does: the first line of its docstring, without the example of a call."""
+    return (getattr(sys.modules["__main__"], "__doc__", None) or "HIMLoco").split(":")[0]
+
+
+def _explained(flags: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The flags with their defaults, and --task with the tasks there are, in the help."""
+    from legged_gym.utils.task_registry import task_registry  # which needs this module
+
+    explained = []
+    for flag in flags:
+        about = flag["help"]
+        if flag["name"] == "--task":
+            about = f"one of: {', '.join(task_registry.task_classes)}"
+        if flag.get("default") not in (None, "") and "default" not in about:
+            about += f"; default: {flag['default']}"
+        explained.append({**flag, "help": about.replace("%", "%%")})
+    return explained
 
 
 def _device_flags(argv: list[str]) -> list[str]:

@@ -48,8 +48,8 @@ class Logger:
         for key, rate in self.reward_rates().items():
             print(f"  {key:24s} {rate:9.4f}")
 
-    def plot_states(self, path: str | Path) -> None:
-        """Draw the logged states in nine panels and save them as an image.
+    def plot_states(self, path: str | Path, joint: str = "Joint") -> None:
+        """Draw the logged states in nine panels and save them as an image. joint: name of the one that was logged.
 
         Uses the series: dof_pos_target, dof_pos [rad], dof_vel [rad/s], dof_torque [N·m] of one joint; command_x,
         command_y [m/s], command_yaw [rad/s]; base_vel_x, base_vel_y, base_vel_z [m/s], base_vel_yaw [rad/s];
@@ -61,15 +61,15 @@ class Logger:
         from matplotlib import pyplot as plt
 
         figure, axes = plt.subplots(3, 3, figsize=FIGURE_SIZE, layout="constrained")
-        self._plot_series(axes[0, 0], "Joint position", "[rad]", dof_pos="measured", dof_pos_target="target")
-        self._plot_series(axes[0, 1], "Joint velocity", "[rad/s]", dof_vel="measured")
-        self._plot_series(axes[0, 2], "Joint torque", "[N·m]", dof_torque="applied")
+        self._plot_series(axes[0, 0], f"{joint}: position", "[rad]", dof_pos="measured", dof_pos_target="target")
+        self._plot_series(axes[0, 1], f"{joint}: velocity", "[rad/s]", dof_vel="measured")
+        self._plot_series(axes[0, 2], f"{joint}: torque", "[N·m]", dof_torque="applied")
         self._plot_series(axes[1, 0], "Base velocity x", "[m/s]", base_vel_x="measured", command_x="commanded")
         self._plot_series(axes[1, 1], "Base velocity y", "[m/s]", base_vel_y="measured", command_y="commanded")
         self._plot_series(axes[1, 2], "Base yaw rate", "[rad/s]", base_vel_yaw="measured", command_yaw="commanded")
         self._plot_series(axes[2, 0], "Base velocity z", "[m/s]", base_vel_z="measured")
         self._plot_feet(axes[2, 1])
-        self._plot_torque_over_velocity(axes[2, 2])
+        self._plot_torque_over_velocity(axes[2, 2], joint)
         figure.savefig(path)
         plt.close(figure)
 
@@ -91,7 +91,7 @@ class Logger:
         if axis.lines:
             axis.legend()
 
-    def _plot_torque_over_velocity(self, axis: Any) -> None:
+    def _plot_torque_over_velocity(self, axis: Any, joint: str) -> None:
         if {"dof_vel", "dof_torque"} <= self.state_log.keys():
             axis.plot(self.state_log["dof_vel"], self.state_log["dof_torque"], "x")
-        axis.set(title="Torque over velocity", xlabel="[rad/s]", ylabel="[N·m]")
+        axis.set(title=f"{joint}: torque over velocity", xlabel="[rad/s]", ylabel="[N·m]")

@@ -136,5 +136,14 @@ def _progress_rows(report: IterationReport) -> Iterator[tuple[str, str]]:
 def _total_rows(report: IterationReport) -> Iterator[tuple[str, str]]:
     yield "Total timesteps", f"{report.tot_timesteps}"
     yield "Iteration time", f"{report.collection_time + report.learning_time:.2f} s"
-    yield "Total time", f"{report.tot_time:.2f} s"
-    yield "ETA", f"{report.eta_s:.1f} s"
+    yield "Total time", duration(report.tot_time)
+    yield "ETA", duration(report.eta_s)
+
+
+def duration(seconds: float) -> str:
+    """Two units at most: 59 s, 4 min 10 s, 1 h 23 min, 2 d 5 h."""
+    whole = round(seconds)
+    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // part} {smaller}"
+    return f"{whole} s"

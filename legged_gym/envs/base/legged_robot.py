@@ -6,7 +6,7 @@ velocities of bodies are those of their centres of mass, as in Isaac Gym.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -73,6 +73,10 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Resets, Curricula, Randomizat
     def config_problems(cls, cfg: Any) -> list[str]:
         """What no such robot can be built from, a sentence each."""
         return [*choice_problems(cfg), *cls.reward_problems(class_to_dict(cfg.rewards.scales))]
+
+    def limit_sliders(self, ranges: Mapping[str, list[float]]) -> None:
+        """Let the page's sliders command what a policy was trained for. ranges: of `export.trained_commands`."""
+        self._panel.limit(ranges)
 
     def _parse_cfg(self, cfg: Any, sim_params: gymapi.SimParams) -> None:
         """Check the config and derive step counts from its durations."""

@@ -5,7 +5,7 @@ Everything here runs with a frame of the page, so only while a browser shows it.
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ class ViewerPanel:
         self._curve_robot = -1
         self._curves: deque[np.ndarray] = deque(maxlen=CURVE_FRAMES)  # (7,) each: time [s], commands, velocities
         gui = viewer.gui
+        gui.set_panel_label(f"HIMLoco: {env.cfg.asset.name}")
         with gui.add_folder("Command", order=2):
             self._override = gui.add_checkbox("Override", False, hint="The sliders command, not the environment")
             self._all_robots = gui.add_checkbox("All robots", False, hint="Instead of the chosen one only")
@@ -49,6 +50,11 @@ class ViewerPanel:
             self._plots = [self._plot(name) for name in NAMES]
         viewer.layers.append(self._draw)
         viewer.follow(min(env.cfg.viewer.ref_env, env.num_envs - 1))
+
+    def limit(self, ranges: Mapping[str, list[float]]) -> None:
+        """ranges: lowest and highest value of each slider, in their order."""
+        for slider, (low, high) in zip(self._sliders, ranges.values(), strict=True):
+            slider.limit(low, high)
 
     def _slider(self, name: str, limit: float) -> Number:
         return Number(self._viewer.gui.add_slider(name, -limit, limit, 0.01, 0.0, disabled=True), -limit, limit)

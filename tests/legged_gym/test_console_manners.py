@@ -1,0 +1,97 @@
+"""What programs say of themselves: help, times, pictures."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import imageio.v3 as iio
+import pytest
+from matplotlib.axes import Axes
+
+from isaacgym.viewer.page import Number
+from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.envs import task_registry
+from legged_gym.scripts import play
+from legged_gym.utils.helpers import get_args
+from legged_gym.utils.logger import Logger
+from rsl_rl.runners.training_log import duration
+
+SCRIPTS = Path(LEGGED_GYM_ROOT_DIR) / "legged_gym" / "scripts"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"),
+        (59.6, "1 min 0 s"),
+        (250.0, "4 min 10 s"),
+        (4 * 3600 + 59, "4 h 0 min"),
+        (5000.0, "1 h 23 min"),
+        (190_800.0, "2 d 5 h"),
+    ],
+)
+def test_times_are_told_in_two_units(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize("name", ["train", "play", "evaluate", "benchmark"])
+def test_help_says_what_the_script_does_with_tasks_and_defaults_and_no_more(name: str) -> None:
+    command = [sys.executable, str(SCRIPTS / f"{name}.py"), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    words = " ".join(done.stdout.split())
+    assert done.stdout.startswith("usage: ") and done.stderr == ""  # no banners
+    assert f"--task TASK one of: {', '.join(task_registry.task_classes)}; default: aliengo" in words
+    assert re.search(r"--viewer_port VIEWER_PORT port of the page; .*?; default: 0 ", words)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--video_size", "640", "360"], "--video_size needs --video FILE"),
+        (
+            ["--video", "a.mp4", "--video_size", "8", "360"],
+            "--video_size takes width and height from 16 to 4096 pixels",
+        ),
+    ],
+)
+def test_sizes_of_films_are_checked(flags: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        play.check_args(get_args(["--headless", *flags], extra=play.FLAGS))
+
+
+@pytest.mark.slow
+def test_a_film_has_the_size_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    flags = ["--task", "aliengo_flat", "--headless", "--sim_device", "cpu", "--num_envs", "1", "--agent", "zero"]
+    flags += ["--video", str(path), "--video_size", "321", "180", "--num_steps", "4"]
+    args = get_args(flags, extra=play.FLAGS)
+    player = play.prepare(args)
+    play.run_filmed(player, args, Logger(player.env.dt))
+    assert iio.imread(path).shape == (2, 180, 322, 3)  # 25 pictures a second, even numbers
+
+
+def test_a_plot_names_its_joint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    titles = []
+    monkeypatch.setattr(Axes, "set", lambda self, **options: titles.append(options["title"]))
+    Logger(0.02).plot_states(tmp_path / "plot.png", joint="FL_thigh_joint")
+    assert [title for title in titles if title.startswith("FL_thigh_joint: ")] == [
+        f"FL_thigh_joint: {quantity}" for quantity in ("position", "velocity", "torque", "torque over velocity")
+    ]
+
+
+class Slider:
+    """Like viser's handle of a slider."""
+
+    def __init__(self) -> None:
+        self.value, self.min, self.max = 2.5, -3.0, 3.0
+
+
+def test_a_slider_can_be_limited_to_what_was_trained() -> None:
+    slider = Slider()
+    number = Number(slider, -3.0, 3.0)
+    number.read()
+    number.limit(-1.0, 1.25)
+    assert (slider.min, slider.max, slider.value) == (-1.0, 1.25, 1.25)
+    slider.value = 2.0  # from a page that does not know yet
+    assert number.read() == 1.25 and slider.value == 1.25
