@@ -1,0 +1,122 @@
+"""Tables of the policies that come with the project, out of resources/policies/<robot>/results.json.
+
+python docs/build/policy_table.py    # writes them into README.md and README.zh.md, between the marks
+
+scripts/ship.py writes results.json: how the policy was trained, and `tables`, reports of evaluate.py and sim2sim.py.
+The share that crosses stairs upwards goes into README, with a line that films one; the documentation's page of results
+shows how each came about as well. Without policies there is nothing to show.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+POLICIES = ROOT / "resources" / "policies"
+READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh.md"}
+CLIMBING = {  # title, words before the command and before the table
+    "en": (
+        "See it climb",
+        "Without training: policies come with the project, and this films one on stairs of 16 cm, on a CPU, too.",
+        "Robots with sensor noise that cross stairs upwards at 1 m/s "
+        "([more](docs/en/reference/results.md#policies-in-the-box)):",
+    ),
+    "zh": (
+        "看它爬楼梯",
+        "不用训练:项目自带策略,下面的命令录下其中一个爬 16 cm 台阶的过程,CPU 上也可以。",
+        "带传感器噪声、以 1 m/s 向上走完楼梯的机器人比例([更多](docs/en/reference/results.md#policies-in-the-box)):",
+    ),
+}
+MARKS = re.compile(r"(<!-- policies -->\n).*?(<!-- /policies -->)", re.DOTALL)
+
+
+def read_results(folder: Path = POLICIES) -> dict[str, dict[str, Any]]:
+    """Robot → its results.json."""
+    paths = sorted(folder.glob("*/results.json"))
+    return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def noisy_rows(result: dict[str, Any], protocol: str) -> list[dict[str, Any]]:
+    """Rows with sensor noise of a protocol's reports, of their only or best checkpoint."""
+    reports = [report for report in result["tables"] if report.get("protocol") == protocol]
+    return [row for report in reports for row in report["results"][report["best"]] if row["noise"]]
+
+
+def percent(share: dict[str, float]) -> str:
+    return f"{100 * share['mean']:.0f} %"
+
+
+def crossings(results: dict[str, dict[str, Any]], direction: str) -> str:
+    """Markdown: a row per robot, a column per height of a step; empty if nobody was judged on stairs."""
+    judged = {
+        robot: {row["case"]: percent(row["crossed"]) for row in rows if row["terrain"] == direction}
+        for robot, result in results.items()
+        if (rows := noisy_rows(result, "stairs"))
+    }
+    heights = list(dict.fromkeys(height for shares in judged.values() for height in shares))
+    return markdown(["robot", *heights], [[robot, *map(shares.get, heights)] for robot, shares in judged.items()])
+
+
+def errors(results: dict[str, dict[str, Any]]) -> str:
+    """Markdown: errors of protocol paper, a row per robot and terrain."""
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for robot, result in results.items():
+        for row in noisy_rows(result, "paper"):
+            lin, ang = (f"{row[name]['mean']:.3f}" for name in ("lin_vel_error", "ang_vel_error"))
+            cells.setdefault((robot, row["terrain"]), {})[row["case"]] = f"{lin} / {ang}"
+    cases = list(dict.fromkeys(case for row in cells.values() for case in row))
+    return markdown(["robot", "terrain", *cases], [[*key, *map(row.get, cases)] for key, row in cells.items()])
+
+
+def markdown(head: list[str], rows: list[list[str | None]]) -> str:
+    """A table; empty without rows. None: not measured."""
+    if not rows:
+        return ""
+    lines = [head, ["---"] * len(head), *([cell or "–" for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def page(results: dict[str, dict[str, Any]]) -> str:
+    """The section of the documentation's page of results."""
+    if not results:
+        return ""
+    parts = ["## Policies in the box\n", "Robots with sensor noise, as `evaluate.py` finds them.\n"]
+    sections = (
+        ("Crossing stairs upwards at 1 m/s", crossings(results, "stairs_up")),
+        ("Crossing stairs downwards at 1 m/s", crossings(results, "stairs_down")),
+        ("The paper's errors, linear [m/s] / angular [rad/s], levels 1 to 4", errors(results)),
+    )
+    parts += [f"### {title}\n\n{table}" for title, table in sections if table]
+    parts += ["### How they were trained\n"]
+    parts += [
+        f"- {robot}: `{result['command']}`, iteration {result['iteration']}, seed {result['seed']}, "
+        f"{result['devices']['sim_device']}, commit {result['commit']}"
+        for robot, result in results.items()
+    ]
+    return "\n".join(parts)
+
+
+def climbing(results: dict[str, dict[str, Any]], language: str) -> str:
+    """The section of a README: a line that films a policy, a picture if there is one, and the crossings upwards."""
+    if not results:
+        return ""
+    title, intro, caption = CLIMBING[language]
+    robot = "go2" if "go2" in results else next(iter(results))
+    film = f"himloco play --task {robot} --headless --terrain stairs_up --level 6 --command 1 0 0 --video climb.mp4"
+    picture = f"docs/assets/climb_{robot}.webp"
+    parts = [f"## {title}", f"{intro}\n\n```bash\n{film}\n```"]
+    parts += [f"![{robot}]({picture})"] if (ROOT / picture).is_file() else []
+    if rows := crossings(results, "stairs_up"):
+        parts += [caption, rows.rstrip("\n")]
+    return "\n\n".join(parts) + "\n\n"
+
+
+def filled(text: str, results: dict[str, dict[str, Any]], language: str) -> str:
+    """A README with the section on policies between its marks."""
+    return MARKS.sub(lambda match: f"{match[1]}{climbing(results, language)}{match[2]}", text)
+
+
+if __name__ == "__main__":
+    for language, readme in READMES.items():
+        readme.write_text(filled(readme.read_text(encoding="utf-8"), read_results(), language), encoding="utf-8")
