@@ -55,7 +55,16 @@ def test_dict_updates_sections_in_place() -> None:
             "algorithm",
             {"clip_param": 0.2, "num_mini_batches": 4, "learning_rate": 1e-3, "use_clipped_value_loss": True},
         ),
-        ("policy", {"temporal_steps": 10, "enc_hidden_dims": [128, 64, 16], "num_prototype": 32, "temperature": 3.0}),
+        (
+            "policy",
+            {
+                "init_noise_std": 0.5,
+                "temporal_steps": 10,
+                "enc_hidden_dims": [128, 64, 16],
+                "num_prototype": 32,
+                "temperature": 3.0,
+            },
+        ),
     ],
 )
 def test_learner_has_the_documented_values(section: str, expected: dict) -> None:

@@ -42,7 +42,7 @@ class QuadrupedCfg(LeggedRobotCfg):
             action_rate = -0.01
             smoothness = -0.01
             dof_pos_limits = -10.0  # HIMLoco: 0; policies then crouch with a hip pressed against its stop
-            lifted_feet = -0.5  # HIMLoco has no such term: robots told to stand trotted on the spot
+            lifted_feet = -0.5  # HIMLoco has no such term, and none that pays for standing feet
             # Terms that HIMLoco defines and leaves off.
             termination = 0.0
             feet_air_time = 0.0
