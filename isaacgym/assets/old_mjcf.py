@@ -129,12 +129,12 @@ def _leave_out_decoration(spec: mujoco.MjSpec) -> None:
 def _keep_one_root(path: Path, spec: mujoco.MjSpec) -> None:
     roots = spec.worldbody.bodies
     bodies = [root for root in roots if not root.mocap]
-    if len(roots) < 2 or not bodies:
+    if len(bodies) < 2:
         return
     robot = next((root for root in bodies if _moves(root)), bodies[0])
-    others = [root for root in roots if root is not robot]
+    others = [root for root in bodies if root is not robot]
     names = ", ".join(f"'{root.name}'" for root in others)
-    _warn(path, f"of {len(roots)} bodies in the world, '{robot.name}' is the robot; {names} left out")
+    _warn(path, f"of {len(bodies)} bodies in the world, '{robot.name}' is the robot; {names} left out")
     for root in others:
         spec.delete(root)
 

@@ -63,6 +63,7 @@ def _add_body(parent: mujoco.MjsBody, body: Body, robot: RobotDescription, armat
         element.add_freejoint()
     for joint in body.joints:
         slides = joint.kind == "prismatic"
+        is_strong = 0.0 < joint.effort < np.inf  # else the file states no limit
         made = element.add_joint(
             name=joint.name,
             type=mujoco.mjtJoint.mjJNT_SLIDE if slides else mujoco.mjtJoint.mjJNT_HINGE,
@@ -73,6 +74,8 @@ def _add_body(parent: mujoco.MjsBody, body: Body, robot: RobotDescription, armat
             armature=joint.armature + armature,
             frictionloss=joint.friction,
             springref=joint.spring_rest,
+            actfrclimited=is_strong,
+            actfrcrange=[-joint.effort, joint.effort] if is_strong else [0.0, 0.0],  # as MuJoCo reads a URDF's effort
         )
         made.damping[0], made.stiffness[0] = joint.damping, joint.stiffness
     return element

@@ -15,7 +15,10 @@ class Telemetry:
 
     # Name of a group: its terms. A subclass with terms of its own may extend it.
     reward_groups: ClassVar[dict[str, tuple[str, ...]]] = {
-        "tracking": ("tracking_lin_vel", "tracking_ang_vel", "stand_still"),
+        "tracking": (
+            *("tracking_lin_vel", "tracking_ang_vel", "fine_tracking_lin_vel", "fine_tracking_ang_vel"),
+            *("stand_still", "lifted_feet"),
+        ),
         "motion": ("lin_vel_z", "ang_vel_xy", "orientation", "base_height"),
         "joints": ("torques", "dof_vel", "dof_acc", "joint_power", "action_rate", "smoothness"),
         "gait": ("foot_clearance", "feet_air_time", "feet_stumble", "feet_contact_forces"),
