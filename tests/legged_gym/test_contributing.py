@@ -14,6 +14,8 @@ from legged_gym import LEGGED_GYM_ROOT_DIR
 
 ROOT = Path(LEGGED_GYM_ROOT_DIR)
 COPIED = (
+    "Dockerfile",
+    ".dockerignore",
     "isaacgym",
     "legged_gym",
     "rsl_rl",
