@@ -67,6 +67,7 @@ def set_conditions(env_cfg: Any, args: argparse.Namespace) -> None:
 
 def place_robots(env: Any, args: argparse.Namespace) -> None:
     """After construction: let no robot have a command of its own kind, and keep all on the level asked for."""
+    env.vx_signs = None
     env.high_vel_mask[:] = False  # they would drop the sideways part of a fast command
     if args.terrain is not None:
         env.terrain_curriculum = False

@@ -7,6 +7,7 @@ import torch
 
 from legged_gym.envs.base.commands import (
     CommandRanges,
+    alternating_signs,
     apply_speed_rules,
     draw_commands,
     heading_yaw_rate,
@@ -37,6 +38,28 @@ def test_groups_draw_from_their_own_ranges() -> None:
     assert ordinary[:, 1].min() >= 0.3 and ordinary[:, 1].max() <= 0.6
     assert drawn[:, 2].min() >= -0.9 and drawn[:, 2].max() <= -0.7
     assert drawn[:, 3].min() >= 1.1 and drawn[:, 3].max() <= 1.3
+
+
+def test_robots_with_a_direction_draw_from_its_part_of_the_range() -> None:
+    ranges = CommandRanges([-0.5, 1.0], torch.tensor([-3.0, 2.0]), [0.0, 0.0], [0.0, 0.0], [0.0, 0.0])
+    high = torch.arange(4000) < 2000
+    vx = draw_commands(ranges, high, alternating_signs(4000, "cpu"))[:, 0]
+    forwards = torch.arange(4000) % 2 == 0
+    assert vx[forwards].min() >= 0 and vx[~forwards].max() <= 0
+    for mask, bound in ((high & forwards, 2), (high & ~forwards, -3), (~high & forwards, 1), (~high & ~forwards, -0.5)):
+        # uniform up to the bound: 1000 draws, a mean of half of it but for what is too slow to walk (0.2 m/s)
+        fast = vx[mask & (vx != 0)].abs()
+        assert fast.min() > 0.2 and fast.max() <= abs(bound)
+        assert fast.mean().item() == pytest.approx((abs(bound) + 0.2) / 2, abs=0.06 * abs(bound))
+
+
+def test_without_a_direction_draws_are_as_before() -> None:
+    ranges = CommandRanges([-1.0, 1.0], [-2.0, 2.0], [-1.0, 1.0], [-1.0, 1.0], [-3.0, 3.0])
+    mask = high_velocity_mask(1000, "cpu")
+    torch.manual_seed(3)
+    free = draw_commands(ranges, mask, torch.zeros(1000))
+    torch.manual_seed(3)
+    assert torch.allclose(draw_commands(ranges, mask), free, atol=TOLERANCE)
 
 
 def test_fast_robots_do_not_walk_sideways_when_running() -> None:

@@ -114,6 +114,8 @@ class Buffers:
         # For the high-speed group. On the device, because the curriculum changes it without asking the host.
         self.command_ranges["lin_vel_x"] = torch.tensor(self.cfg.commands.ranges.lin_vel_x, device=device)
         self.high_vel_mask = commands.high_velocity_mask(n, device)  # (num_envs,) bool
+        # (num_envs,) direction in which a robot always walks; None: in both
+        self.vx_signs = commands.alternating_signs(n, device) if self.cfg.commands.keep_direction else None
         self.yaw_rate_mask = torch.zeros(n, dtype=torch.bool, device=device)  # follow no heading, but a yaw rate
         self._tracking_totals = torch.zeros(2, device=device)  # of the ordinary and the high-speed group
         self._tracking_counts = torch.zeros(2, device=device)  # episodes

@@ -30,17 +30,35 @@ def high_velocity_mask(num_envs: int, device: str) -> Tensor:
     return ranks.global_ids(num_envs, device) < HIGH_VEL_FRACTION * num_envs * ranks.num_ranks()
 
 
-def draw_commands(ranges: CommandRanges, high_mask: Tensor) -> Tensor:
+def alternating_signs(num_envs: int, device: str) -> Tensor:
+    """+1 and -1 in turn over the robots of all ranks, so that every terrain column has as many of both. (num_envs,)."""
+    return 1.0 - 2.0 * (ranks.global_ids(num_envs, device) % 2)
+
+
+def draw_commands(ranges: CommandRanges, high_mask: Tensor, vx_signs: Tensor | None = None) -> Tensor:
     """One new command per robot: vx, vy [m/s], yaw rate [rad/s], heading [rad].
 
-    high_mask: (N,) bool, the high-speed group. Result: (N, 4).
+    Args:
+        high_mask: (N,) bool, the high-speed group.
+        vx_signs: (N,); +1 draws from the part of the range that points forwards, -1 from the one that points
+            backwards, 0 from all of it. None: 0 for all.
+
+    Returns: (N, 4).
     """
     num, device = len(high_mask), str(high_mask.device)
+
+    def towards(bounds: Tensor | list[float]) -> Tensor | list[float]:
+        if vx_signs is None:
+            return bounds
+        low, high = (torch.zeros(num, device=device) + bound for bound in bounds)  # nothing that a CUDA graph refuses
+        return torch.stack(
+            (torch.where(vx_signs > 0, low.clip(min=0), low), torch.where(vx_signs < 0, high.clip(max=0), high))
+        )
 
     def draw(bounds: Tensor | list[float]) -> Tensor:
         return uniform(bounds[0], bounds[1], (num,), device)
 
-    vx = torch.where(high_mask, draw(ranges.lin_vel_x_high), draw(ranges.lin_vel_x))
+    vx = torch.where(high_mask, draw(towards(ranges.lin_vel_x_high)), draw(towards(ranges.lin_vel_x)))
     vy, yaw_rate, heading = draw(ranges.lin_vel_y), draw(ranges.ang_vel_yaw), draw(ranges.heading)
     return apply_speed_rules(torch.stack((vx, vy, yaw_rate, heading), dim=1), high_mask)
 

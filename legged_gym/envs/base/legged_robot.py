@@ -357,6 +357,7 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Resets, Curricula, Randomizat
                 heading=self.command_ranges["heading"],
             ),
             self.high_vel_mask,
+            self.vx_signs,
         )
         mask = as_mask(env_ids, self.num_envs)
         turning, standing = self.cfg.commands.turning_fraction, self.cfg.commands.standing_fraction
