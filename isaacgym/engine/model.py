@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations_with_replacement
+from itertools import product
 
 import mujoco
 import numpy as np
@@ -16,8 +16,8 @@ from isaacgym.assets.scene import Root, Scene, in_touch
 # the solver's Newton iterations rise from 2.3 on average to 2.5 and 2.8.
 CONTACT_SOLIMP = (0.999, 0.999, 0.001, 0.5, 2.0)
 CONTACT_STEPS = 2.0  # time constant of contacts in simulation steps; MuJoCo's own lower bound
-GROUND_BIT, ROBOT_BIT = 1, 2  # of MuJoCo's collision masks; bits from ROBOT_BIT on are for pairs of filters
-MAX_MASK = 2**31
+GROUND_BIT, ROBOT_BIT = 1, 2  # of MuJoCo's collision masks; each group with a filter has a bit from ROBOT_BIT on
+MAX_FILTERS = 30
 WORLD = "world"  # MuJoCo's own name of what does not move; no body of a robot may have it there
 # [m] A thing at rest is so little deep in what it stands on that float32 now and then finds no contact, and it hops.
 REST_MARGIN = 1e-5
@@ -97,19 +97,21 @@ def _collision_masks(
 ) -> dict[tuple[int, int], list[int]]:
     """MuJoCo's contype and conaffinity for each group and filter; filters that share a bit must not collide.
 
-    MuJoCo lets shapes collide whose masks do share a bit, so every pair of values that may collide gets one.
+    MuJoCo lets shapes collide if the contype of one shares a bit with the conaffinity of the other, so every value has
+    a bit as its contype, and the bits of those that it may collide with as its conaffinity.
     """
     bodies = zip(robot.bodies, roots, strict=True)
     filters = sorted({(root.group, shape.filter) for body, root in bodies for shape in body.shapes})
     masks = {value: [0, int(native_ground) * GROUND_BIT] for value in filters}
-    bit = ROBOT_BIT
-    for first, second in combinations_with_replacement(filters, 2):
-        if self_collision and not first[1] & second[1] and in_touch(first[0], second[0]):
-            if bit >= MAX_MASK:
-                raise ValueError(f"{len(filters)} different shape filters and groups are too many; up to 7 work")
-            masks[first][0] |= bit
-            masks[second][1] |= bit
-            bit *= 2
+    if not self_collision:
+        return masks
+    if len(filters) > MAX_FILTERS:
+        raise ValueError(f"{len(filters)} different shape filters and groups are too many; up to {MAX_FILTERS} work")
+    bit_of = {value: ROBOT_BIT << number for number, value in enumerate(filters)}
+    for first, second in product(filters, repeat=2):
+        if not first[1] & second[1] and in_touch(first[0], second[0]):
+            masks[first][0] |= bit_of[first]
+            masks[second][1] |= bit_of[first]
     return masks
 
 
