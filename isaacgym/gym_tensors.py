@@ -186,9 +186,18 @@ class TensorCalls(DynamicsCalls):
 
     @staticmethod
     def _indices(sim: Simulation, given: Tensor, count: int) -> torch.Tensor:
-        if given.tensor.dtype != torch.int32:
-            raise ValueError(f"actor indices must be int32, got {given.tensor.dtype}; call .to(torch.int32)")
-        return given.tensor.view(-1)[:count]
+        tensor, device = given.tensor, torch.device(sim.device)
+        if tensor.dtype != torch.int32:
+            raise ValueError(f"actor indices must be int32, got {tensor.dtype}; call .to(torch.int32)")
+        if tensor.device != device:
+            raise ValueError(f"actor indices must be on {device}, the simulation's device, got {tensor.device}")
+        indices, num_actors = tensor.view(-1)[:count], len(sim.root_states)
+        if device.type == "cpu" and len(indices) and int(indices.max()) >= num_actors:  # a GPU would have to wait
+            raise IndexError(
+                f"actor index {int(indices.max())}: the simulation has {num_actors} actors, counted from 0; "
+                "indices count actors of all envs, gym.get_actor_index(env, actor, gymapi.DOMAIN_SIM)"
+            )
+        return indices
 
     def set_actor_rigid_shape_material_tensors(self, sim: Simulation, friction: Tensor, restitution: Tensor) -> bool:
         """Not in Isaac Gym: friction and restitution of every shape of each env's robot, (num_envs,) each.

@@ -12,6 +12,7 @@ import torch
 from isaacgym import gym_types as types
 from isaacgym.actors import Asset, Env
 from isaacgym.assets.description import RobotDescription
+from isaacgym.assets.likeness import difference_of
 from isaacgym.assets.scene import Root, combined
 from isaacgym.engine.create import create_engine
 from isaacgym.engine.drives import MODE_POS, MODE_VEL, DofParameters
@@ -20,6 +21,7 @@ from isaacgym.engine.mujoco.scene_engine import SceneEngine
 from isaacgym.engine.progress import heartbeat
 from isaacgym.engine.stability import ENOUGH, LIGHT, light_joints
 from isaacgym.engine.state import STATE_WIDTH
+from isaacgym.engine.state_calls import listed
 from isaacgym.engine.terrain import Grounds, Plane, Terrain, parts_of
 from isaacgym.headless_viewer import Viewer
 
@@ -212,6 +214,7 @@ class Simulation:
         if not self.envs:
             raise RuntimeError("the simulation has no envs; call create_env and create_actor before prepare_sim")
         first = self.envs[0]
+        alike: set[int] = set()  # descriptions that were compared
         if not first.actors:
             raise RuntimeError("env 0 has no actors; call create_actor before prepare_sim")
         for env in self.envs:
@@ -222,10 +225,15 @@ class Simulation:
             if _pattern([actor.group for actor in env.actors]) != _pattern([actor.group for actor in first.actors]):
                 raise RuntimeError(f"in {where}, other actors share their collision group; give all envs the same")
             for own, other in zip(env.actors, first.actors, strict=True):
-                if own.asset.robot.body_names != other.asset.robot.body_names:
-                    raise RuntimeError(
-                        f"env {env.index} holds another robot than env 0; all envs must hold the same actors"
-                    )
+                pair = own.asset.robot, other.asset.robot
+                if pair[0] is not pair[1] and id(pair[0]) not in alike:
+                    if difference := difference_of(*pair):
+                        raise RuntimeError(
+                            f"actor '{own.name}' of env {env.index} is built otherwise than that of env 0 "
+                            f"({difference}); all envs must hold the same actors, and only masses, materials and "
+                            "properties of joints may differ"
+                        )
+                    alike.add(id(pair[0]))
                 if own.shape_filters != other.shape_filters:
                     raise RuntimeError(f"the actors of {where} differ in collision filters; give all the same `filter`")
                 if own.scale != other.scale:
@@ -302,9 +310,7 @@ class Simulation:
         """Which DOFs are those of some actors, broadcastable to (n, num_dofs), bool. actor_ids: int32."""
         if isinstance(self.running, SceneEngine):
             return self.running.dofs_of(actor_ids)
-        chosen = torch.zeros(len(self.envs), 1, dtype=torch.bool, device=self.device)
-        chosen[actor_ids.long()] = True
-        return chosen
+        return listed(actor_ids, len(self.envs))[:, None]
 
     def read_dof_forces(self) -> None:
         torch.mul(self._last_dof_forces, self._dof_force_mask, out=self.dof_forces.view(self._last_dof_forces.shape))

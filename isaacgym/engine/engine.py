@@ -35,7 +35,7 @@ from isaacgym.engine.mujoco.self_collision import (
     drop_static_contacts,
     place_static_geoms,
 )
-from isaacgym.engine.state_calls import StateCalls
+from isaacgym.engine.state_calls import StateCalls, listed
 from isaacgym.engine.streams import on_torch_stream
 from isaacgym.engine.terrain import Grounds, Terrain
 
@@ -255,11 +255,11 @@ class Engine(StateCalls):
         """Targets of the drives, (n, num_dofs) each, copied; None leaves them. world_ids: None for all worlds."""
         if self._drives is None:
             return
-        rows = slice(None) if world_ids is None else world_ids.long()
-        if positions is not None:
-            self._drives.position_targets[rows] = positions[rows]
-        if velocities is not None:
-            self._drives.velocity_targets[rows] = velocities[rows]
+        drives = self._drives
+        for own, given in ((drives.position_targets, positions), (drives.velocity_targets, velocities)):
+            if given is not None:
+                rows = None if world_ids is None else listed(world_ids, self.num_worlds)[:, None]
+                own.copy_(given if rows is None else torch.where(rows, given, own))
 
     def set_gravity(self, gravity: tuple[float, float, float]) -> None:
         """[m/s²], world; from the next step on."""

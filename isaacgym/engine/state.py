@@ -62,7 +62,7 @@ def write_root_states(
 ):
     """States of the listed worlds into MuJoCo's coordinates; ids below 0 are skipped. states: (num_worlds, 13)."""
     world = world_ids[wp.tid()]
-    if world < 0:
+    if world < 0 or world >= qpos.shape[0]:
         return
     rot = wp.normalize(wp.quat(states[world, 3], states[world, 4], states[world, 5], states[world, 6]))
     angular = wp.vec3(states[world, 10], states[world, 11], states[world, 12])
@@ -93,7 +93,7 @@ def write_dof_states(
     """All DOFs of the listed worlds; ids below 0 are skipped. states: (num_worlds, num_dofs, 2)."""
     row, dof = wp.tid()
     world = world_ids[row]
-    if world < 0:
+    if world < 0 or world >= qpos.shape[0]:
         return
     qpos[world, first_qpos + dof] = states[world, dof, 0]
     qvel[world, first_qvel + dof] = states[world, dof, 1]

@@ -11,6 +11,16 @@ from isaacgym.engine.launch import launch
 from isaacgym.engine.mujoco import dynamics
 
 
+def listed(ids: Tensor, count: int) -> Tensor:
+    """Which of 0 to count - 1 are among ids, (count,) bool; ids outside are skipped, and a GPU need not be waited for.
+
+    ids: int32.
+    """
+    chosen = torch.zeros(count + 1, dtype=torch.bool, device=ids.device)
+    chosen[torch.where((ids >= 0) & (ids < count), ids, count).long()] = True
+    return chosen[:-1]
+
+
 class StateCalls:
     """Mixin of `Engine`: states of bases, joints and bodies, forces on bodies, Jacobians and inertia matrices."""
 
@@ -20,10 +30,12 @@ class StateCalls:
         Ids below 0 are skipped. A fixed base moves to the pose; the velocity is ignored.
         """
         if self.fixed_base:
-            rows = slice(None) if world_ids is None else world_ids[world_ids >= 0].long()
-            wp.to_torch(self._model.body_pos)[rows, 1] = states[rows, :3]
-            wp.to_torch(self._model.body_quat)[rows, 1] = states[rows][:, [6, 3, 4, 5]]
-            self._warmstart[rows] = 0.0
+            ids = self._all_worlds if world_ids is None else world_ids
+            rows = listed(ids, self.num_worlds)[:, None]
+            pos, quat = (wp.to_torch(places)[:, 1] for places in (self._model.body_pos, self._model.body_quat))
+            pos.copy_(torch.where(rows, states[:, :3], pos))
+            quat.copy_(torch.where(rows, torch.roll(states[:, 3:7], 1, dims=1), quat))
+            self._warmstart.masked_fill_(rows, 0.0)
             self._stale = True
             return
         ids = self._ids(world_ids)
@@ -61,7 +73,7 @@ class StateCalls:
         if self.fixed_base:
             out.zero_()
             out[:, :3] = wp.to_torch(self._model.body_pos)[:, 1]
-            out[:, 3:7] = wp.to_torch(self._model.body_quat)[:, 1][:, [1, 2, 3, 0]]
+            out[:, 3:7] = torch.roll(wp.to_torch(self._model.body_quat)[:, 1], -1, dims=1)
             return
         inputs = [self.qpos, self.qvel, self._body_com]
         launch(state.read_root_states, (self.num_worlds,), inputs, [out.view(-1, 1, 13)])

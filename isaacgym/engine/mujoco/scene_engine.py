@@ -19,6 +19,7 @@ from isaacgym.engine.engine import FREE_QVEL, Engine, EngineOptions
 from isaacgym.engine.launch import launch, launchable
 from isaacgym.engine.mujoco import dynamics
 from isaacgym.engine.state import store_state
+from isaacgym.engine.state_calls import listed
 
 FIXED = -1  # in place of an address: the root has no coordinates
 
@@ -108,9 +109,7 @@ class SceneEngine(Engine):
 
     def dofs_of(self, actor_ids: Tensor) -> Tensor:
         """Which DOFs are theirs, (n, num_dofs) bool. actor_ids: int32."""
-        chosen = torch.zeros(len(self._all_actors), dtype=torch.bool, device=self.device)
-        chosen[actor_ids.long()] = True
-        return chosen.view(self.num_worlds, -1)[:, self._actor_of_dof]
+        return listed(actor_ids, len(self._all_actors)).view(self.num_worlds, -1)[:, self._actor_of_dof]
 
     def set_targets(self, positions: Tensor | None, velocities: Tensor | None, world_ids: Tensor | None = None) -> None:
         """As `Engine.set_targets`; world_ids: numbers of actors, None for all."""
@@ -163,7 +162,7 @@ def write_actor_roots(
 ):
     """States of the listed actors, ids below 0 are skipped; of fixed roots the pose, which is the body's place."""
     row = actor_ids[wp.tid()]
-    if row < 0:
+    if row < 0 or row >= states.shape[0]:
         return
     world = row // root_body.shape[0]
     actor = row % root_body.shape[0]
@@ -236,9 +235,9 @@ def write_actor_dofs(
 ):
     """All DOFs of the listed actors, ids below 0 are skipped. ends: 0, then where the DOFs of each actor end."""
     row = actor_ids[wp.tid()]
-    if row < 0:
-        return
     actors = ends.shape[0] - 1
+    if row < 0 or row >= actors * qpos.shape[0]:
+        return
     world = row // actors
     actor = row % actors
     for dof in range(ends[actor], ends[actor + 1]):
