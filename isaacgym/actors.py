@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from isaacgym import gym_types as types
 from isaacgym.assets.description import RobotDescription
@@ -57,6 +58,8 @@ class Env:
     origin: tuple[float, float, float]  # in the world [m]
     actors: list[Actor] = field(default_factory=list)
     cameras: list[CameraSensor | None] = field(default_factory=list)  # None: destroyed
+    aggregate_filter: int = 0  # of actors created now
+    num_untouching: int = 0  # aggregates whose shapes do not touch each other
 
     def bodies_of(self, actor: int) -> slice:
         """Which of the env's bodies are the actor's."""
@@ -92,9 +95,10 @@ class Actor:
         self.pose = pose
         self.name = name
         self.group = group
-        self.shape_filters = [
+        self.own_filters = [
             shape.filter if collision_filter == -1 else collision_filter for shape in asset.shape_properties
         ]
+        self.aggregate_filter = 0  # of all its shapes, beside their own
         self.dof_properties = asset.dof_properties.copy()
         self.dof_force_sensors = False
         self.on_dof_change: Callable[[np.ndarray, np.ndarray], None] | None = None  # set by `Simulation.prepare`
@@ -110,6 +114,11 @@ class Actor:
         # what the simulation begins with: position and velocity, and targets of drives
         self.dof_states = np.zeros((len(asset.robot.dofs), 2), dtype=np.float32)
         self.position_targets, self.velocity_targets = np.zeros((2, len(asset.robot.dofs)), dtype=np.float32)
+
+    @property
+    def shape_filters(self) -> list[int]:
+        """Shapes whose filters share a bit do not collide."""
+        return [own | self.aggregate_filter for own in self.own_filters]
 
     @property
     def dof_force_mask(self) -> np.ndarray:
@@ -135,8 +144,15 @@ class Actor:
         self.mass, self.com = self.mass * growth**MASS_POWER, self.com * growth
         self.inertia = self.inertia * growth**INERTIA_POWER
 
-    def set_dof_properties(self, properties: np.ndarray) -> None:
-        """Drive modes, gains and limits; limits of position and velocity are those of the file whatever is given."""
+    def set_dof_properties(self, properties: np.ndarray | Mapping[str, ArrayLike]) -> None:
+        """Drive modes, gains and limits; limits of position and velocity are those of the file whatever is given.
+
+        properties: as `dof_properties`, or some of its columns by name.
+        """
+        if isinstance(properties, Mapping):
+            columns, properties = properties, self.dof_properties.copy()
+            for name, column in columns.items():
+                properties[name] = column
         if len(properties) != len(self.dof_properties):
             raise ValueError(
                 f"actor '{self.name}' has {len(self.dof_properties)} DOFs, got properties of {len(properties)}"
@@ -181,7 +197,7 @@ class Actor:
 
     def shape_properties(self) -> list[types.RigidShapeProperties]:
         properties = [shape.copy() for shape in self.asset.shape_properties]
-        values = zip(properties, self.friction, self.restitution, self.shape_filters, strict=True)
+        values = zip(properties, self.friction, self.restitution, self.own_filters, strict=True)
         for shape, friction, restitution, collision_filter in values:
             shape.friction, shape.restitution, shape.filter = friction, restitution, collision_filter
         return properties
@@ -191,6 +207,7 @@ class Actor:
             raise ValueError(
                 f"actor '{self.name}' has {len(self.friction)} shapes, got properties of {len(properties)}"
             )
+        self.own_filters = [shape.filter for shape in properties]
         self.friction = np.array([shape.friction for shape in properties], dtype=np.float32)
         self.restitution = np.array([shape.restitution for shape in properties], dtype=np.float32)
 

@@ -66,6 +66,8 @@ from isaacgym.gym_types import (  # noqa: F401  part of the module's public face
 from isaacgym.gym_viewer import ViewerCalls
 from isaacgym.simulation import Simulation
 
+HIGHEST_FILTER = 1 << 30  # of a collision filter's bits
+
 for _enum in gym_types.ENUMS:  # SIM_PHYSX, DOF_MODE_EFFORT, KEY_ESCAPE, ...
     globals().update(_enum.__members__)
 if TYPE_CHECKING:
@@ -158,6 +160,8 @@ class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls, 
             raise ValueError(
                 f"row_scale {params.row_scale} and column_scale {params.column_scale} differ; only square cells work"
             )
+        if params.transform.r != Quat():
+            raise ValueError("HeightFieldParams.transform.r turns the height field; turn the samples, or use a mesh")
         samples, shape = np.asarray(samples), (params.nbColumns, params.nbRows)
         if min(shape) < 2 or samples.size != shape[0] * shape[1] or samples.dtype.kind not in "iuf":
             raise ValueError(
@@ -197,7 +201,7 @@ class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls, 
         if not np.isfinite(vertices).all():
             raise ValueError("a vertex of the mesh is not finite; check what the mesh was made of")
         if params.transform.r != Quat():
-            raise ValueError("TriangleMeshParams.transform.r turns the mesh; turn the vertices instead")
+            vertices = Transform(r=params.transform.r).transform_points(vertices).astype(np.float32)
         material = {"friction": params.dynamic_friction, "restitution": params.restitution}
         offset = np.array(tuple(params.transform.p), dtype=np.float32)
         terrain: Grid | Mesh | None = Grid.from_mesh(vertices, triangles, offset, **material)
@@ -278,11 +282,14 @@ class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls, 
         all shapes, or -1 for the filters of the asset's shape properties, which are 0 unless they were set (no surveyed
         file states any). Shapes whose filters share a bit do not collide, be they of one actor or of two, so 0 asks
         for self-collision and 1, or any number above, turns it off, which is faster. Never do parent and child
-        collide, nor bodies of an actor that overlap with the joints at 0. The actor keeps its filters.
+        collide, nor bodies of an actor that overlap with the joints at 0. `set_actor_rigid_shape_properties` changes
+        filters until `prepare_sim`.
         """
         if env.sim.engine is not None:
             raise RuntimeError("create_actor after prepare_sim; create all actors before it")
-        env.actors.append(Actor(asset, pose.copy(), name or f"actor_{len(env.actors)}", group, filter, segmentationId))
+        actor = Actor(asset, pose.copy(), name or f"actor_{len(env.actors)}", group, filter, segmentationId)
+        actor.aggregate_filter = env.aggregate_filter
+        env.actors.append(actor)
         return len(env.actors) - 1
 
     def get_actor_dof_properties(self, env: Env, actor: int) -> np.ndarray:
@@ -321,8 +328,13 @@ class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls, 
         return properties
 
     def set_actor_rigid_shape_properties(self, env: Env, actor: int, properties: list[RigidShapeProperties]) -> bool:
-        """Friction and restitution, at any time; for many envs at once see `set_actor_rigid_shape_material_tensors`."""
+        """Friction and restitution, at any time, and filters, until `prepare_sim`.
+
+        For many envs at once see `set_actor_rigid_shape_material_tensors`.
+        """
         robot, engine = actor_of(env, actor), env.sim.engine
+        if engine is not None and [shape.filter for shape in properties] != robot.own_filters:
+            raise RuntimeError("collision filters cannot change after prepare_sim; set them before it")
         robot.set_shape_properties(properties)
         if engine is not None:
             values = engine.friction[env.index].clone(), engine.restitution[env.index].clone()
@@ -342,11 +354,17 @@ class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls, 
         return actor_of(env, actor).scale
 
     def begin_aggregate(self, env: Env, max_bodies: int = 0, max_shapes: int = 0, self_collisions: bool = True) -> bool:
-        """Nothing to do: aggregates make PhysX faster."""
+        """Actors created until `end_aggregate` never touch each other, nor themselves, if `self_collisions` is off.
+
+        Else there is nothing to do: aggregates make PhysX faster.
+        """
+        if not self_collisions:
+            env.num_untouching += 1
+            env.aggregate_filter = HIGHEST_FILTER >> (env.num_untouching - 1)  # a bit that scripts leave alone
         return True
 
     def end_aggregate(self, env: Env) -> bool:
-        """Nothing to do, see `begin_aggregate`."""
+        env.aggregate_filter = 0
         return True
 
 
