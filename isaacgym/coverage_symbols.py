@@ -97,9 +97,17 @@ USES: dict[str, dict[int, str]] = {
     },
 }
 
-# What else a second survey found, of forty repositories of all kinds (arms, hands, several robots), without counting.
+# What else a second survey found, of forty repositories of all kinds (arms, hands, several robots), and what
+# Isaac Gym's documentation names besides, without counting.
 ALSO_USED: dict[str, str] = {
     "gym": """
+        apply_actor_dof_efforts apply_body_force_at_pos apply_body_forces apply_dof_effort create_texture_from_file
+        draw_env_rigid_contacts find_actor_joint_handle find_actor_joint_index get_actor_dof_forces
+        get_actor_dof_frames get_actor_force_sensor get_dof_position get_dof_target_position get_dof_velocity
+        get_env_rigid_contact_forces get_joint_handle get_joint_name get_joint_position get_rigid_contact_forces
+        get_rigid_name get_viewer_mouse_position get_viewer_size set_dof_target_position set_dof_target_velocity
+        set_env_rigid_body_states set_light_parameters set_rigid_angular_velocity set_rigid_body_texture
+        set_rigid_linear_velocity set_rigid_transform subscribe_viewer_mouse_event write_camera_image_to_file
         apply_rigid_body_force_at_pos_tensors begin_aggregate create_capsule create_sphere destroy_camera_sensor
         end_aggregate find_actor_index find_asset_dof_index get_actor_actuator_properties get_actor_asset
         get_actor_dof_dict get_actor_dof_index get_actor_dof_names get_actor_dof_position_targets get_actor_dof_states
@@ -119,7 +127,10 @@ ALSO_USED: dict[str, str] = {
         _indent_xml apply_random_samples check_buckets generate_random_samples get_default_setter_args
         get_property_getter_map get_property_setter_map
     """,
-    "torch_utils": "quat_unit tensor_clamp tf_combine torch_random_dir_2 unscale",
+    "torch_utils": """
+        compute_heading_and_up compute_rot quat_axis quat_diff_rad quat_unit saturate scale_transform tensor_clamp
+        tf_combine torch_random_dir_2 unscale unscale_transform
+    """,
 }
 
 HIM_MIN_USES = 5  # HIMLoco uses exactly the symbols that five or more repositories use

@@ -14,6 +14,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from isaacgym.actors import Env
+from isaacgym.assets.notices import notice
 from isaacgym.gym_lookups import actor_of
 from isaacgym.gym_types import (
     CameraFollowMode,
@@ -131,6 +132,16 @@ class CameraCalls:
             picture = picture.view(np.uint32)
         return picture.reshape(len(picture), -1).copy()
 
+    def write_camera_image_to_file(
+        self, sim: Simulation, env: Env, camera: int, image_type: ImageType, filename: str
+    ) -> None:
+        """Colours as `get_camera_image` gives them, in the format that the name's ending says, such as .png."""
+        if ImageType(image_type) != ImageType.IMAGE_COLOR:
+            raise ValueError(f"write_camera_image_to_file writes IMAGE_COLOR only, got {ImageType(image_type).name}")
+        from matplotlib.image import imsave  # slow to import
+
+        imsave(filename, self._picture(sim, env, camera, image_type, keep=False).cpu().numpy()[..., :3])
+
     def get_camera_image_gpu_tensor(self, sim: Simulation, env: Env, camera: int, image_type: ImageType) -> Tensor:
         """On the simulation's device, CPU or CUDA: the tensor that every `render_all_camera_sensors` draws into.
 
@@ -156,6 +167,21 @@ class CameraCalls:
         """As set last; grey if it never was."""
         colour = actor_of(env, actor).colours[int(body)]
         return Vec3(*colour) if colour[0] >= 0.0 else Vec3(0.7, 0.7, 0.7)
+
+    def create_texture_from_file(self, sim: Simulation, filename: str) -> int:
+        """A handle. Textures are not drawn, which is said once; bodies keep their colours."""
+        notice("textures are not drawn; set_rigid_body_color paints bodies")
+        return 0
+
+    def create_texture_from_buffer(self, sim: Simulation, width: int, height: int, texels: np.ndarray) -> int:
+        """As `create_texture_from_file`."""
+        return self.create_texture_from_file(sim, "")
+
+    def set_rigid_body_texture(self, env: Env, actor: int, body: int, mesh_type: MeshType, texture: int) -> None:
+        """Without effect, see `create_texture_from_file`."""
+
+    def free_texture(self, sim: Simulation, texture: int) -> None:
+        """Nothing to do, see `create_texture_from_file`."""
 
     def set_rigid_body_segmentation_id(self, env: Env, actor: int, body: int, segmentation_id: int) -> None:
         """Of body number `body` of the actor, in place of the id given to `create_actor`."""

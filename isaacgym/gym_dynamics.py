@@ -2,7 +2,7 @@
 
 from isaacgym.actors import Asset, Env, ForceSensor
 from isaacgym.gym_lookups import actor_of
-from isaacgym.gym_types import Record, Tensor, Transform
+from isaacgym.gym_types import Record, Tensor, Transform, Vec3
 from isaacgym.simulation import Simulation
 
 
@@ -12,6 +12,31 @@ class ForceSensorProperties(Record):
     enable_forward_dynamics_forces: bool = True
     enable_constraint_solver_forces: bool = True
     use_world_frame: bool = False
+
+
+class SpatialForce(Record):
+    """Force [N] and torque [N·m]."""
+
+    force: Vec3 = Vec3()
+    torque: Vec3 = Vec3()
+
+
+class SensorReading:
+    """A force sensor of an actor, as `get_actor_force_sensor` gives it."""
+
+    def __init__(self, sim: Simulation, row: int) -> None:
+        """row: in the force sensor tensor."""
+        self._sim, self._row = sim, row
+
+    def get_forces(self) -> SpatialForce:
+        """Of the last `simulate`; see `create_asset_force_sensor`."""
+        self._sim.read_force_sensors()
+        values = self._sim.force_sensors[self._row].tolist()
+        return SpatialForce(Vec3(*values[:3]), Vec3(*values[3:]))
+
+    def get_global_index(self) -> int:
+        """Row in the force sensor tensor."""
+        return self._row
 
 
 class DynamicsCalls:
@@ -59,6 +84,16 @@ class DynamicsCalls:
 
     def get_actor_force_sensor_count(self, env: Env, actor: int) -> int:
         return len(actor_of(env, actor).asset.force_sensors)
+
+    def get_actor_force_sensor(self, env: Env, actor: int, index: int) -> SensorReading:
+        """Sensor number `index` of the actor; after `prepare_sim`."""
+        count = self.get_actor_force_sensor_count(env, actor)
+        if not 0 <= index < count:
+            raise IndexError(
+                f"actor '{actor_of(env, actor).name}' has {count} force sensors, so none has number {index}"
+            )
+        counts = [len(each.asset.force_sensors) for each in env.actors]
+        return SensorReading(env.sim, env.index * sum(counts) + sum(counts[: int(actor)]) + index)
 
     def get_sim_force_sensor_count(self, sim: Simulation) -> int:
         return sum(len(actor.asset.force_sensors) for env in sim.envs for actor in env.actors)

@@ -13,7 +13,7 @@ from isaacgym.actors import Env
 from isaacgym.assets import kinematics
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.gym_lookups import actor_of
-from isaacgym.gym_types import DofFrame, Quat, StateFlags, Transform, Vec3
+from isaacgym.gym_types import INVALID_HANDLE, DofFrame, Quat, StateFlags, Transform, Vec3
 from isaacgym.simulation import Simulation
 
 
@@ -76,6 +76,8 @@ class HostStateCalls:
     def get_rigid_handle(self, env: Env, actor_name: str, body_name: str) -> int:
         """Index in the env of a body of the actor of this name, INVALID_HANDLE if there is none."""
         handle = self.find_actor_handle(env, actor_name)  # type: ignore[attr-defined]  # of LookupCalls
+        if handle == INVALID_HANDLE:
+            return INVALID_HANDLE
         found: int = self.find_actor_rigid_body_handle(env, handle, body_name)  # type: ignore[attr-defined]
         return found
 
@@ -197,10 +199,11 @@ def _set_body_states(env: Env, actor: int, states: np.ndarray, flags: StateFlags
     sim.read_root_states(roots)
     row = env.index * len(env.actors) + int(actor)
     roots[row, torch.from_numpy(given)] = torch.from_numpy(rows[0, given]).float().to(sim.device)
-    sim.set_root_states(roots, _actor_ids(sim, row))
+    sim.set_root_states(roots, actor_ids(sim, row))
 
 
-def _actor_ids(sim: Simulation, row: int) -> torch.Tensor:
+def actor_ids(sim: Simulation, row: int) -> torch.Tensor:
+    """What the simulation's setters take for one actor, whose row in the root tensor is given."""
     return torch.tensor([row], dtype=torch.int32, device=sim.device)
 
 
@@ -221,7 +224,7 @@ def _set_dof_states(env: Env, actor: int, values: np.ndarray) -> None:
         return
     states = torch.zeros(sim.dof_states.shape, device=sim.device).view(len(sim.envs), -1, 2)
     states[env.index, env.dofs_of(actor)] = torch.from_numpy(values).float().to(sim.device)
-    sim.set_dof_states(states, _actor_ids(sim, env.index * len(env.actors) + int(actor)))
+    sim.set_dof_states(states, actor_ids(sim, env.index * len(env.actors) + int(actor)))
 
 
 def _set_targets(env: Env, actor: int, targets: ArrayLike, name: str) -> None:
@@ -231,4 +234,4 @@ def _set_targets(env: Env, actor: int, targets: ArrayLike, name: str) -> None:
         raise ValueError(f"actor '{robot.name}' has {len(robot.dof_properties)} DOFs, got {len(values)} targets")
     setattr(robot, name, values)
     if sim.engine is not None:
-        sim.send_targets(name, _actor_ids(sim, env.index * len(env.actors) + int(actor)))
+        sim.send_targets(name, actor_ids(sim, env.index * len(env.actors) + int(actor)))

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from isaacgym.actors import Env
+from isaacgym.assets.notices import notice
 from isaacgym.gym_types import (
     ActionEvent,
     CameraProperties,
     KeyboardInput,
     Transform,
+    Vec2,
     Vec3,
 )
 from isaacgym.headless_viewer import Viewer
@@ -66,6 +68,24 @@ class ViewerCalls:
         """
         camera = Transform() if viewer is None else viewer.current_camera()
         return camera if env is None else Transform(camera.p - Vec3(*env.origin), camera.r)
+
+    def get_viewer_size(self, viewer: Viewer | None) -> Vec2:
+        """[pixels] as they are by default: a browser's window has any size, and pictures none."""
+        size = CameraProperties()
+        return Vec2(size.width, size.height)
+
+    def get_viewer_mouse_position(self, viewer: Viewer | None) -> Vec2:
+        """The middle of the window, as shares of its size: where the mouse is on the page is not reported."""
+        return Vec2(0.5, 0.5)
+
+    def set_light_parameters(
+        self, sim: Simulation, light_index: int, intensity: Vec3, ambient: Vec3, direction: Vec3
+    ) -> None:
+        """Without effect: pictures and the page have a light of their own."""
+
+    def draw_env_rigid_contacts(self, viewer: Viewer | None, env: Env, color: Vec3, scale: float, sync: bool) -> None:
+        """Draws nothing, and says so once."""
+        notice("draw_env_rigid_contacts draws nothing; add_lines draws lines")
 
     def step_graphics(self, sim: Simulation) -> None:
         """Nothing to do: `draw_viewer` reads the state itself."""

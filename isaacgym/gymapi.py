@@ -10,21 +10,22 @@ from __future__ import annotations
 import time
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import torch
 
-from isaacgym import gym_types
+from isaacgym import gym_types, gym_unsupported
 from isaacgym.actors import Actor, Asset, Env
 from isaacgym.assets import primitives
 from isaacgym.assets.notices import notice
 from isaacgym.engine.terrain import Grid, Mesh, Plane
 from isaacgym.gym_actuators import ActuatorCalls
 from isaacgym.gym_cameras import CameraCalls
-from isaacgym.gym_dynamics import ForceSensorProperties  # noqa: F401  part of the module's public face
-from isaacgym.gym_host_states import DofState, HostStateCalls, RigidBodyState, Velocity  # noqa: F401  likewise
-from isaacgym.gym_lookups import LookupCalls, actor_of
+from isaacgym.gym_dynamics import ForceSensorProperties, SensorReading, SpatialForce  # noqa: F401  the module's face
+from isaacgym.gym_host_forces import HostForceCalls
+from isaacgym.gym_host_states import DofState, RigidBodyState, Velocity  # noqa: F401  likewise
+from isaacgym.gym_lookups import IndexRange, actor_of  # noqa: F401  likewise
 from isaacgym.gym_tensors import TensorCalls
 from isaacgym.gym_types import (  # noqa: F401  part of the module's public face
     INVALID_HANDLE,
@@ -43,9 +44,12 @@ from isaacgym.gym_types import (  # noqa: F401  part of the module's public face
     HeightFieldProperties,
     ImageType,
     IndexDomain,
+    JointType,
     KeyboardInput,
     Mat33,
+    MeshNormalMode,
     MeshType,
+    MouseInput,
     PhysXParams,
     PlaneParams,
     Quat,
@@ -57,15 +61,20 @@ from isaacgym.gym_types import (  # noqa: F401  part of the module's public face
     StateFlags,
     TendonProperties,
     Tensor,
+    TensorDataType,
     Transform,
     TriangleMeshParams,
     UpAxis,
+    Vec2,
     Vec3,
     VhacdParams,
 )
 from isaacgym.gym_viewer import ViewerCalls
+from isaacgym.headless_viewer import Viewer  # noqa: F401  likewise
 from isaacgym.simulation import Simulation
 
+Sim = Simulation  # names that annotations of scripts use
+DEFAULT_VIEWER_WIDTH, DEFAULT_VIEWER_HEIGHT = 1600, 900  # [pixels]
 HIGHEST_FILTER = 1 << 30  # of a collision filter's bits
 
 for _enum in gym_types.ENUMS:  # SIM_PHYSX, DOF_MODE_EFFORT, KEY_ESCAPE, ...
@@ -74,14 +83,24 @@ if TYPE_CHECKING:
 
     def __getattr__(name: str) -> IntEnum: ...
 
+else:
+
+    def __getattr__(name: str) -> None:
+        why = gym_unsupported.reason(name)
+        raise AttributeError(f"gymapi has no {name}" + (f": {why}" if why else ""))
+
 
 def acquire_gym() -> Gym:
     """The one gym object."""
     return _GYM
 
 
-class Gym(LookupCalls, ActuatorCalls, TensorCalls, HostStateCalls, ViewerCalls, CameraCalls):
+class Gym(HostForceCalls, ActuatorCalls, TensorCalls, ViewerCalls, CameraCalls):
     """Handles are plain objects and indices; tensors are torch tensors behind `gymtorch.wrap_tensor`."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        why = gym_unsupported.reason(name)
+        raise AttributeError(f"the gym has no {name}" + (f": {why}" if why else ""))
 
     # ---- simulation ----------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from isaacgym.gym_types import SIM_FLEX, SIM_PHYSX, Record, SimParams, Transform, Vec3
+from isaacgym.gym_types import SIM_FLEX, SIM_PHYSX, Record, SimParams, Transform, UpAxis, Vec3
 from isaacgym.randomization import (  # noqa: F401  part of the module's public face
     _indent_xml,
     apply_random_samples,
@@ -114,12 +114,17 @@ def parse_sim_config(config: Mapping[str, Any] | object, sim_params: SimParams) 
     _fill(sim_params, config)
 
 
+UP_AXES = {"y": UpAxis.UP_AXIS_Y, "z": UpAxis.UP_AXIS_Z}  # as YAML configs spell them
+
+
 def _fill(target: Record, config: Mapping[str, Any] | object) -> None:
     fields = vars(target)
     values = config if isinstance(config, Mapping) else {name: getattr(config, name) for name in dir(config)}
     for name, value in values.items():
         if name not in fields:
             continue
+        if isinstance(fields[name], UpAxis) and value in UP_AXES:
+            value = UP_AXES[value]
         if isinstance(fields[name], Record) and not isinstance(fields[name], Vec3):
             _fill(fields[name], value)
         else:

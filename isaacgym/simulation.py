@@ -49,6 +49,7 @@ class Simulation:
         self.engine: Engine | None = None
         self.bodies_changed = False  # an actor's body properties differ from the engine's
         self.frame_count = 0
+        self._staged_efforts: list[tuple[int, slice, torch.Tensor]] = []  # for the next step
         self._jacobians: dict[int, torch.Tensor] = {}  # by actor of an env
         self._mass_matrices: dict[int, torch.Tensor] = {}
 
@@ -306,6 +307,24 @@ class Simulation:
         else:
             torch.mul(forces, self._effort_mask, out=self.running.torques)
 
+    def stage_efforts(self, env: int, dofs: slice, efforts: np.ndarray) -> None:
+        """On the env's DOFs in EFFORT mode, during the next `simulate` only; they add up. Prepares the simulation."""
+        if self.engine is None:
+            self.prepare()
+        values = torch.from_numpy(efforts).to(self.device)
+        if self._effort_mask is not None:
+            values = values * self._effort_mask[env, dofs]
+        self._staged_efforts.append((env, dofs, values))
+
+    def stage_wrench(self, env: int, body: int, wrench: np.ndarray) -> None:
+        """On the env's body, world axes, during the next `simulate` only; they add up. wrench: (2, 3).
+
+        Prepares the simulation.
+        """
+        if self.engine is None:
+            self.prepare()
+        self.running.add_body_force(env, body, *torch.from_numpy(wrench).to(self.device))
+
     def dofs_of(self, actor_ids: torch.Tensor) -> torch.Tensor:
         """Which DOFs are those of some actors, broadcastable to (n, num_dofs), bool. actor_ids: int32."""
         if isinstance(self.running, SceneEngine):
@@ -363,10 +382,28 @@ class Simulation:
             self.prepare()
         if not self.running.is_recorded:  # nothing is simulated yet while others record a graph
             self.prepare_step(1)
+        lasting = self._add_staged_efforts()
         self.running.step(self.params.substeps)
         if self._reports_dof_forces:
             # now, since the next torques may be set before the tensor is refreshed
             self.running.read_dof_forces(self._last_dof_forces)
+        if lasting is not None:
+            self.running.torques.copy_(lasting)
+
+    def _add_staged_efforts(self) -> torch.Tensor | None:
+        """To the torques of the next step; returns the torques without them, if there are any."""
+        if not self._staged_efforts:
+            return None
+        lasting = self.running.torques.clone()
+        for env, dofs, values in self._staged_efforts:
+            self.running.torques[env, dofs] += values
+        self._staged_efforts.clear()
+        return lasting
+
+    def host_dof_forces(self, env: int, dofs: slice) -> np.ndarray:
+        """Of an env's DOFs in the last step, 0 of actors that do not report them, (num_dofs,)."""
+        forces: np.ndarray = (self._last_dof_forces[env, dofs] * self._dof_force_mask[env, dofs]).cpu().numpy()
+        return forces
 
 
 def _pattern(groups: list[int]) -> list[int]:

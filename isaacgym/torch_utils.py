@@ -52,6 +52,21 @@ def unscale(x: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
     return (2.0 * x - upper - lower) / (upper - lower)
 
 
+def scale_transform(x: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+    """Map [lower, upper] to [-1, 1]; another name of `unscale`."""
+    return unscale(x, lower, upper)
+
+
+def unscale_transform(x: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+    """Map [-1, 1] to [lower, upper]; another name of `scale`."""
+    return scale(x, lower, upper)
+
+
+def saturate(x: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+    """Clamp elementwise between tensors; another name of `tensor_clamp`."""
+    return tensor_clamp(x, lower, upper)
+
+
 def normalize_angle(x: Tensor) -> Tensor:
     """The same angle in [-π, π]."""
     return torch.atan2(torch.sin(x), torch.cos(x))
@@ -152,6 +167,51 @@ def get_euler_xyz(q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def get_basis_vector(q: Tensor, v: Tensor) -> Tensor:
     """A body axis v (N, 3) in the world."""
     return quat_rotate(q, v)
+
+
+def quat_axis(q: Tensor, axis: int = 0) -> Tensor:
+    """A body axis, by its number, in the world. q: (N, 4); result (N, 3)."""
+    unit = torch.zeros(q.shape[0], 3, device=q.device, dtype=q.dtype)
+    unit[:, axis] = 1.0
+    return quat_rotate(q, unit)
+
+
+def quat_diff_rad(a: Tensor, b: Tensor) -> Tensor:
+    """Angle between rotations (N, 4), in [0, π]; result (N,)."""
+    return 2.0 * torch.asin(quat_mul(a, quat_conjugate(b))[:, :3].norm(p=2, dim=-1).clamp(max=1.0))
+
+
+def compute_heading_and_up(
+    torso_rotation: Tensor, inv_start_rot: Tensor, to_target: Tensor, vec0: Tensor, vec1: Tensor, up_idx: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """How upright a torso is, and how far it heads for a target.
+
+    Args:
+        torso_rotation: (N, 4); inv_start_rot: inverse of the rotation in which the torso is upright.
+        to_target: (N, 3) of any length; vec0, vec1: forward and up of the upright torso, (N, 3).
+
+    Returns:
+        Rotation since the start (N, 4), component up_idx of up (N,), cosine between forward and to_target (N,), up and
+        forward (N, 3).
+    """
+    torso_quat = quat_mul(torso_rotation, inv_start_rot)
+    up_vec, heading_vec = quat_rotate(torso_quat, vec1), quat_rotate(torso_quat, vec0)
+    heading_proj = (heading_vec * normalize(to_target)).sum(dim=-1)
+    return torso_quat, up_vec[:, up_idx], heading_proj, up_vec, heading_vec
+
+
+def compute_rot(
+    torso_quat: Tensor, velocity: Tensor, ang_velocity: Tensor, targets: Tensor, torso_positions: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Velocities in the torso's frame (N, 3) each, roll, pitch, yaw in [0, 2π), and angle to the target (N,) [rad].
+
+    The angle is that of the target in the plane of x and z, less yaw, as callers of that age have it (unverified).
+    """
+    roll, pitch, yaw = get_euler_xyz(torso_quat)
+    way = targets - torso_positions
+    angle_to_target = torch.atan2(way[:, 2], way[:, 0]) - yaw
+    vel_loc, angvel_loc = quat_rotate_inverse(torso_quat, velocity), quat_rotate_inverse(torso_quat, ang_velocity)
+    return vel_loc, angvel_loc, roll, pitch, yaw, angle_to_target
 
 
 # --- Transforms: quaternion (..., 4) and position (..., 3) ----------------------------------------------------------

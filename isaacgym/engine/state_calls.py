@@ -9,6 +9,7 @@ from torch import Tensor
 from isaacgym.engine import state
 from isaacgym.engine.launch import launch
 from isaacgym.engine.mujoco import dynamics
+from isaacgym.torch_utils import quat_apply
 
 
 def listed(ids: Tensor, count: int) -> Tensor:
@@ -61,6 +62,18 @@ class StateCalls:
         for own, given in ((self._staged_forces, forces), (self._staged_torques, torques)):
             own.copy_(torch.zeros_like(own) if given is None else given)
         self._staged_local.fill_(local)
+        self._forces_staged = True
+
+    def add_body_force(self, world: int, body: int, force: Tensor, torque: Tensor) -> None:
+        """Beside what `apply_body_forces` left, at one body's centre of mass, world axes. force, torque: (3,)."""
+        if self._forces_staged and bool(self._staged_local):
+            w, *axis = self._body_quat[world, body + 1]
+            turn = torch.stack([-axis[0], -axis[1], -axis[2], w])[None]
+            force, torque = (quat_apply(turn, part[None])[0] for part in (force, torque))
+        elif not self._forces_staged:
+            self._staged_local.zero_()
+        self._staged_forces[world, body] += force
+        self._staged_torques[world, body] += torque
         self._forces_staged = True
 
     @property

@@ -60,6 +60,18 @@ class ImageType(IntEnum):
     IMAGE_OPTICAL_FLOW = 3
 
 
+class JointType(IntEnum):
+    """Numbers are unverified."""
+
+    JOINT_INVALID = 0
+    JOINT_FIXED = 1
+    JOINT_REVOLUTE = 2
+    JOINT_PRISMATIC = 3
+    JOINT_BALL = 4
+    JOINT_PLANAR = 5
+    JOINT_FLOATING = 6
+
+
 class MeshType(IntEnum):
     MESH_NONE = 0
     MESH_COLLISION = 1
@@ -113,6 +125,10 @@ _KEYS = [
 ]
 KeyboardInput = IntEnum("KeyboardInput", [f"KEY_{key}" for key in _KEYS], start=0)  # type: ignore[misc]  # not literal
 
+_BUTTONS = [f"{button}_BUTTON" for button in ("LEFT", "RIGHT", "MIDDLE", "BACK", "FORWARD")]
+_MOVES = [f"{kind}_{way}" for kind in ("SCROLL", "MOVE") for way in ("RIGHT", "LEFT", "UP", "DOWN")]
+MouseInput = IntEnum("MouseInput", [f"MOUSE_{name}" for name in (*_BUTTONS, *_MOVES)], start=0)  # type: ignore[misc]
+
 ENUMS: tuple[type[IntEnum], ...] = (
     SimType,
     UpAxis,
@@ -123,10 +139,12 @@ ENUMS: tuple[type[IntEnum], ...] = (
     IndexDomain,
     CameraFollowMode,
     ImageType,
+    JointType,
     MeshType,
     MeshNormalMode,
     StateFlags,
     RigidBodyFlags,
     TensorDataType,
     KeyboardInput,
+    MouseInput,
 )

@@ -1,10 +1,27 @@
 """Vectors, rotations and rigid transforms."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from isaacgym.gym_types.record import Record, Sequence
+
+
+def numbers_of(buffer: Any, count: int) -> list[float]:
+    """The numbers of a record or an array, of which there are `count`."""
+    values = np.asarray(buffer)
+    numbers = np.frombuffer(values.tobytes(), dtype=np.float32) if values.dtype.names else values.ravel()
+    if len(numbers) != count:
+        raise ValueError(f"expected {count} numbers, got {len(numbers)}")
+    return [float(number) for number in numbers]
+
+
+class Vec2(Sequence):
+    """A point of a viewer's window."""
+
+    x: float = 0.0
+    y: float = 0.0
 
 
 class Vec3(Sequence):
@@ -15,6 +32,11 @@ class Vec3(Sequence):
     x: float = 0.0
     y: float = 0.0
     z: float = 0.0
+
+    @staticmethod
+    def from_buffer(buffer: Any) -> "Vec3":
+        """From a record of `Vec3.dtype` or an array of its numbers in their order."""
+        return Vec3(*numbers_of(buffer, 3))
 
     def __add__(self, other: "Vec3") -> "Vec3":
         return Vec3(self.x + other.x, self.y + other.y, self.z + other.z)
@@ -66,6 +88,11 @@ class Quat(Sequence):
     w: float = 1.0
 
     @staticmethod
+    def from_buffer(buffer: Any) -> "Quat":
+        """From a record of `Quat.dtype` or an array of its numbers in their order."""
+        return Quat(*numbers_of(buffer, 4))
+
+    @staticmethod
     def from_axis_angle(axis: Vec3, angle: float) -> "Quat":
         """Rotation by `angle` [rad] about `axis`, which need not have unit length."""
         v = Vec3(*axis).normalize() * math.sin(0.5 * angle)
@@ -112,6 +139,12 @@ class Transform(Record):
 
     p: Vec3 = Vec3()
     r: Quat = Quat()
+
+    @staticmethod
+    def from_buffer(buffer: Any) -> "Transform":
+        """From a record of `Transform.dtype` or an array of its numbers, position before rotation."""
+        numbers = numbers_of(buffer, 7)
+        return Transform(Vec3(*numbers[:3]), Quat(*numbers[3:]))
 
     def transform_point(self, point: Vec3) -> Vec3:
         return self.r.rotate(point) + self.p

@@ -85,6 +85,8 @@ class RigidShapeProperties(Record):
 class DofFrame(Record):
     """A point on the axis of a joint and the axis' direction, in the env."""
 
+    dtype = np.dtype([("origin", Vec3.dtype), ("axis", Vec3.dtype)])
+
     origin: Vec3 = Vec3()
     axis: Vec3 = Vec3()
 

@@ -47,6 +47,30 @@ def test_rotations_equal_scipys(samples):
     close(tu.quat_rotate_inverse(qa, tv), ra.inv().apply(v))
 
 
+def test_axes_and_angles_between_rotations_equal_scipys(samples):
+    ra, rb, _, qa, qb, _ = samples
+    for axis in range(3):
+        close(tu.quat_axis(qa, axis), ra.as_matrix()[:, :, axis])
+    close(tu.quat_diff_rad(qa, qb), (ra * rb.inv()).magnitude(), tol=2e-3)  # asin is steep near π
+
+
+def test_heading_and_up_of_a_torso_turned_about_z():
+    """It started on its side (rolled by 90°), has turned by 0.5 rad since, and its target is ahead of the start."""
+    start, turn = Rotation.from_euler("x", 90, degrees=True), Rotation.from_euler("z", 0.5)
+    torso, back = (t32(rotation.as_quat())[None] for rotation in (turn * start, start.inv()))
+    x, z = t32([[1, 0, 0]]), t32([[0, 0, 1]])
+    rotation, up, heading, up_vec, heading_vec = tu.compute_heading_and_up(torso, back, 7.0 * x, x, z, 2)
+    close(rotation, turn.as_quat()[None])
+    close(up, [1.0])
+    close(heading, [math.cos(0.5)])
+    close(up_vec, [[0, 0, 1]])
+    close(heading_vec, [[math.cos(0.5), math.sin(0.5), 0]])
+    v, w, roll, pitch, yaw, angle = tu.compute_rot(rotation, x, z, t32([[3, 9, 3]]), t32([[1, 9, 1]]))
+    close(v, [[math.cos(0.5), -math.sin(0.5), 0]])
+    close(w, [[0, 0, 1]])
+    close(torch.stack([roll, pitch, yaw, angle]), [[0], [0], [0.5], [math.pi / 4 - 0.5]])
+
+
 def test_quat_apply_has_the_vectors_shape():
     q = t32(Rotation.from_rotvec([[0.1, 0.2, 0.3]]).as_quat()).repeat(1, 6)  # as quat_apply_yaw's callers do
     v = torch.randn(2, 3, 3)
