@@ -145,7 +145,7 @@ class CameraSensors:
         self._ground: list[Any] = [wp.array(values, dtype=int) for values in (ends[1:] or [0], ids)]
 
     def _bodies_as(self, collision_geometry: bool) -> Any:
-        """The bodies by their visuals or, if asked for, by their collision shapes."""
+        """The bodies by their visuals or, if asked for, by their collision shapes; on the current device and stream."""
         if collision_geometry not in self._bodies:
             self._bodies[collision_geometry] = self._make_bodies(collision_geometry)
         return self._bodies[collision_geometry]
@@ -238,7 +238,8 @@ class CameraSensors:
         group = sensor.group
         assert group is not None, "the camera is in a group since `regroup`"
         cameras = group.cameras
-        return np.concatenate([cameras.position.numpy()[sensor.row], cameras.rotation.numpy()[sensor.row]])
+        with on_torch_stream(self._device):
+            return np.concatenate([values.numpy()[sensor.row] for values in (cameras.position, cameras.rotation)])
 
     def _place(self, group: Group) -> None:
         poses, origins = wp.from_torch(self._poses), wp.from_torch(self._origins)
@@ -248,9 +249,9 @@ class CameraSensors:
     def _draw(self, group: Group, kind: ImageType) -> None:
         if kind in group.current or kind not in DRAWN:
             return
-        bodies = self._bodies_as(group.properties.use_collision_geometry)
-        poses, cameras = wp.from_torch(self._poses), group.cameras
         with on_torch_stream(self._device):
+            bodies = self._bodies_as(group.properties.use_collision_geometry)
+            poses, cameras = wp.from_torch(self._poses), group.cameras
             if kind == ImageType.IMAGE_COLOR:
                 samples = [group.properties.supersampling_horizontal, group.properties.supersampling_vertical]
                 inputs = [self._scene, bodies, poses, cameras, *(max(1, count) for count in samples)]

@@ -76,6 +76,7 @@ class SceneEngine(Engine):
         self._root_qpos, self._root_qvel = addresses(model.jnt_qposadr), addresses(model.jnt_dofadr)
         self._dof_ends = table([0, *(part.dofs.stop for part in parts)])
         self._qpos_of, self._qvel_of = table(self._dof_qpos.tolist()), table(self._dof_qvel.tolist())
+        self._qpos_columns, self._qvel_columns = self._qpos_of.long(), self._qvel_of.long()
         self._actor_of_dof = torch.repeat_interleave(
             torch.arange(len(parts)), torch.tensor([part.dofs.stop - part.dofs.start for part in parts])
         ).to(self.device)
@@ -107,6 +108,10 @@ class SceneEngine(Engine):
         launch(write_actor_dofs, ids.shape, inputs, [self.qpos, self.qvel, self._warmstart])
         self._stale = True
 
+    def read_dof_states(self, out: Tensor) -> None:
+        """out: (n, num_dofs, 2)."""
+        torch.stack((self.qpos[:, self._qpos_columns], self.qvel[:, self._qvel_columns]), dim=2, out=out)
+
     def dofs_of(self, actor_ids: Tensor) -> Tensor:
         """Which DOFs are theirs, (n, num_dofs) bool. actor_ids: int32."""
         return listed(actor_ids, len(self._all_actors)).view(self.num_worlds, -1)[:, self._actor_of_dof]
@@ -124,9 +129,9 @@ class SceneEngine(Engine):
 
     def read_dof_forces(self, out: Tensor) -> None:
         """Actuation and drive forces of the last step. out: (n, num_dofs)."""
-        out.copy_(self._all_applied[:, self._dof_qvel])
+        out.copy_(self._all_applied[:, self._qvel_columns])
         if self._drives is not None:
-            out -= self._drives.added_inertia * self._acceleration[:, self._dof_qvel]
+            out -= self._drives.added_inertia * self._acceleration[:, self._qvel_columns]
 
     def read_jacobians(self, out: Tensor, actor: int = 0) -> None:
         """Of the current state, of one actor of each world. out: as for `Engine.read_jacobians`."""
