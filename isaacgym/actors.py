@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from isaacgym import gym_types as types
 from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.mjcf import load_mjcf
+from isaacgym.assets.notices import listed, notice
 from isaacgym.assets.scaling import INERTIA_POWER, MASS_POWER, scaled
 from isaacgym.assets.urdf import load_urdf
 
@@ -37,6 +38,7 @@ class Asset:
 
     def __init__(self, source: Path | RobotDescription, options: types.AssetOptions) -> None:
         self.robot = _read(source, options) if isinstance(source, Path) else source
+        _tell_of_idle_options(options)
         self.options = options
         self.fixed_base = options.fix_base_link or self.robot.fixed_base
         self.dof_properties = _dof_properties(self.robot, options)
@@ -107,6 +109,7 @@ class Actor:
         self.mass = asset.body_mass
         self.com = asset.body_com
         self.inertia = asset.body_inertia  # (num_bodies, 3, 3) about the COM, body axes
+        self.body_flags = [0] * len(asset.robot.bodies)  # RigidBodyFlags, or-ed
         self.scale = 1.0
         # how camera sensors see its bodies
         self.segmentation = np.full(len(asset.robot.bodies), segmentation_id, dtype=np.int32)
@@ -128,7 +131,13 @@ class Actor:
     @property
     def fixed_and_weightless(self) -> tuple[bool, bool]:
         """Whether its root stays in place, and whether gravity leaves it alone."""
-        return self.asset.fixed_base, self.asset.options.disable_gravity
+        return self.asset.fixed_base, self.asset.options.disable_gravity or self._is_weightless
+
+    @property
+    def _is_weightless(self) -> bool:
+        """All bodies have the flag that gravity leaves them alone."""
+        bit = types.RigidBodyFlags.RIGID_BODY_DISABLE_GRAVITY
+        return any(self.body_flags) and all(flags & bit for flags in self.body_flags)
 
     @property
     def robot(self) -> RobotDescription:
@@ -167,12 +176,21 @@ class Actor:
     def body_properties(self) -> list[types.RigidBodyProperties]:
         if self.mass is self.asset.body_mass:  # nothing was set yet; a copy takes a fifth of the time
             return [body.copy() for body in self.asset.body_properties]
-        return _body_properties(self.mass, self.com, self.inertia)
+        bodies = _body_properties(self.mass, self.com, self.inertia)
+        for body, flags in zip(bodies, self.body_flags, strict=True):
+            body.flags = flags
+        return bodies
 
     def set_body_properties(self, properties: list[types.RigidBodyProperties], recompute_inertia: bool) -> None:
         """With `recompute_inertia`, inertia grows with mass, as for a body of the same shape and other density."""
         if len(properties) != len(self.mass):
             raise ValueError(f"actor '{self.name}' has {len(self.mass)} bodies, got {len(properties)} properties")
+        self.body_flags = [body.flags for body in properties]
+        if any(self.body_flags) and not self._is_weightless:
+            notice(
+                f"flags of bodies of '{self.asset.robot.name}' have no effect: gravity is switched off for all "
+                "bodies of an actor alike, and nothing else is"
+            )
         self.mass = np.array([body.mass for body in properties], dtype=np.float32)
         self.com = np.array([tuple(body.com) for body in properties], dtype=np.float32)
         own = self.scale**MASS_POWER * self.asset.body_mass
@@ -217,6 +235,18 @@ def _read(path: Path, options: types.AssetOptions) -> RobotDescription:
     if path.suffix not in readers:
         raise ValueError(f"{path}: assets are {', '.join(readers)} files; convert it to one of these")
     return readers[path.suffix](path, options)
+
+
+def _tell_of_idle_options(options: types.AssetOptions) -> None:
+    """Which options that slow bodies down were made stricter than they are by default, and have no effect."""
+    defaults = types.AssetOptions()
+    damped = [
+        name for name in ("linear_damping", "angular_damping") if getattr(options, name) > getattr(defaults, name)
+    ]
+    bounds = "max_linear_velocity", "max_angular_velocity"
+    bounded = [name for name in bounds if getattr(options, name) < getattr(defaults, name)]
+    if damped + bounded:
+        notice(f"AssetOptions.{listed(damped + bounded)}: without effect, nothing slows bodies down here")
 
 
 def _part(counts: list[int], index: int) -> slice:

@@ -330,8 +330,15 @@ class Gym(HostForceCalls, ActuatorCalls, TensorCalls, ViewerCalls, CameraCalls):
     def set_actor_rigid_body_properties(
         self, env: Env, actor: int, properties: list[RigidBodyProperties], recomputeInertia: bool = False
     ) -> bool:
-        """Masses, centres of mass and inertias; after `prepare_sim` they act from the next `simulate` on."""
-        actor_of(env, actor).set_body_properties(properties, recomputeInertia)
+        """Masses, centres of mass and inertias; after `prepare_sim` they act from the next `simulate` on.
+
+        RIGID_BODY_DISABLE_GRAVITY counts if all bodies of the actor have it, until `prepare_sim`; other flags do not.
+        """
+        robot = actor_of(env, actor)
+        weightless = robot.fixed_and_weightless
+        robot.set_body_properties(properties, recomputeInertia)
+        if env.sim.engine is not None and robot.fixed_and_weightless != weightless:
+            raise RuntimeError("gravity of an actor cannot be switched on or off after prepare_sim; do it before")
         env.sim.bodies_changed = True
         return True
 

@@ -143,6 +143,37 @@ def test_indices_above_all_actors_are_refused(arm, num_actors):
     GYM.set_dof_state_tensor_indexed(stage.sim, dof, too_many, 1)  # the second is not asked for
 
 
+# --- bodies -----------------------------------------------------------------------------------------------------------
+
+
+def test_gravity_leaves_an_actor_alone_whose_bodies_all_say_so():
+    stage = Stage()
+    box = stage.box(0.2, 0.2, 0.2)
+    for x in (0.0, 1.0):
+        stage.add(box, (x, 0, 2))
+    bodies = GYM.get_actor_rigid_body_properties(stage.envs[0], 1)
+    bodies[0].flags = gymapi.RIGID_BODY_DISABLE_GRAVITY
+    GYM.set_actor_rigid_body_properties(stage.envs[0], 1, bodies)
+    assert GYM.get_actor_rigid_body_properties(stage.envs[0], 1)[0].flags == 1
+    stage.prepare()
+    stage.step(20)
+    assert stage.root[0, :, 9].tolist() == pytest.approx([-9.81 * 0.1, 0.0], abs=1e-4)
+    bodies[0].flags = gymapi.RIGID_BODY_NONE
+    with pytest.raises(RuntimeError, match="gravity of an actor cannot be switched on or off after prepare_sim"):
+        GYM.set_actor_rigid_body_properties(stage.envs[0], 1, bodies)
+
+
+def test_options_and_flags_without_effect_are_told(arm, caplog):
+    stage = Stage()
+    asset = stage.load(arm, linear_damping=1.0, max_angular_velocity=10.0)
+    assert "AssetOptions.linear_damping, max_angular_velocity: without effect" in caplog.text
+    stage.add(asset, (0, 0, 2))
+    bodies = GYM.get_actor_rigid_body_properties(stage.envs[0], 0)
+    bodies[1].flags = gymapi.RIGID_BODY_DISABLE_GRAVITY
+    GYM.set_actor_rigid_body_properties(stage.envs[0], 0, bodies)
+    assert "flags of bodies of 'arm' have no effect" in caplog.text
+
+
 # --- grounds and DOF properties ---------------------------------------------------------------------------------------
 
 
