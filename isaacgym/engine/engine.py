@@ -123,6 +123,8 @@ class Engine(StateCalls):
         self._find_dofs()
         # no joint has MuJoCo's own damping (see drives.py), so Euler need not solve for it a second time
         self.mj_model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_EULERDAMP)
+        # MuJoCo Warp then collides boxes with boxes as C MuJoCo does, which is faster than its general convex shapes
+        self.mj_model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_NATIVECCD)
         self.mj_model.opt.iterations = options.iterations
         self.mj_model.opt.ls_iterations = options.ls_iterations
         self.mj_model.opt.tolerance = options.tolerance

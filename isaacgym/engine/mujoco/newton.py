@@ -135,6 +135,29 @@ def newton_kernel(num_dofs: int, lanes: int) -> wp.Kernel:
             solution -= factor * above
         return wp.cw_mul(solution, pivot)
 
+    @wp.func
+    def solve_alone(matrix: own_rows, right: own_vec, lane: int):
+        """L D Lᵀ of the lower triangle, by the only thread of a robot."""
+        left = matrix
+        solution = right
+        for k in range(num_dofs):
+            inverse = 1.0 / left[k, k]
+            for i in range(k + 1, num_dofs):
+                factor = left[i, k] * inverse
+                if factor != 0.0:
+                    for j in range(k + 1, i + 1):
+                        left[i, j] -= factor * left[j, k]
+                    solution[i] -= factor * solution[k]
+        for back in range(num_dofs):
+            k = num_dofs - 1 - back
+            total = solution[k]
+            for i in range(k + 1, num_dofs):
+                total -= left[i, k] * solution[i]
+            solution[k] = total / left[k, k]
+        return solution
+
+    solve_system = solve_alone if lanes == 1 else solve_linear
+
     @wp.kernel(
         module="unique",
         module_options={"max_unroll": num_dofs if lanes > 1 else 1},
@@ -210,9 +233,14 @@ def newton_kernel(num_dofs: int, lanes: int) -> wp.Kernel:
                             i = wp.min(s * lanes + lane, num_dofs - 1)
                             entry = jacobian[world, first + t, i]
                             descent[s] -= row_slope * entry
-                            for j in range(num_dofs):
-                                hessian[s, j] += row_stiffness * entry * jacobian[world, first + t, j]
-            own_direction = solve_linear(hessian, descent, lane)
+                            if wp.static(lanes == 1):
+                                if entry != 0.0:  # a contact moves few joints; the lower triangle is enough
+                                    for j in range(s + 1):
+                                        hessian[s, j] += row_stiffness * entry * jacobian[world, first + t, j]
+                            else:
+                                for j in range(num_dofs):
+                                    hessian[s, j] += row_stiffness * entry * jacobian[world, first + t, j]
+            own_direction = solve_system(hessian, descent, lane)
             direction = of_all(own_direction)
             decrement = float(0.0)
             for s in range(own_dofs):
