@@ -1,6 +1,7 @@
 """From a robot on its belly to one that walks, and back: what the motors are asked for in each state.
 
-idle (no torque) → damp → stand up → stand → walk → lie down → damp. Whatever is dangerous damps at once.
+idle (no torque) → damp → stand up → stand → walk → halt → stand or lie down → damp.
+Whatever is dangerous damps at once.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from legged_gym.deploy.safety import MAX_POLICY_S, MAX_STATE_AGE_S, Limits, Read
 
 MOVE_S = 2.0  # [s] to stand up or to lie down
 GAIN_RAMP_S = 0.2  # [s] in which the gains grow when standing up begins
-BLEND_S = 0.3  # [s] in which the policy takes over
+BLEND_S = 0.3  # [s] in which the policy takes over, and halts: a robot that is slow to put its feet down falls over
 DAMP_KD = 2.0  # [N·m·s/rad]
 STAND_KP, STAND_KD = 60.0, 3.0  # [N·m/rad], [N·m·s/rad] that lift the trunk; the policy's own ones if higher
 LYING = dict(zip(("hip", "thigh", "calf"), (0.0, 1.36, -2.6)))  # [rad] legs folded, trunk on the ground
@@ -29,6 +30,7 @@ class State(enum.Enum):
     STAND_UP = "stand up"
     STAND = "stand"
     WALK = "walk"
+    HALT = "halt"
     LIE_DOWN = "lie down"
 
 
@@ -74,6 +76,7 @@ class StateMachine:
         self._from = Targets(*np.zeros((3, NUM_MOTORS), np.float32))  # what the motors were asked for before
         self._targets = self._from
         self._policy_targets: Array | None = None
+        self._lies_next = False  # after the halt
         self._first_answer = self._next_question = 0.0
 
     def step(self, now: float, readings: Readings | None, age_s: float, wishes: Wishes, fault: str = "") -> Targets:
@@ -141,9 +144,14 @@ class StateMachine:
                 return
             self._from, self._policy_targets, self._next_question = self._targets, None, now
             self._enter(State.WALK, now)
-        elif self.state is State.WALK and wishes.step_on:
-            self._begin_move(now, State.STAND_UP)
-        elif self.state in (State.WALK, State.STAND, State.STAND_UP) and wishes.lie_down:
+        elif self.state is State.WALK and (wishes.step_on or wishes.lie_down):
+            self._lies_next = wishes.lie_down
+            self._begin_move(now, State.HALT)
+        elif self.state is State.HALT and elapsed >= BLEND_S:
+            self._begin_move(now, State.LIE_DOWN if self._lies_next else State.STAND)
+        elif self.state is State.HALT:
+            self._lies_next = self._lies_next or wishes.lie_down
+        elif self.state in (State.STAND, State.STAND_UP) and wishes.lie_down:
             self._begin_move(now, State.LIE_DOWN)
         elif self.state is State.LIE_DOWN and elapsed >= MOVE_S:
             self._enter(State.DAMP, now)
@@ -189,7 +197,8 @@ class StateMachine:
         goal = Targets(pos, self._stand_kp, self._stand_kd)
         if self.state is State.STAND:
             return goal
-        way, ramp = cubic(elapsed / MOVE_S), min(1.0, elapsed / GAIN_RAMP_S)
+        way = cubic(elapsed / (BLEND_S if self.state is State.HALT else MOVE_S))
+        ramp = min(1.0, elapsed / GAIN_RAMP_S)
         return Targets(_mixed(self._from, goal, way).pos, *_mixed(self._from, goal, ramp)[1:])
 
 

@@ -22,6 +22,7 @@ from legged_gym.deploy.controller import PolicyController
 from legged_gym.deploy.messages import COMMANDS, LOW_CMD, new_command, sealed
 from legged_gym.deploy.mujoco_world import SIM_DT
 from legged_gym.deploy.simulated_robot import STARTS
+from legged_gym.deploy.state_machine import State
 
 # Half speed lets a busy computer keep the beat; where it does not even so, go2.py stops the robot, as it should.
 TIME_SCALE = 0.5
@@ -171,8 +172,8 @@ def test_from_lying_to_standing_to_lying_by_the_remote_control(standing: Path, p
     pair.go2.wait_for("] damp", len(pair.go2.lines))
     record = pair.record()
     said = [line.partition("] ")[2] for line in pair.go2.lines if line.startswith("[")]
-    states = [text for text in said if text in ("damp", "stand up", "stand", "walk", "lie down")]
-    assert states == ["damp", "stand up", "stand", "walk", "lie down", "damp"]
+    states = [text for text in said if text in [state.value for state in State]]
+    assert states == ["damp", "stand up", "stand", "walk", "halt", "lie down", "damp"]
     assert "the motion service let go: normal" in pair.go2.text
     assert record["base"][:, 2].max() > 0.25 > 0.15 > record["base"][-1, 2]
     assert "ended; " in pair.go2.lines[-1] and "beats more than 5 ms late" in pair.go2.lines[-1]

@@ -17,6 +17,7 @@ from legged_gym.deploy.state_machine import DAMP_KD, MOVE_S, State, cubic
 WALK_S, SPEED = 20.0, 0.5  # [s], [m/s] of the walk that is judged
 TRACKING = 0.2  # share of the commanded speed that the mean error may be
 JUMP = 2.0  # how many times the largest values of walking the taking over may reach
+STATES = ["damp", "stand up", "stand", "walk", "halt", "lie down", "damp"]  # as the machine names them on the way
 STANDING_HEIGHT = 0.25  # [m] of the trunk above the ground that only a standing robot reaches
 
 
@@ -35,7 +36,7 @@ def test_it_stands_up_from_every_pose_and_lies_down_again(standing: Path, start:
     rig.beat(Wishes(lie_down=True))
     rig.run(MOVE_S + 1.0)
     assert rig.machine.state is State.DAMP and rig.robot.data.qpos[2] < 0.15
-    assert rig.machine.stopped_by == "" and rig.messages == ["damp", "stand up", "stand", "walk", "lie down", "damp"]
+    assert rig.machine.stopped_by == "" and rig.messages == STATES
 
 
 def test_an_idle_robot_gets_no_torque_and_a_damped_one_only_damping(standing: Path) -> None:
@@ -69,6 +70,23 @@ def test_the_policy_takes_over_gradually(standing: Path) -> None:
     kp = np.array(rig.kp)[-round(0.5 / PERIOD_S) :, 0]
     assert kp[0] == 60.0 and kp[-1] == 40.0
     assert (np.diff(kp) <= 0).all() and abs(kp[round(0.15 / PERIOD_S)] - 50.0) < 1.0
+
+
+@pytest.mark.parametrize(("seed", "walk_s"), [(5, 1.643), (9, 1.786)])
+@pytest.mark.parametrize("next_state", [State.STAND, State.LIE_DOWN])
+def test_it_halts_within_a_stride_without_falling(seed: int, walk_s: float, next_state: State, tmp_path: Path) -> None:
+    """At moments at which a robot that took two seconds to put its feet down fell on its back."""
+    rig = Rig(trotting_policy(tmp_path / "policy.onnx"), seed=seed)
+    rig.stand_up()
+    rig.walk(walk_s, (0.5, 0.0, 0.0))
+    rig.beat(Wishes(step_on=next_state is State.STAND, lie_down=next_state is State.LIE_DOWN))
+    assert rig.machine.state is State.HALT
+    uprightness = []  # cosine of the trunk's tilt
+    for _ in range(round(1.0 / PERIOD_S)):
+        rig.beat()
+        x, y = rig.robot.data.qpos[4:6]
+        uprightness.append(1 - 2 * (x * x + y * y))
+    assert rig.machine.state is next_state and min(uprightness) > np.cos(np.radians(20))
 
 
 def test_nothing_leads_from_lying_to_walking_but_standing_up(standing: Path) -> None:
