@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from go2_lockstep import AwaitedPolicy, Follower, Leader, WatchedBus
 from go2_policies import standing_policy
 
 pytest.importorskip("cyclonedds", reason="needs the package cyclonedds")
@@ -21,7 +22,7 @@ from legged_gym.deploy.keyboard import Keyboard
 from legged_gym.deploy.state_machine import State
 
 DOMAIN = 121 + os.getpid() % 9  # of its own, for a process has one bus of each domain
-TIME_SCALE = 0.4  # two loops and the physics share one interpreter
+TIME_SCALE = 0.4  # of tests in real time: two loops and the physics share one interpreter
 PATIENCE_S = 180.0
 STEP = tuple[Callable[[], Any], str]
 
@@ -43,6 +44,7 @@ class Script(Keyboard):
 def robot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[simulated_go2.Simulation]:
     """A simulated robot whose bus the other program shares; its loop is for the test to start."""
     options = ["--domain", str(DOMAIN), "--record", str(tmp_path / "r.npz"), "--time_scale", str(TIME_SCALE)]
+    monkeypatch.setattr(simulated_go2, "Bus", WatchedBus)
     simulation = simulated_go2.Simulation(simulated_go2.get_args(options))
     monkeypatch.setattr(go2, "Bus", lambda network, domain: simulation.bus)
     monkeypatch.setattr(go2, "ask_for_priority", lambda: False)
@@ -91,12 +93,18 @@ def test_a_tour_with_a_fault_in_the_middle(
     ]
     ends: list[STEP] = [(lambda: not keys and state() is State.DAMP, "x")]
     monkeypatch.setattr(go2, "Keyboard", lambda: Script(ends))
+    monkeypatch.setattr(go2, "PolicyRunner", AwaitedPolicy)
+    robot.clock = Leader(str(tmp_path / "time"))
+    robot.clock.bus = robot.bus
     loop = threading.Thread(target=robot.run, args=(Script(keys), None))
     loop.start()
+    clock = Follower(str(tmp_path / "time"))
+    clock.bus = robot.bus
+    monkeypatch.setattr(go2, "Clock", lambda scale: clock)
     policy = standing_policy(tmp_path / "policy.onnx")
-    options = ["--network", "lo", "--domain", str(DOMAIN), "--policy", str(policy), "--time_scale", str(TIME_SCALE)]
-    go2.run(go2.get_args(options))
+    go2.run(go2.get_args(["--network", "lo", "--domain", str(DOMAIN), "--policy", str(policy)]))
     robot.ended = True
+    clock.close()
     loop.join(PATIENCE_S)
     said = capsys.readouterr().out
     assert "the motion service let go: normal" in said and robot.services.mode == ""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from go2_policies import POSE, standing_policy, trotting_policy, walking_policy
+from go2_policies import POSE, standing_policy, trotting_policy
 from go2_rig import Rig
 
 from legged_gym.deploy.go2 import PERIOD_S
@@ -14,9 +14,6 @@ from legged_gym.deploy.safety import LIMIT_SPEED
 from legged_gym.deploy.simulated_robot import STARTS
 from legged_gym.deploy.state_machine import DAMP_KD, MOVE_S, State, cubic
 
-WALK_S, SPEED = 20.0, 0.5  # [s], [m/s] of the walk that is judged
-TRACKING = 0.2  # share of the commanded speed that the mean error may be
-JUMP = 2.0  # how many times the largest values of walking the taking over may reach
 STATES = ["damp", "stand up", "stand", "walk", "halt", "lie down", "damp"]  # as the machine names them on the way
 STANDING_HEIGHT = 0.25  # [m] of the trunk above the ground that only a standing robot reaches
 
@@ -187,31 +184,3 @@ def test_the_wish_to_damp_beats_every_other(standing: Path) -> None:
     rig.stand_up()
     rig.beat(Wishes(damp=True, step_on=True, walk=True, lie_down=True))
     assert rig.machine.state is State.DAMP and rig.machine.stopped_by == ""
-
-
-def acceleration(joint_vel: list[np.ndarray]) -> float:
-    """Largest joint acceleration [rad/s²] over 10 ms."""
-    velocity = np.array(joint_vel)[::5]
-    return float(np.abs(np.diff(velocity, axis=0)).max() / (5 * PERIOD_S))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("start", STARTS)
-@pytest.mark.parametrize("gait", ["trot", "trained"])
-def test_it_walks_and_takes_over_without_a_jump(gait: str, start: str, tmp_path: Path) -> None:
-    """A policy made by hand for these tests, and the shipped one."""
-    rig = Rig(trotting_policy(tmp_path / "policy.onnx") if gait == "trot" else walking_policy(), start)
-    rig.stand_up()
-    before = rig.beats
-    rig.walk(WALK_S, (SPEED, 0.0, 0.0))
-    assert rig.machine.state is State.WALK, rig.messages
-    speeds = np.array(rig.speeds)
-    settled = speeds[before + round(1.0 / PERIOD_S) :]
-    assert np.abs(settled.mean(axis=0) - (SPEED, 0.0, 0.0))[:2].max() < TRACKING * SPEED
-    taken_over = before + round(0.5 / PERIOD_S)
-    torques = np.abs(np.array(rig.torques)).max(axis=1)
-    assert torques[before:taken_over].max() < JUMP * torques[taken_over:].max()
-    assert acceleration(rig.joint_vel[before:taken_over]) < JUMP * acceleration(rig.joint_vel[taken_over:])
-    rig.beat(Wishes(lie_down=True))
-    rig.run(MOVE_S + 1.0)
-    assert rig.machine.state is State.DAMP and rig.machine.stopped_by == "" and rig.robot.data.qpos[2] < 0.15
