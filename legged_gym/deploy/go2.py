@@ -146,7 +146,7 @@ class Go2:
 def run(args: argparse.Namespace) -> None:
     clock = Clock(args.time_scale)
     controller = None if args.check else load_policy(args)
-    if not ask_for_priority():  # now, for the threads that come inherit it
+    if not args.check and not ask_for_priority():  # now, for the threads that come inherit it
         print("no real-time priority (it needs root, or rtprio in limits.conf): beats may come late")
     bus = Bus(args.network, args.domain)
     if controller is None:
@@ -168,6 +168,7 @@ def run(args: argparse.Namespace) -> None:
 def main() -> None:
     """The program; a user's mistake ends it with one sentence."""
     args = get_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have programs in the background ignore it
     try:
         run(args)
     except (ValueError, FileNotFoundError, BusError, motion_service.ServiceError) as error:

@@ -208,6 +208,7 @@ def run(args: argparse.Namespace) -> None:
 def main() -> None:
     """The program; a user's mistake ends it with one sentence."""
     args = get_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as go2.py
     try:
         run(args)
     except (ValueError, FileNotFoundError, BusError) as error:

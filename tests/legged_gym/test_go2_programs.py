@@ -48,12 +48,16 @@ FAULTS = {
 class Program:
     """A running program, what it has said, and its keyboard."""
 
-    def __init__(self, module: str, *arguments: str, lockstep: Path | None = None) -> None:
-        """lockstep: socket of a time shared with others, instead of the real one."""
+    def __init__(self, module: str, *arguments: str, lockstep: Path | None = None, background: bool = False) -> None:
+        """
+        lockstep: socket of a time shared with others, instead of the real one.
+        background: start it as a shell does in the background, with Ctrl-C ignored.
+        """
         program = ["-m", f"legged_gym.deploy.{module}"]
         if lockstep is not None:
             program = [str(Path(go2_lockstep.__file__)), str(lockstep), module]
-        command = [sys.executable, *program, *arguments]
+        shell = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"] if background else []
+        command = [*shell, sys.executable, *program, *arguments]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True)
         self._real_time = lockstep is None
@@ -412,7 +416,7 @@ def test_check_shows_sensors_that_agree_with_each_other(standing: Path, pairs: A
     pair = pairs(standing)
     pair.robot.wait_for("lives on")
     options = ("--network", "lo", "--domain", str(DOMAIN), "--check")
-    looker = Program("go2", *options, lockstep=pair.lockstep)
+    looker = Program("go2", *options, lockstep=pair.lockstep, background=True)
     looker.wait_for("battery")
     start = len(looker.lines)
     looker.wait_for("battery", start)
