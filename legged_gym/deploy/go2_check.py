@@ -23,7 +23,8 @@ SHOWN_EVERY_S = 0.2
 ACCELERATION = 1.0  # [m/s²] from 9.81 within which the robot counts as at rest
 DIRECTION = 10.0  # [deg] between gravity by the quaternion and by the accelerometer
 RATE_ERROR = 0.3  # share by which rates may differ from differences of what they are rates of
-LEAST_MOTION = 0.1  # [rad] below which such a comparison says nothing
+LEAST_MOTION = 0.1  # [rad] of a joint, below which such a comparison says nothing
+LEAST_TURN = 0.2  # [rad] of the trunk; noise of the attitude as in training, 0.05 rad about x and y, must not reach it
 
 
 class Finding(NamedTuple):
@@ -74,7 +75,8 @@ def imu_findings(states: list[np.ndarray]) -> list[Finding]:
         np.zeros(3),
     )
     integral = np.mean([state["imu_state"]["gyroscope"] for state in states], axis=0) * seconds
-    lines.append(_rate_finding("gyroscope", np.asarray(integral, float), turned, "turn the robot about each axis"))
+    hint = "turn the robot about each axis"
+    lines.append(_rate_finding("gyroscope", np.asarray(integral, float), turned, hint, LEAST_TURN))
     return lines
 
 
@@ -144,13 +146,13 @@ def as_row(finding: Finding) -> str:
     return f"{mark} {finding.name:20} {finding.text}"
 
 
-def _rate_finding(name: str, integral: Array, change: Array, hint: str) -> Finding:
+def _rate_finding(name: str, integral: Array, change: Array, hint: str, least: float = LEAST_MOTION) -> Finding:
     """Whether a rate's integral over some time is the change that was seen."""
     size = float(np.linalg.norm(change))
     text = f"turned {_row(integral)} rad, by the quaternion {_row(change)}"
-    if size < LEAST_MOTION:
+    if size < least:
         return Finding(name, None, f"{text}; {hint}")
-    return Finding(name, bool(np.linalg.norm(integral - change) < RATE_ERROR * size + LEAST_MOTION / 2), text)
+    return Finding(name, bool(np.linalg.norm(integral - change) < RATE_ERROR * size + least / 2), text)
 
 
 def _seconds(states: list[np.ndarray]) -> float:

@@ -40,6 +40,16 @@ def test_a_good_robot_is_found_good(moving: list[np.ndarray]) -> None:
     assert verdicts(moving)["gyroscope"] is True and verdicts(moving)["FL_thigh_joint"] is True
 
 
+def test_noise_of_a_robot_at_rest_is_no_turning() -> None:
+    robot = SimulatedGo2(Course("flat"), "belly", noise=1.0)
+    for _ in range(30):
+        states = []
+        for _ in range(10):
+            robot.step()
+            states.append(robot.state())
+        assert verdicts(states)["gyroscope"] is None
+
+
 def swap_quaternion(state: np.ndarray) -> None:
     state["imu_state"]["quaternion"] = np.roll(state["imu_state"]["quaternion"], -1)  # x, y, z, w
 
