@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import io
+import json
 import math
 import socket
 from typing import Any
@@ -31,12 +32,13 @@ class Page:
         """host: address to listen on. port: 0 for the first free one from DEFAULT_PORT on."""
         port = _free_port(host) if port == 0 else _checked_port(host, port)
         with contextlib.redirect_stdout(io.StringIO()):  # one line of ours instead of a banner
-            self.server = viser.ViserServer(host=host, port=port, label="Simulation", verbose=False)
+            self.server = viser.ViserServer(host=host, port=port, verbose=False)
         connections = self.server._websock_server
         for message in REFUSED:
             connections.unregister_handler(message)
         connections.on_client_connect(self._refuse_other_sites)
         self.server.gui.configure_theme(show_logo=False, show_share_button=False)
+        self.name("Simulation")
         self._local = host in LOOPBACK
         atexit.register(self.close)  # before viser's own, which prints
         self.url = f"http://{'localhost' if host in ('0.0.0.0', '::') else host}:{port}"
@@ -46,6 +48,12 @@ class Page:
     def watched(self) -> bool:
         """A browser shows the page."""
         return bool(self.server._connected_clients)  # get_clients() copies the dict under a lock
+
+    def name(self, title: str) -> None:
+        """Title of the page's panel and of its tab, in browsers to come as well."""
+        self.server.gui.set_panel_label(title)
+        script = f"document.title = {json.dumps(title)};"  # viser has no call for the tab, which would say "Viser"
+        self.server._websock_server.queue_message(_messages.RunJavascriptMessage(script))
 
     def close(self) -> None:
         atexit.unregister(self.close)

@@ -303,6 +303,7 @@ def test_a_browser_shows_robots_and_its_controls_reach_the_environment(page: Any
     with Stepping(env) as stepping:
         page.goto(env.viewer.page.url)
         page.get_by_label("Override").wait_for()
+        assert page.title() == "HIMLoco: aliengo"
         wait_for(lambda: env.viewer.watched, "the connection")
         wait_for(lambda: orange_share(page) > 0.002, "the chosen robot")
 

@@ -37,7 +37,7 @@ class ViewerPanel:
         self._curve_robot = -1
         self._curves: deque[np.ndarray] = deque(maxlen=CURVE_FRAMES)  # (7,) each: time [s], commands, velocities
         gui = viewer.gui
-        gui.set_panel_label(f"HIMLoco: {env.cfg.asset.name}")
+        viewer.page.name(f"HIMLoco: {env.cfg.asset.name}")
         with gui.add_folder("Command", order=2):
             self._override = gui.add_checkbox("Override", False, hint="The sliders command, not the environment")
             self._all_robots = gui.add_checkbox("All robots", False, hint="Instead of the chosen one only")
