@@ -1,8 +1,8 @@
 """Write a URDF from a JSON file of numbers: `python resources/robots/json_to_urdf.py aliengo.json aliengo.urdf`.
 
-The JSON holds `robot`, `links` (name → mass, com_xyz, inertia_ixx_ixy_ixz_iyy_iyz_izz, collision) and `joints`; see
-tests/reference/robots, whose notes name the sources. Every visual equals its collision shape: no
-mesh files are needed.
+The JSON holds `robot`, `links` (name → mass, com_xyz, inertia_ixx_ixy_ixz_iyy_iyz_izz, collision, and visual where
+that differs) and `joints`; see tests/reference/robots, whose notes name the sources. Shapes are boxes, cylinders and
+spheres: no mesh files are needed.
 """
 
 import json
@@ -44,7 +44,7 @@ def add_link(robot: ET.Element, name: str, numbers: dict) -> None:
         inertia = zip(INERTIA_KEYS, numbers["inertia_ixx_ixy_ixz_iyy_iyz_izz"], strict=True)
         ET.SubElement(inertial, "inertia", {key: text(value) for key, value in inertia})
     for role in ("visual", "collision"):
-        for shape in numbers.get("collision", []):
+        for shape in numbers.get(role, numbers.get("collision", [])):
             element = ET.SubElement(link, role)
             add_origin(element, shape["xyz"], shape["rpy"])
             sizes = {key: text(shape[key]) for key in ("size", "radius", "length") if key in shape}

@@ -51,7 +51,8 @@ def test_inertials_equal_the_documents(robot):
 def test_shapes_equal_the_documents(robot, role):
     numbers, tree = robot
     for link in tree.findall("link"):
-        expected = numbers["links"][link.get("name")].get("collision", [])
+        link_numbers = numbers["links"][link.get("name")]
+        expected = link_numbers.get(role, link_numbers.get("collision", []))
         elements = link.findall(role)
         assert len(elements) == len(expected)
         for element, shape in zip(elements, expected, strict=True):
