@@ -12,7 +12,7 @@ wp.set_module_options({"fast_math": True, "enable_backward": False})
 SUN = wp.constant(wp.vec3(*(x / math.hypot(-0.45, -0.7, 1.0) for x in (-0.45, -0.7, 1.0))))
 SUNLIGHT, AMBIENT, SKY_AMBIENT = wp.constant(0.62), wp.constant(0.26), wp.constant(0.2)  # all three sum to about 1
 SHADE = wp.constant(0.25)  # share of the sunlight that reaches a shadow
-LOW_GROUND, HIGH_GROUND = wp.constant(wp.vec3(0.36, 0.47, 0.56)), wp.constant(wp.vec3(0.80, 0.70, 0.52))
+LOW_GROUND, HIGH_GROUND = wp.constant(wp.vec3(0.50, 0.61, 0.70)), wp.constant(wp.vec3(0.80, 0.70, 0.52))
 COLOURED_HEIGHT = wp.constant(1.2)  # [m] above and below zero over which the ground changes its colour
 WALL = wp.constant(0.8)  # brightness of steep faces
 STEEP = wp.constant(0.7)  # vertical part of the normal below which a face is a wall

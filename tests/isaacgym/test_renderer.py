@@ -224,19 +224,19 @@ def test_a_video_follows_a_robot_at_25_pictures_a_second(ball: Path, tmp_path: P
 
 
 def test_the_camera_rises_until_it_sees_the_robot() -> None:
-    x = np.arange(60) * 0.1
-    heights = np.where(x[:, None] < 2.0, 2.0, 0.0) + np.zeros((60, 60))  # a wall behind the robot, 2 m high
+    y = np.arange(60) * 0.1
+    heights = np.where(y < 2.0, 2.0, 0.0) + np.zeros((60, 60))  # a wall on the robot's right, 2 m high
     world = World(ALIENGO, heights=heights, walls=True)
     camera = FollowCamera(Renderer(world.sim, **SMALL_PICTURE), 0)
     free = camera.pose(np.array([5.0, 5.0, 0.3]), dt=0.04).p.z
     camera = FollowCamera(Renderer(world.sim, **SMALL_PICTURE), 0)
-    close = camera.pose(np.array([2.4, 3.0, 0.3]), dt=0.04)
+    close = camera.pose(np.array([3.0, 2.4, 0.3]), dt=0.04)
     assert close.p.z > free + 0.5
-    sight = np.array([2.4, 3.0, 0.3]) - np.array(list(close.p))
+    sight = np.array([3.0, 2.4, 0.3]) - np.array(list(close.p))
     start, direction = np.array(list(close.p)), sight / np.linalg.norm(sight)
     fractions = np.linspace(0.0, 0.95, 50)[:, None]
     points = start + fractions * np.linalg.norm(sight) * direction
-    assert (points[:, 2] > np.where(points[:, 0] < 2.0, 2.0, 0.0)).all()
+    assert (points[:, 2] > np.where(points[:, 1] < 2.0, 2.0, 0.0)).all()
 
 
 def test_the_robots_drawn_are_the_followed_one_and_those_near_it() -> None:
