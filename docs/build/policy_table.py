@@ -88,13 +88,22 @@ def page(results: dict[str, dict[str, Any]]) -> str:
         ("The paper's errors, linear [m/s] / angular [rad/s], levels 1 to 4", errors(results)),
     )
     parts += [f"### {title}\n\n{table}" for title, table in sections if table]
+    strips = [robot for robot in results if (ROOT / f"docs/assets/strip_{robot}.webp").is_file()]
+    parts += ["### Up stairs of 16 cm at 0.8 m/s\n"] if strips else []
+    parts += [f"{robot}:\n\n{picture(f'strip_{robot}')}\n" for robot in strips]
     parts += ["### How they were trained\n"]
     parts += [
         f"- {robot}: `{result['command']}`, iteration {result['iteration']}, seed {result['seed']}, "
         f"{result['devices']['sim_device']}, commit {result['commit']}"
         for robot, result in results.items()
     ]
+    parts += [f"\n{picture('curves')}"] if (ROOT / "docs/assets/curves.webp").is_file() else []
     return "\n".join(parts)
+
+
+def picture(name: str) -> str:
+    """As docs/en/reference/results.md shows one of docs/assets."""
+    return f"![{name}](../../assets/{name}.webp)"
 
 
 def climbing(results: dict[str, dict[str, Any]], language: str) -> str:

@@ -88,7 +88,7 @@ def draw(groups: list[Group], tags: list[str], x: str, path: Path) -> None:
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, tag in zip(axes, tags, strict=False):
         for number, group in enumerate(groups):
-            _draw_group(axis, group, tag, x, color=f"C{number}")
+            draw_group(axis, group, tag, x, color=f"C{number}")
         axis.set(title=TITLES.get(tag, tag), xlabel=X_LABELS[x])
         axis.grid(alpha=0.3)
     for axis in axes[len(tags) :]:
@@ -102,7 +102,8 @@ def draw(groups: list[Group], tags: list[str], x: str, path: Path) -> None:
         raise ValueError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _draw_group(axis: Any, group: Group, tag: str, x: str, color: str) -> None:
+def draw_group(axis: Any, group: Group, tag: str, x: str, color: str) -> None:
+    """One line of a panel, in its band if there are several runs. axis: of matplotlib; x: iteration or time."""
     curves = [
         over_time(run, run.curves[tag]) if x == "time" else run.curves[tag] for run in group.runs if tag in run.curves
     ]
