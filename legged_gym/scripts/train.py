@@ -13,6 +13,7 @@ try:
 except ModuleNotFoundError:
     raise SystemExit("error: legged_gym is not installed: run `pip install -e .` in the repository's folder") from None
 
+from legged_gym.cli import example
 from legged_gym.envs import task_registry
 from legged_gym.runs.record import (
     describe_run,
@@ -124,6 +125,9 @@ def train(args: argparse.Namespace) -> None:
         remaining = end - runner.current_learning_iteration
         command = resume_command(sys.argv, Path(runner.log_dir), runner.env.cfg.seed, remaining)
         print(f"Stopped and saved. To go on: {command}")
+    elif claim is not None:
+        command = f"{example('play')} --task {args.task} --load_run {runner.log_dir}"
+        print(f"Saved {runner.newest_file}. To watch it: {command}")
 
 
 if __name__ == "__main__":
