@@ -7,10 +7,12 @@ Decisions where NVIDIA's behaviour is not documented:
   without a free joint in the file, unless `fix_base_link` is set. Geoms of the world are left out. A root with slides
   and hinges, as planar robots have it, moves against a fixed body without mass, `<root>_frame`, that is put before it.
 * Files for old releases of MuJoCo are mended, see `old_mjcf`.
-* Geoms that can collide with something (contype or conaffinity) are collision shapes, the others visuals. Which geoms
-  may collide with which (masks, pairs, excludes) is not taken over; see `create_actor` for the rules.
-* Mass and inertia are MuJoCo's: from <inertial>, else from the geoms with their own masses and densities. Of the asset
-  options, `density`, `override_com` and `override_inertia` do nothing here.
+* Geoms that can collide with something (contype, conaffinity or a contact pair) are collision shapes, the others
+  visuals. Which may collide with which (masks, pairs, excludes) is not taken over; see `create_actor` for the rules.
+* A DOF's position is MuJoCo's, whatever the joint's `ref`.
+* Mass and inertia are MuJoCo's: from <inertial>, else from the geoms with their own masses and densities. A body that
+  would move without any gets a small one. Of the asset options, `density`, `override_com` and `override_inertia` do
+  nothing here.
 * A joint's stiffness, damping, friction loss and armature become those of its DofProperties. Its spring acts as in
   MuJoCo, about `springref`, but in position mode, where the drive takes its place. Its effort is the joint's or its
   actuators' force limit; what else there is about actuators, scripts can read (`actuators`).
@@ -21,12 +23,14 @@ Decisions where NVIDIA's behaviour is not documented:
   cannot read, such as a missing texture, never refuses a robot.
 """
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 import mujoco
 import numpy as np
+from numpy.polynomial import Polynomial
 from scipy.spatial import QhullError
 from scipy.spatial.transform import Rotation
 
@@ -41,9 +45,10 @@ from isaacgym.assets.description import (
     ShapeKind,
     as_collision,
 )
-from isaacgym.assets.inertia import Balance
+from isaacgym.assets.inertia import NO_MASS, SMALL_MASS, Balance, ball_inertia
 from isaacgym.assets.mesh_files import MAX_HULL_VERTICES, READERS, convex_hull, read_points, thickened
-from isaacgym.assets.notices import Notices
+from isaacgym.assets.mjcf_scene import leave_out_scene, pose_at_zero
+from isaacgym.assets.notices import Notices, listed
 from isaacgym.assets.old_mjcf import read_spec
 from isaacgym.assets.solid import sphere_points
 from isaacgym.gym_types import AssetOptions
@@ -57,7 +62,7 @@ KINDS: dict[mujoco.mjtGeom, ShapeKind] = {
     mujoco.mjtGeom.mjGEOM_ELLIPSOID: "mesh",
 }
 ELLIPSOID = sphere_points(MAX_HULL_VERTICES)  # a ball's surface; of half axes 1
-SAME_PLACE = 1e-9  # [m], [rad]
+WEIGHTLESS = re.compile(r"mjMINVAL Element name '([^']+)'")
 MAX_NUMBER = 1e9  # SI units: beyond every robot
 
 
@@ -66,14 +71,7 @@ def load_mjcf(path: str | Path, options: AssetOptions) -> RobotDescription:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; check the asset root and file name given to load_asset")
-    notices = Notices(path)
-    spec = _prepared(path, options, notices)
-    try:
-        model = spec.compile()
-    except ValueError as error:
-        notices = Notices(path)
-        spec = _prepared(path, options, notices)  # afresh: a spec that did not compile is of no use any more
-        model = _without_looks(path, spec, notices, _one_line(error))
+    spec, model, notices = _compiled(path, options)
     _check_tendons(path, model)
     _check_numbers(path, model)
     bodies = [_body(path, model, index, options) for index in range(1, model.nbody)]
@@ -85,6 +83,32 @@ def load_mjcf(path: str | Path, options: AssetOptions) -> RobotDescription:
     return RobotDescription(spec.modelname, bodies, _couplings(model), is_planar, *about)
 
 
+def _compiled(path: Path, options: AssetOptions) -> tuple[mujoco.MjSpec, mujoco.MjModel, Notices]:
+    """The file as MuJoCo compiles it, without what hinders it and does not matter; and what there is to say."""
+    looks_problem = ""
+    weightless: list[str] = []  # moving bodies without mass, such as an arm's base, which the file fixes to the world
+    while True:
+        notices = Notices(path)
+        spec = _prepared(path, options, notices)  # afresh: a spec that did not compile is of no use any more
+        for name in weightless:
+            body = spec.body(name)
+            body.explicitinertial, body.mass, body.inertia = True, SMALL_MASS, np.diag(ball_inertia(SMALL_MASS))
+            notices.add(NO_MASS, f"'{name}'")
+        if looks_problem:
+            _leave_out_looks(path, spec, notices, looks_problem)
+        try:
+            return spec, spec.compile(), notices
+        except ValueError as error:
+            problem = _one_line(error)
+        no_mass = WEIGHTLESS.search(problem)
+        if no_mass and no_mass[1] not in weightless:
+            weightless.append(no_mass[1])
+        elif not looks_problem:
+            looks_problem = problem
+        else:
+            _fail(path, f"MuJoCo cannot compile it ({problem})")
+
+
 def _prepared(path: Path, options: AssetOptions, notices: Notices) -> mujoco.MjSpec:
     """The file as MuJoCo parses it, with nothing but the robot, and checked."""
     try:
@@ -92,6 +116,7 @@ def _prepared(path: Path, options: AssetOptions, notices: Notices) -> mujoco.MjS
     except ValueError as error:
         _fail(path, f"MuJoCo cannot read it ({_one_line(error)})")
     _leave_out(spec, notices)
+    leave_out_scene(spec)
     _check(path, spec)
     (root,) = spec.worldbody.bodies
     if not root.joints:
@@ -120,20 +145,13 @@ def _leave_out(spec: mujoco.MjSpec, notices: Notices) -> None:
             spec.delete(equality)
 
 
-def _without_looks(path: Path, spec: mujoco.MjSpec, notices: Notices, problem: str) -> mujoco.MjModel:
-    """The model without visual meshes and textures, and with thin hulls for flat meshes.
-
-    problem: why there is none with them.
-    """
+def _leave_out_looks(path: Path, spec: mujoco.MjSpec, notices: Notices, problem: str) -> None:
+    """Take visual meshes and textures away, and give flat meshes thin hulls. problem: what MuJoCo says with them."""
     for name in _drop_looks(spec):
         notices.add("bodies whose mass lacks that of a visual mesh (state it in <inertial>): {}", f"'{name}'")
     for mesh in spec.meshes:
         _thicken(path, spec, mesh)
     notices.add("visual meshes and textures are left out, and flat hulls get 1 mm, since MuJoCo says: {}", problem)
-    try:
-        return spec.compile()
-    except ValueError as error:
-        _fail(path, f"MuJoCo cannot compile it ({_one_line(error)})")
 
 
 def _drop_looks(spec: mujoco.MjSpec) -> list[str]:
@@ -186,14 +204,16 @@ def _with_frame(bodies: list[Body]) -> list[Body]:
 
 def _couplings(model: mujoco.MjModel) -> tuple[Coupling, ...]:
     """The equality constraints, all of which are between joints."""
-    return tuple(
-        Coupling(
-            _joint_name(model, model.eq_obj1id[index]),
-            None if model.eq_obj2id[index] < 0 else _joint_name(model, model.eq_obj2id[index]),
-            tuple(model.eq_data[index, :5].tolist()),
-        )
-        for index in range(model.neq)
-    )
+    return tuple(_coupling(model, index) for index in range(model.neq))
+
+
+def _coupling(model: mujoco.MjModel, index: int) -> Coupling:
+    """MuJoCo's polynomial is one of distances from `ref`, ours one of positions."""
+    joint, other = model.eq_obj1id[index], model.eq_obj2id[index]
+    ref, other_ref = (0.0 if of < 0 else float(model.qpos0[model.jnt_qposadr[of]]) for of in (joint, other))
+    polynomial = Polynomial(model.eq_data[index, :5])(Polynomial([-other_ref, 1.0])) + ref
+    c0, c1, c2, c3, c4 = np.pad(polynomial.coef, (0, 5 - len(polynomial.coef))).tolist()
+    return Coupling(_joint_name(model, joint), None if other < 0 else _joint_name(model, other), (c0, c1, c2, c3, c4))
 
 
 def _check(path: Path, spec: mujoco.MjSpec) -> None:
@@ -201,8 +221,14 @@ def _check(path: Path, spec: mujoco.MjSpec) -> None:
     roots = spec.worldbody.bodies
     if len(roots) != 1:
         _fail(path, f"there are {len(roots)} bodies in the world; leave one, the robot's root")
-    if any(equality.type != mujoco.mjtEq.mjEQ_JOINT for equality in spec.equalities):
-        _fail(path, "it has equality constraints that are not between joints, which are not simulated; remove them")
+    others = [equality for equality in spec.equalities if equality.type != mujoco.mjtEq.mjEQ_JOINT]
+    if others:
+        names = (f"'{one.name1}' and '{one.name2}'" if one.name2 else f"'{one.name1}'" for one in others)
+        _fail(
+            path,
+            "it has equality constraints that are not between joints, which are not simulated; remove those of "
+            f"{listed(list(names))}",
+        )
     for body in spec.bodies:
         is_root = body.parent is not None and body.parent.name == "world"
         for joint in body.joints:
@@ -266,6 +292,10 @@ def _body(path: Path, model: mujoco.MjModel, index: int, options: AssetOptions) 
     name = model.body(index).name or f"body_{index - 1}"
     turn = Rotation.from_quat(model.body_iquat[index], scalar_first=True).as_matrix()
     joints = model.body_jntadr[index] + np.arange(model.body_jntnum[index])
+    placed = pose_at_zero(model, index)
+    if placed is None:
+        _fail(path, f"a joint of body '{name}' has a ref beside other joints; turn the body instead, so that ref is 0")
+    pos, rotation = placed
     shapes, visuals = [], []
     for geom in model.body_geomadr[index] + np.arange(model.body_geomnum[index]):
         collides = bool(model.geom_contype[geom] or model.geom_conaffinity[geom])
@@ -281,14 +311,14 @@ def _body(path: Path, model: mujoco.MjModel, index: int, options: AssetOptions) 
     return Body(
         name=name,
         parent=int(model.body_parentid[index]) - 1,
-        pos=np.zeros(3) if is_root else model.body_pos[index].copy(),
-        quat=np.array([0.0, 0.0, 0.0, 1.0]) if is_root else _xyzw(model.body_quat[index]),
+        pos=np.zeros(3) if is_root else pos,
+        quat=np.array([0.0, 0.0, 0.0, 1.0]) if is_root else rotation.as_quat(),
         mass=float(model.body_mass[index]),
         com=model.body_ipos[index].copy(),
         inertia=turn @ np.diag(model.body_inertia[index]) @ turn.T,
         shapes=shapes,
         visuals=visuals,
-        joints=tuple(_joint(path, model, j) for j in joints if model.jnt_type[j] != mujoco.mjtJoint.mjJNT_FREE),
+        joints=tuple(_joint(model, j) for j in joints if model.jnt_type[j] != mujoco.mjtJoint.mjJNT_FREE),
     )
 
 
@@ -297,11 +327,9 @@ def _joint_name(model: mujoco.MjModel, joint: int) -> str:
     return model.joint(joint).name or f"{model.body(body).name}_joint_{joint - model.body_jntadr[body]}"
 
 
-def _joint(path: Path, model: mujoco.MjModel, joint: int) -> Joint:
+def _joint(model: mujoco.MjModel, joint: int) -> Joint:
     body, dof = int(model.jnt_bodyid[joint]), int(model.jnt_dofadr[joint])
     name = _joint_name(model, joint)
-    if abs(model.qpos0[model.jnt_qposadr[joint]]) > SAME_PLACE:
-        _fail(path, f"joint '{name}' has a ref; turn the body instead, so that ref is 0")
     limited = bool(model.jnt_limited[joint])
     kind: JointKind = "revolute" if limited else "continuous"
     if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE:

@@ -10,13 +10,13 @@
 from __future__ import annotations
 
 import re
-import warnings
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import mujoco
 import numpy as np
 
+from isaacgym.assets.notices import notice
 from isaacgym.assets.xml_file import read_xml
 
 SETTINGS = (
@@ -144,4 +144,4 @@ def _moves(body: mujoco.MjsBody) -> bool:
 
 
 def _warn(path: Path, what: str) -> None:
-    warnings.warn(f"{path}: {what}", stacklevel=2)
+    notice(f"{path}: {what}")

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from isaacgym.assets.description import Body, Joint, Shape, Visual
-from isaacgym.assets.inertia import Balance, ball_inertia
+from isaacgym.assets.inertia import NO_MASS, SMALL_MASS, Balance, ball_inertia
 from isaacgym.assets.notices import Notices
 from isaacgym.assets.solid import point_inertia, solid
 from isaacgym.gym_types import AssetOptions
@@ -38,10 +38,8 @@ class UrdfJoint:
     moving: tuple[Joint, ...]  # what the child moves by; none if fixed or floating
 
 
-SMALL_MASS = 0.01  # [kg] of a moving link that has neither mass nor shapes
 # what is said, {} for the links
 FROM_DENSITY = "the mass of these links comes from their shapes and AssetOptions.density: {}"
-NO_MASS = f"moving links without mass and shapes get {SMALL_MASS:g} kg: {{}}"
 NO_INERTIA = "moving links without inertia and shapes get that of a ball of water: {}"
 
 

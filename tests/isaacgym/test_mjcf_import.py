@@ -204,7 +204,7 @@ WELD = '<equality><weld body1="a" body2="b"/></equality>'
         ("<mujoco><worldbody/></mujoco>", "0 bodies in the world"),
         (body(body('<joint type="ball"/>', "b")), "'b' has a ball joint"),
         (body(body("<freejoint/>", "b")), "which only the root may have"),
-        (body(body('<joint name="j" ref="10"/>', "b")), "'j' has a ref"),
+        (body(body('<joint name="i"/><joint name="j" ref="10"/>', "b")), "a joint of body 'b' has a ref"),
         (body('<geom type="sdf" mesh="m"/>'), "MuJoCo cannot"),
         (f"<mujoco><worldbody>{body(body('', 'b'))}</worldbody>{WELD}</mujoco>", "equality constraints"),
         (SHOULDERED.replace("<fixed name", '<fixed stiffness="3" name'), "tendons with limits, stiffness"),
