@@ -5,22 +5,33 @@ Guesses, for a person to check: names help where they are usual, geometry decide
 
 import re
 from collections.abc import Iterable
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import least_squares
+from scipy.spatial.transform import Rotation
 
-from isaacgym.assets.description import Joint, RobotDescription
-from legged_gym.robots.kinematics import body_poses, lowest_points, stance
+from isaacgym.assets.description import Joint, RobotDescription, Shape
+from legged_gym.robots.kinematics import Poses, body_poses, lowest_points, stance
+from legged_gym.robots.mirror import mirror_names
 
 FOOT_HINT = re.compile("foot|feet|toe|sole|ankle", re.IGNORECASE)
+FRONT = re.compile(r"(?<![A-Za-z])(front|fore|[FL]F|F[LR]|RF|lf|rf|fl|fr)(?![a-z])")
+REAR = re.compile(r"(?<![A-Za-z])(rear|hind|back|[LR]H|H[LR]|R[LR]|B[LR]|lh|rh|hl|hr|rl|rr|bl|br)(?![a-z])")
+LEFT = re.compile(r"(?<![A-Za-z])(left|Left|L|l|FL|RL|HL|BL|LF|LH|fl|rl|hl|bl|lf|lh)(?![A-Za-z])")
+RIGHT = re.compile(r"(?<![A-Za-z])(right|Right|R|r|FR|RR|HR|BR|RF|RH|fr|rr|hr|br|rf|rh)(?![A-Za-z])")
 LEG_DEPTH = 0.7  # an end that reaches down at least this share of the deepest one belongs to a leg
-SAMPLES = 100  # random poses that show how far limbs reach
+REACH_SAMPLES = (100, 1000)  # random poses that show how far limbs reach; the second if names contradict the first
+SAMPLES = 100  # random poses of a leg, among which one stands best
 BENT = 0.75  # height of the hips above the feet when standing, as a share of the straight leg's length
 STARTS = 4  # best of the samples, from which a pose is sought
 POSE_WEIGHT = 0.02  # [m/rad] of staying near joint position 0
 TILT_WEIGHT = 0.2  # [m] of keeping a foot's sole level, for legs of four and more joints
-STIFFNESS_PER_KG = 2.5  # [N·m/rad/kg]: 40 N·m/rad for 16 kg, 125 for 50 kg
+SAG = 0.13  # [rad] by which the most loaded joint gives way under the weight: 40 N·m/rad for a Go2 of 16 kg
+STIFFNESS_RANGE = (5, 500)  # [N·m/rad]
+GRAVITY = 9.81  # [m/s²]
+MIN_LIMB = 0.03  # [m]
 DAMPING_RATIO = 0.03  # [s] damping over stiffness
 MAX_DAMPING = 3.0  # [N·m·s/rad] what an armature of 0.01 kg·m² and 200 Hz bear
 CLEARANCE = 0.03  # [m] above the standing height, for the start
@@ -47,48 +58,65 @@ class Guess(NamedTuple):
     feet_z: float  # of the feet in the base's frame [m]
     stiffness: float  # [N·m/rad]
     damping: float  # [N·m·s/rad]
-    joint_name: str  # part of all joints' names
+    joint_names: list[str]  # parts of names, at least one in each joint's
     wheels: list[str]  # joints that turn without end at the end of a leg
     sides: dict[str, str]  # part of the names of left joints: of right ones; empty if names do not tell
     mirror_reversed: list[str]  # parts of names of joints that turn the other way in a mirror
+    turned_base: str  # what contradicts a base whose x points forwards and z up; "": nothing
 
 
 def guess(robot: RobotDescription) -> Guess:
     """A robot's config, guessed; a ValueError of one sentence if it has no legs. robot: read without collapse."""
-    legs = find_legs(robot)
-    pose = standing_pose(robot, legs)
+    _refuse_y_up(robot)
+    legs, foot_name = _legs_and_foot_name(robot)
     feet = [robot.bodies[leg.foot].name for leg in legs]
+    pose = standing_pose(robot, legs)
     stands = stance(robot, pose, feet)
     if stands is None:
         raise ValueError(f"robot '{robot.name}': its legs have no collision shapes to stand on; add them to the file")
-    sides = _sides(robot, feet, pose)
+    mirror = mirror_names(robot, _leg_pairs(robot, legs, pose), pose)
     root = robot.bodies[0].name
     others = [body.name for body in robot.bodies[1:] if body.shapes and body.joints and body.name not in feet]
-    stiffness = float(np.clip(round(STIFFNESS_PER_KG * robot.mass), 10, 300))
+    stiffness = float(np.clip(round(_standing_torque(robot, legs, pose) / SAG), *STIFFNESS_RANGE))
     return Guess(
         base=root,
         feet=feet,
-        # bodies that collapse into others, such as a foot's motor, lose their names
-        foot_name=common_part(feet, [root, *(b.name for b in robot.bodies if b.joints and b.name not in feet)]),
+        foot_name=foot_name,
         other_bodies=others,
         joint_angles=pose,
         height=stands.height,
         feet_z=stands.feet_z,
         stiffness=stiffness,
         damping=round(min(DAMPING_RATIO * stiffness, MAX_DAMPING), 2),
-        joint_name=common_part(robot.dof_names, []),
+        joint_names=_joint_parts(robot.dof_names),
         wheels=[leg.wheel for leg in legs if leg.wheel],
-        sides=sides,
-        mirror_reversed=_reversed(robot, sides, pose),
+        sides=mirror.sides,
+        mirror_reversed=mirror.is_reversed,
+        turned_base=_turned_base(robot, legs, pose),
     )
 
 
-def find_legs(robot: RobotDescription) -> list[Leg]:
-    """The limbs that reach the ground, in the robot's order."""
+def _legs_and_foot_name(robot: RobotDescription) -> tuple[list[Leg], str]:
+    """The legs, and the part of their feet's names that no other body's name has."""
+    for samples in REACH_SAMPLES:
+        legs = find_legs(robot, samples)
+        feet = [robot.bodies[leg.foot].name for leg in legs]
+        # bodies that collapse into others, such as a foot's motor, lose their names
+        others = [robot.bodies[0].name, *(body.name for body in robot.bodies if body.joints and body.name not in feet)]
+        try:
+            return legs, common_part(feet, others)
+        except ValueError:  # a leg that did not reach as far as the others has a foot of such a name
+            if samples == REACH_SAMPLES[-1]:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def find_legs(robot: RobotDescription, samples: int = REACH_SAMPLES[0]) -> list[Leg]:
+    """The limbs that reach the ground, in the robot's order. samples: how many random poses show it."""
     ends = [index for index in _moving(robot) if not any(_above(robot, other, index) for other in _moving(robot))]
     rng = np.random.default_rng(0)
     poses = [_zero_pose(robot)]
-    poses += [{joint.name: rng.uniform(*_range(joint)) for joint in robot.dofs} for _ in range(SAMPLES)]
+    poses += [{joint.name: rng.uniform(*_range(joint)) for joint in robot.dofs} for _ in range(samples)]
     depths = np.zeros(len(ends))
     for pose in poses:
         lowest = lowest_points(robot, body_poses(robot, pose))
@@ -140,11 +168,11 @@ def _leg_pose(robot: RobotDescription, leg: Leg, pose: dict[str, float], knees_f
         poses = body_poses(robot, pose | dict(zip(names, values, strict=True)))
         knee = poses.positions[leg.end] if leg.foot != leg.end else poses.positions[leg.joints[-1].body]
         tilt = (level.inv() * poses.rotations[leg.foot]).as_rotvec()
-        return poses.positions[leg.foot], tilt, float(knee[0] - hip[0])
+        return _foot_at(robot, leg, poses), tilt, float(knee[0] - hip[0])
 
     below_hip = [i for i in _chain(robot, leg.foot) if i > (pitch or leg.joints)[0].body]
-    length = sum(np.linalg.norm(robot.bodies[i].pos) for i in below_hip)
-    target = np.array([hip[0], start.positions[leg.foot][1], hip[2] - BENT * length])
+    length = sum(np.linalg.norm(robot.bodies[i].pos) for i in below_hip) + np.linalg.norm(_foot_point(robot, leg))
+    target = np.array([hip[0], _foot_at(robot, leg, start)[1], hip[2] - BENT * length])
 
     def error(values: np.ndarray) -> np.ndarray:
         foot, tilt, _ = foot_in(values)
@@ -166,46 +194,111 @@ def _leg_pose(robot: RobotDescription, leg: Leg, pose: dict[str, float], knees_f
     return dict(zip(names, best.tolist(), strict=True))
 
 
-def _sides(robot: RobotDescription, feet: list[str], pose: dict[str, float]) -> dict[str, str]:
-    """Words by which the names of left feet differ from those of right ones, and all joints' names likewise.
+def _foot_at(robot: RobotDescription, leg: Leg, poses: Poses) -> np.ndarray:
+    """Where a leg stands, (3,) [m]."""
+    return poses.positions[leg.foot] + poses.rotations[leg.foot].apply(_foot_point(robot, leg))
 
-    Empty if there is a joint for which they do not lead to a partner.
-    """
+
+def _foot_point(robot: RobotDescription, leg: Leg) -> np.ndarray:
+    """The point of the foot's body on which a leg stands, (3,) [m] in its frame: its origin, or a shank's far end."""
+    if leg.foot != leg.end or len(leg.joints) > 3:
+        return np.zeros(3)
+    points = np.concatenate([_corners(shape) for shape in robot.bodies[leg.foot].shapes] or [np.zeros((1, 3))])
+    distances = np.linalg.norm(points, axis=1)
+    return points[distances > 0.99 * distances.max()].mean(axis=0)
+
+
+def _corners(shape: Shape) -> np.ndarray:
+    """Points that show how far a shape reaches, (n, 3) [m] in its body's frame."""
+    radius, half_length, _ = shape.size
+    signs = np.array(list(product((-1.0, 1.0), repeat=3)))
+    match shape.kind:
+        case "sphere":
+            points = np.zeros((1, 3))
+        case "capsule" | "cylinder":
+            points = np.array([[0.0, 0.0, half_length], [0.0, 0.0, -half_length]])
+        case "box":
+            points = signs * shape.size
+        case _:
+            assert shape.vertices is not None, "a collision mesh has vertices"
+            points = shape.vertices
+    return shape.pos + Rotation.from_quat(shape.quat).apply(points)
+
+
+def _refuse_y_up(robot: RobotDescription) -> None:
+    """Say that limbs hang along the file's y axis, as in files of programs whose y is up."""
+    zero = body_poses(robot, _zero_pose(robot)).positions
+    limbs = [
+        zero[end] - zero[next(i for i in _chain(robot, end) if robot.bodies[i].joints)]
+        for end in _moving(robot)
+        if not any(_above(robot, other, end) for other in _moving(robot))
+    ]
+    _, y, z = np.mean(limbs, axis=0) if limbs else np.zeros(3)
+    if -y > abs(z) and -y > MIN_LIMB:
+        raise ValueError(
+            f"robot '{robot.name}': its limbs hang along -y, so y is up; robots here have z up and x forwards; join "
+            'a root link without mass to the base by a fixed joint with rpy="1.5708 0 0" if x points forwards in the '
+            'file, "1.5708 0 1.5708" if z does'
+        )
+
+
+def _leg_pairs(
+    robot: RobotDescription, legs: list[Leg], pose: dict[str, float]
+) -> list[tuple[list[Joint], list[Joint]]]:
+    """The joints of each left leg and of the right one whose foot is nearest to its mirror image."""
     positions = body_poses(robot, pose).positions
-    at = {foot: positions[robot.body_names.index(foot)] for foot in feet}
-    sides = {}
-    for left in (foot for foot in feet if at[foot][1] > 0.0):
-        right = min(feet, key=lambda foot: float(np.linalg.norm(at[foot] - at[left] * [1.0, -1.0, 1.0])))
-        words = [re.split("[^A-Za-z0-9]+", name) for name in (left, right)]
-        differing = [pair for pair in zip(*words, strict=False) if pair[0] != pair[1]]
-        if len(words[0]) != len(words[1]) or len(differing) != 1:
-            return {}
-        sides[differing[0][0]] = differing[0][1]
-    swapped = sides | {right: left for left, right in sides.items()}
-    for name in robot.dof_names:
-        word = next((word for word in swapped if word in name), None)
-        if word is not None and name.replace(word, swapped[word], 1) not in robot.dof_names:
-            return {}
-    return sides
+    right = [leg for leg in legs if positions[leg.foot][1] < 0.0]
+    mirrored = {leg.foot: positions[leg.foot] * [1.0, -1.0, 1.0] for leg in legs}
+    return [
+        (
+            left.joints,
+            min(right, key=lambda leg: float(np.linalg.norm(positions[leg.foot] - mirrored[left.foot]))).joints,
+        )
+        for left in legs
+        if positions[left.foot][1] > 0.0 and right
+    ]
 
 
-def _reversed(robot: RobotDescription, sides: dict[str, str], pose: dict[str, float]) -> list[str]:
-    """Parts of names of the joints whose angles change sign in a mirror at the robot's plane of symmetry.
+def _turned_base(robot: RobotDescription, legs: list[Leg], pose: dict[str, float]) -> str:
+    """What contradicts a base whose x points forwards, y to the left and z up, by the feet's names; "": nothing."""
+    positions = body_poses(robot, pose).positions
+    ends = [(robot.bodies[leg.foot].name, leg.joints[0].name, positions[leg.foot]) for leg in legs]
+    for axis, towards, one, other in ((0, "in front of", FRONT, REAR), (1, "to the left of", LEFT, RIGHT)):
+        ones, others = (
+            [(foot, at[axis]) for foot, joint, at in ends if word.search(foot) or word.search(joint)]
+            for word in (one, other)
+        )
+        if ones and others and np.mean([at for _, at in ones]) <= np.mean([at for _, at in others]):
+            names = [", ".join(foot for foot, _ in feet) for feet in (ones, others)]
+            return f"{names[0]} are not {towards} {names[1]}"
+    return ""
 
-    A rotation about an axis (x, y, z) is seen there as one about (-x, y, -z), a slide along it as one along (x, -y, z).
-    """
-    rotations = body_poses(robot, pose).rotations
-    axes = {joint.name: rotations[joint.body].apply(joint.axis) for joint in robot.dofs}
-    parts: dict[str, bool] = {}
-    for joint in robot.dofs:
-        word = next((word for word in sides if word in joint.name), None)
-        partner = joint.name if word is None else joint.name.replace(word, sides[word], 1)
-        if word is None and any(word in joint.name for word in sides.values()):
-            continue  # a right one
-        seen = axes[joint.name] * ([1.0, -1.0, 1.0] if joint.kind == "prismatic" else [-1.0, 1.0, -1.0])
-        part = joint.name if word is None else joint.name.partition(word)[2].strip("_") or joint.name
-        parts[part] = parts.get(part, False) or bool(seen @ axes[partner] < 0.0)
-    return [part for part, is_reversed in parts.items() if is_reversed]
+
+def _standing_torque(robot: RobotDescription, legs: list[Leg], pose: dict[str, float]) -> float:
+    """The largest torque [N·m] with which a leg's joint carries its leg's share of the weight in the pose."""
+    poses = body_poses(robot, pose)
+    share = np.array([0.0, 0.0, robot.mass * GRAVITY / len(legs)])
+    torques = [
+        poses.rotations[joint.body].apply(joint.axis)
+        @ np.cross(
+            _foot_at(robot, leg, poses)
+            - poses.positions[joint.body]
+            - poses.rotations[joint.body].apply(np.array(joint.anchor)),
+            share,
+        )
+        for leg in legs
+        for joint in leg.joints
+        if joint.kind != "prismatic"
+    ]
+    return float(np.abs(torques).max(initial=0.0))
+
+
+def _joint_parts(names: list[str]) -> list[str]:
+    """A part of all names, else all names: files may number their joints."""
+    try:
+        return [common_part(names, [])]
+    except ValueError:
+        return names
 
 
 def common_part(names: Iterable[str], others: Iterable[str]) -> str:

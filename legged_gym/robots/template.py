@@ -49,8 +49,8 @@ class {title}RoughCfg(QuadrupedCfg):
         }}
 
     class control(QuadrupedCfg.control):
-        stiffness = {{"{joint_name}": {stiffness:.1f}}}  # [N·m/rad] guess, from the mass of {mass:.1f} kg
-        damping = {{"{joint_name}": {damping}}}  # [N·m·s/rad] guess
+        stiffness = {stiffnesses}  # [N·m/rad] guess, for a mass of {mass:.1f} kg
+        damping = {dampings}  # [N·m·s/rad] guess
 
     class asset(QuadrupedCfg.asset):
         file = {file}
@@ -165,6 +165,8 @@ def write_package(name: str, source: Path, out: Path, mass: float, guess: Guess)
         "clearance_cm": 100 * CLEARANCE,
         "angles": "\n".join(f'            "{joint}": {angle},' for joint, angle in guess.joint_angles.items()),
         "mass": mass,
+        "stiffnesses": _dict(dict.fromkeys(guess.joint_names, guess.stiffness)),
+        "dampings": _dict(dict.fromkeys(guess.joint_names, guess.damping)),
         "file": file,
         "feet": ", ".join(guess.feet),
         "penalize": _list(guess.other_bodies),
@@ -193,6 +195,10 @@ def _list(names: list[str]) -> str:
     return "[" + ", ".join(f'"{name}"' for name in names) + "]"
 
 
+def _dict(numbers: dict[str, float]) -> str:
+    return "{" + ", ".join(f'"{name}": {number}' for name, number in numbers.items()) + "}"
+
+
 def _title(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in name.split("_") if part)
 
@@ -205,6 +211,13 @@ def _checks(guess: Guess, missing: list[str]) -> list[str]:
         f"Stiffness {guess.stiffness:g} and damping {guess.damping:g} of all joints: those of the real motors.",
         "Torque and speed limits: those of the file's <limit>; 0 or none there means unlimited here.",
     ]
+    if guess.turned_base:
+        checks.append(
+            f"The base's frame: {guess.turned_base}, but commands and rewards take the base's x for forwards, y for "
+            "left and z for up. Turn it: a root link without mass, fixed to the base with the right rpy."
+        )
+    if not guess.sides:
+        checks.append("Learning in a mirror is off: the joints' names do not tell which are left and which right.")
     if guess.wheels:
         checks.append(
             f"Wheels: {', '.join(guess.wheels)}. Make the robot a WheeledRobot and set control.wheel_name, see "

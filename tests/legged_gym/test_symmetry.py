@@ -62,5 +62,5 @@ def test_the_scan_is_mirrored_from_left_to_right() -> None:
 
 
 def test_a_joint_without_a_partner_is_named() -> None:
-    with pytest.raises(ValueError, match="joint 'left_hip' has no partner 'right_hip'"):
+    with pytest.raises(ValueError, match="joint 'left_hip' has no partner on the other side"):
         joint_reflection(["left_hip", "waist"], {"left": "right"}, [])

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from legged_gym.envs.base.observations import FrameLayout
+from legged_gym.robots.mirror import partner
 from rsl_rl.utils.mirror import Mirror, Reflection
 
 # x forward, y left, z up: a polar vector (velocity, force) keeps x and z, an axial one (rate of turning) keeps y.
@@ -53,17 +54,15 @@ def joint_reflection(dof_names: list[str], sides: dict[str, str], reversed_parts
     Raises:
         ValueError: a joint has no partner.
     """
-    swapped = sides | {right: left for left, right in sides.items()}
     columns = []
     for name in dof_names:
-        part = next((part for part in swapped if part in name), None)
-        partner = name if part is None else name.replace(part, swapped[part], 1)
-        if partner not in dof_names:
+        other = partner(name, sides, dof_names)
+        if other is None:
             raise ValueError(
-                f"asset.left_names and right_names: joint '{name}' has no partner '{partner}'; "
+                f"asset.left_names and right_names: joint '{name}' has no partner on the other side; "
                 "with empty lists nothing is mirrored"
             )
-        columns.append(dof_names.index(partner))
+        columns.append(dof_names.index(other))
     signs = [-1.0 if any(part in name for part in reversed_parts) else 1.0 for name in dof_names]
     return Reflection(torch.tensor(columns), torch.tensor(signs))
 

@@ -1,0 +1,144 @@
+"""Guesses about quadrupeds as public files describe them: names, frames, feet without a link, weights."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+import pytest
+
+from isaacgym.assets.urdf import load_urdf
+from isaacgym.engine.model import build_spec
+from isaacgym.gym_types import AssetOptions
+from legged_gym.envs.base.symmetry import joint_reflection
+from legged_gym.robots.guess import SAG, guess
+from legged_gym.robots.kinematics import body_poses
+
+LEGS = {"fl": (0.2, 0.1), "fr": (0.2, -0.1), "hl": (-0.2, 0.1), "hr": (-0.2, -0.1)}
+DENSE = '<inertial><mass value="{}"/><inertia ixx="0.1" iyy="0.1" izz="0.1"/></inertial>'
+ROD = '<collision><origin xyz="0 0 -.1"/><geometry><cylinder radius=".01" length=".2"/></geometry></collision>'
+BOX = '<collision><geometry><box size=".4 .2 .1"/></geometry></collision>'
+LIMIT = '<limit lower="-2.5" upper="2.5" effort="50" velocity="20"/>'
+
+
+def quadruped(names, turn="", legs=LEGS, foot=True):
+    """A quadruped of 12 kg with thighs and shanks of 0.2 m.
+
+    Args:
+        names: of roll, thigh, knee joint and foot link, {} for the leg.
+        turn: rpy of the base in a massless root; "": the base is the root.
+    """
+    parts = [f'<link name="trunk">{DENSE.format(12)}{BOX}</link>']
+    if turn:
+        parts.append(
+            '<link name="root"/><joint name="turn" type="fixed"><parent link="root"/><child link="trunk"/>'
+            f'<origin rpy="{turn}"/></joint>'
+        )
+    roll, pitch, knee, foot_name = names
+    for leg, (x, y) in legs.items():
+        chain = (
+            (roll, "trunk", f"hip_{leg}", f"{x} {y} 0", "1 0 0"),
+            (pitch, f"hip_{leg}", f"thigh_{leg}", "0 0 0", "0 1 0"),
+            (knee, f"thigh_{leg}", f"shank_{leg}", "0 0 -.2", "0 1 0"),
+        )
+        for name, parent, child, at, axis in chain:
+            inside = "" if child.startswith("hip") else ROD
+            parts.append(f'<link name="{child}"><inertial><mass value="1e-6"/></inertial>{inside}</link>')
+            parts.append(
+                f'<joint name="{name.format(leg)}" type="revolute"><parent link="{parent}"/><child link="{child}"/>'
+                f'<origin xyz="{at}"/><axis xyz="{axis}"/>{LIMIT}</joint>'
+            )
+        if foot:
+            ball = '<collision><geometry><sphere radius=".02"/></geometry></collision>'
+            parts.append(
+                f'<link name="{foot_name.format(leg)}">{ball}</link><joint name="end_{leg}" type="fixed">'
+                f'<parent link="shank_{leg}"/><child link="{foot_name.format(leg)}"/><origin xyz="0 0 -.2"/></joint>'
+            )
+    return f'<robot name="r">{"".join(parts)}</robot>'
+
+
+def read(tmp_path, text):
+    (tmp_path / "r.urdf").write_text(text)
+    return load_urdf(tmp_path / "r.urdf", AssetOptions(replace_cylinder_with_capsule=True))
+
+
+WORDS = ("roll_{}", "pitch_{}", "knee_{}", "foot_{}")
+NAMES = {
+    "words": WORDS,
+    "a foot's name holds the side, no joint's does so": ("roll_{}", "pitch_{}", "knee_{}", "toe{}"),
+    "the side twice": ("trunk_to_hip_{}_j", "hip_{}_to_thigh_{}_j", "thigh_{}_to_shank_{}_j", "toe_{}"),
+}
+
+
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
+def test_left_and_right_joints_are_told_by_the_joints_names(tmp_path, names):
+    robot = read(tmp_path, quadruped([name.replace("{}", "{0}") for name in names]))
+    found = guess(robot)
+    assert found.sides == {"fl": "fr", "hl": "hr"}
+    mirror = joint_reflection(robot.dof_names, found.sides, found.mirror_reversed)
+    for name, partner, sign in zip(robot.dof_names, mirror.columns.tolist(), mirror.signs.tolist(), strict=True):
+        other = name.replace("l", "?").replace("r", "l").replace("?", "r")
+        assert {leg for leg in LEGS if leg in robot.dof_names[partner]} == {leg for leg in LEGS if leg in other}
+        assert sign == (-1.0 if "roll" in name or "trunk" in name else 1.0)  # about x, the others about y
+
+
+def test_without_words_for_the_sides_there_is_no_mirror(tmp_path):
+    text = quadruped(WORDS)
+    for index, leg in enumerate(LEGS):  # such numbers as Ghost Robotics' files have
+        for kind, number in (("roll", 8 + index), ("pitch", 2 * index), ("knee", 2 * index + 1)):
+            text = text.replace(f'"{kind}_{leg}"', f'"{number}"')
+    found = guess(read(tmp_path, text))
+    assert (found.sides, found.mirror_reversed) == ({}, [])
+    assert sorted(found.joint_names, key=int) == [str(number) for number in range(12)]  # they share nothing
+
+
+def test_a_shank_without_a_foots_link_stands_on_its_far_end(tmp_path):
+    robot = read(tmp_path, quadruped(WORDS, foot=False))
+    found = guess(robot)
+    poses = body_poses(robot, found.joint_angles)
+    for leg, (x, y) in LEGS.items():
+        index = robot.body_names.index(f"shank_{leg}")
+        end = poses.positions[index] + poses.rotations[index].apply([0.0, 0.0, -0.2])
+        np.testing.assert_allclose(end[:2], [x, y], atol=0.02)  # below the hip
+        assert end[2] == pytest.approx(-0.75 * 0.4, abs=0.03)  # knees bent
+
+
+@pytest.mark.parametrize(("front", "turned"), [("fl fr", False), ("hl hr", True)])
+def test_a_base_that_points_backwards_is_said(tmp_path, front, turned):
+    legs = LEGS if not turned else {leg: (-x, y) for leg, (x, y) in LEGS.items()}
+    found = guess(read(tmp_path, quadruped(WORDS, legs=legs)))
+    expected = "foot_fl, foot_fr are not in front of foot_hl, foot_hr" if turned else ""
+    assert found.turned_base == expected
+
+
+def test_a_file_whose_y_is_up_is_refused_and_the_way_out_works(tmp_path):
+    z_up = quadruped(WORDS)
+    rpy = "-1.5707963267948966 -1.5707963267948966 0"  # x left, y up, z forwards
+    in_y_up = quadruped(WORDS, turn=rpy)
+    with pytest.raises(ValueError, match='hang along -y, so y is up.*"1.5708 0 1.5708" if z does') as caught:
+        guess(read(tmp_path, in_y_up))
+    assert "\n" not in str(caught.value)
+    mended = in_y_up.replace('"root"', '"inner"').replace(
+        "</robot>",
+        '<link name="root"/><joint name="up" type="fixed"><parent link="root"/><child link="inner"/>'
+        '<origin rpy="1.5708 0 1.5708"/></joint></robot>',
+    )
+    angles = guess(read(tmp_path, z_up)).joint_angles
+    assert guess(read(tmp_path, mended)).joint_angles == pytest.approx(angles, abs=0.011)  # rounded to 0.01
+
+
+def test_the_stiffness_carries_the_weight_with_little_sag(tmp_path):
+    """C MuJoCo's inverse dynamics of the robot at rest, its weight carried at four feet, gives the torques."""
+    robot = read(tmp_path, quadruped(WORDS))
+    found = guess(robot)
+    model = build_spec(robot, 0.005).compile()
+    data = mujoco.MjData(model)
+    for name, angle in found.joint_angles.items():
+        data.joint(name).qpos = angle
+    mujoco.mj_forward(model, data)
+    torque = data.qfrc_bias.copy()  # gravity; the base's share is 12 kg · g
+    for leg in LEGS:
+        body = model.body(f"foot_{leg}").id
+        jacobian = np.zeros((3, model.nv))
+        mujoco.mj_jacBody(model, data, jacobian, None, body)
+        torque -= jacobian.T @ [0.0, 0.0, robot.mass * 9.81 / 4]
+    assert found.stiffness == pytest.approx(np.abs(torque[6:]).max() / SAG, rel=0.02, abs=0.5)
