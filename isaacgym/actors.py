@@ -234,7 +234,10 @@ def _read(path: Path, options: types.AssetOptions) -> RobotDescription:
     readers = {".urdf": load_urdf, ".xml": load_mjcf, ".mjcf": load_mjcf}
     if path.suffix not in readers:
         raise ValueError(f"{path}: assets are {', '.join(readers)} files; convert it to one of these")
-    return readers[path.suffix](path, options)
+    robot = readers[path.suffix](path, options)
+    if not options.fix_base_link and not any(body.shapes for body in robot.bodies):
+        notice(f"{path}: nothing of it collides, so it falls through the ground; give its links <collision> or geoms")
+    return robot
 
 
 def _tell_of_idle_options(options: types.AssetOptions) -> None:

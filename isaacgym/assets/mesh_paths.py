@@ -6,16 +6,21 @@ another case, or by a package's name (package://, model://, $(find name)). It is
 1. where it says, if it is absolute, or else beside the robot file;
 2. below the robot file's folder and each folder above it, with and without the package's name;
 3. below the folders of the environment variable ROS_PACKAGE_PATH, likewise.
+
+In none of them, a collision mesh may be a file of that name anywhere in the robot's package, which is said.
 """
 
 import os
 import re
 from collections.abc import Iterator
+from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 FIND = re.compile(r"^\$\(find(?:-pkg-share)?\s+([^)\s]+)\s*\)/*")
 PACKAGE = re.compile(r"^(?:package|model)://+", re.IGNORECASE)
+FOLDERS_OF_PACKAGES = ("urdf", "robot", "robots", "model", "models", "xml", "mjcf")  # with robot files
+MAX_ENTRIES = 20_000  # of a folder tree that is searched for a name
 WINDOWS_DRIVE = re.compile(r"^[A-Za-z]:/")
 
 
@@ -48,6 +53,27 @@ def _places(reference: str, robot_file: Path) -> Iterator[Path]:
         for folder in (*above, *roots):
             yield folder / path
             yield folder / inside
+
+
+def find_elsewhere(reference: str, robot_file: Path) -> Path | None:
+    """A file of the reference's name below the robot file's folder, or below its package's; None if there is none.
+
+    Of several, the one whose folders share most with the reference; None if two share as much.
+    """
+    wanted = [part.lower() for part in unquote(reference.strip()).replace("\\", "/").split("/")]
+    robot_folder = robot_file.absolute().parent
+    in_package = robot_folder.name.lower() in FOLDERS_OF_PACKAGES
+    for folder in (robot_folder, robot_folder.parent) if in_package else (robot_folder,):
+        shared: dict[int, list[Path]] = {}
+        for found in islice(folder.rglob("*"), MAX_ENTRIES):
+            parts = [part.lower() for part in found.parts]
+            if parts[-1] == wanted[-1] and found.is_file():
+                pairs = zip(reversed(parts), reversed(wanted), strict=False)
+                shared.setdefault(sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs)), []).append(found)
+        if shared:
+            best = shared[max(shared)]
+            return best[0] if len(best) == 1 else None
+    return None
 
 
 def _existing(path: Path) -> Path | None:

@@ -40,7 +40,7 @@ from isaacgym.assets.description import (
     as_collision,
 )
 from isaacgym.assets.mesh_files import load_hull
-from isaacgym.assets.mesh_paths import find_mesh, places
+from isaacgym.assets.mesh_paths import find_elsewhere, find_mesh, places
 from isaacgym.assets.notices import Notices
 from isaacgym.assets.urdf_tree import UrdfJoint, UrdfLink, check_tree, collapse, ordered_bodies, root_joints
 from isaacgym.assets.xml_file import read_xml
@@ -52,6 +52,7 @@ MOVING_KINDS: tuple[JointKind, ...] = ("revolute", "continuous", "prismatic")
 # what is said, {} for the joints or links
 FIXED_BY_LIMITS = "joints whose lower limit equals the upper one are fixed: {}"
 ZERO_BOUND = "limits of 0, with which nothing could move, are taken for no limits: {}"
+ELSEWHERE = "collision meshes that are not where the file says were found by name: {}"
 NO_GEOMETRY = "a <collision> without <geometry> is left out: {}"
 NO_SIZE = "a collision shape of size 0 is left out: {}"
 
@@ -203,7 +204,10 @@ class _Urdf:
             lower = self._numbers(limit, "lower", 1, where, default="0")[0]
             upper = self._numbers(limit, "upper", 1, where, default="0")[0]
             if lower > upper:
-                self.fail(f"{where} has lower limit {lower} not below upper limit {upper}; swap them or make it fixed")
+                self.fail(
+                    f"{where} has lower limit {lower} not below upper limit {upper}; swap them, or make it "
+                    "continuous if it has none, as Bullet means it"
+                )
             if lower == upper:
                 self.notices.add(FIXED_BY_LIMITS, f"'{name}'")
                 return ()
@@ -261,8 +265,14 @@ class _Urdf:
                 self.notices.add(NO_SIZE, f"<{geometry[0].tag}> of {where}")
                 return None
             return as_collision(shape, self.options)
+        reference = self._text(geometry[0], "filename", where)
         if not shape.mesh_file.is_file():
-            reference = self._text(geometry[0], "filename", where)
+            found = find_elsewhere(reference, self.path)
+            if found is not None:
+                self.notices.add(ELSEWHERE, f"'{reference}' at {found}")
+                shape = replace(shape, mesh_file=found)
+        assert shape.mesh_file is not None
+        if not shape.mesh_file.is_file():
             looked = ", ".join(map(str, places(reference, self.path)))
             raise FileNotFoundError(
                 f"{self.path}: the collision mesh '{reference}' of {where} does not exist; add it or use a box "
@@ -348,5 +358,6 @@ class _Urdf:
             values = []
         if len(values) != count or np.isnan(values).any() or (key not in UNBOUNDED and np.isinf(values).any()):
             wanted = "a number" if count == 1 else f"{count} numbers"
-            self.fail(f'{where} has {key}="{text}" in <{element.tag}>, expected {wanted}')
+            way_out = "; expand the file with the xacro tool first" if "$" in text else ""
+            self.fail(f'{where} has {key}="{text}" in <{element.tag}>, expected {wanted}{way_out}')
         return values

@@ -40,6 +40,7 @@ class UrdfJoint:
 
 # what is said, {} for the links
 FROM_DENSITY = "the mass of these links comes from their shapes and AssetOptions.density: {}"
+INERTIA_OF_SHAPES = "the inertia of these links, which have none, is that of their shapes: {}"
 NO_INERTIA = "moving links without inertia and shapes get that of a ball of water: {}"
 
 
@@ -175,8 +176,8 @@ def ordered_bodies(
         index = len(bodies)
         link = links[name]
         moves = bool(joint.moving) if joint else not fixed_base
-        if moves and link.mass == 0.0 and not link.shapes and carried_mass(name) > 0.0:
-            moves = False  # a bare frame, such as Aliengo's "base" without collapse: what is fixed to it has the mass
+        if moves and link.mass == 0.0 and carried_mass(name) > 0.0:
+            moves = False  # such as ANYmal's "base" without collapse: what is fixed to it has the mass
         _complete_mass(urdf, link, moves)
         bodies.append(
             Body(
@@ -228,6 +229,8 @@ def _complete_mass(urdf: Source, link: UrdfLink, moves: bool) -> None:
     if needs_com:
         link.com = com
     if needs_inertia:
+        if not needs_mass and not link.inertia.any():
+            urdf.notices.add(INERTIA_OF_SHAPES, f"'{link.name}'")
         link.inertia = inertia * (link.mass / volume)
 
 

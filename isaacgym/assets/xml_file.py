@@ -8,12 +8,13 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 DECLARATION = re.compile(rb"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([\w.-]+)[\"']")
+PADDING = " \t\r\n\0\x1a"  # around the text, as old programs leave it
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
 def read_xml(path: Path) -> ET.Element:
     """The root element; ValueError with one sentence about the file if it is not acceptable XML."""
-    text = decoded(path.read_bytes()).strip()
+    text = decoded(path.read_bytes()).strip(PADDING)
     if "<!ENTITY" in text:
         raise ValueError(f"{path}: its DOCTYPE defines XML entities, which are not accepted; write their text instead")
     try:

@@ -5,7 +5,7 @@ import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from isaacgym.assets.mesh_paths import find_mesh
+from isaacgym.assets.mesh_paths import find_elsewhere, find_mesh
 from isaacgym.assets.xml_file import read_xml
 from legged_gym.robots.guess import CLEARANCE, Guess
 
@@ -235,7 +235,7 @@ def _copy_urdf(source: Path, target: Path, feet: list[str]) -> list[str]:
     missing = []
     for element in root.iter("mesh"):
         reference = element.get("filename", "")
-        found = find_mesh(reference, source) if reference else None
+        found = (find_mesh(reference, source) or find_elsewhere(reference, source)) if reference else None
         if found is None:
             missing.append(reference or "(no name)")
             continue
