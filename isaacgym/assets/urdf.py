@@ -19,6 +19,7 @@ Decisions where NVIDIA's behaviour is not documented:
 * What is wrong with a visual leaves that visual out; so does a collision shape without geometry or size.
 """
 
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,7 @@ from isaacgym.assets.xml_file import read_xml
 from isaacgym.gym_types import AssetOptions
 
 MAX_LINKS = 300  # legged robots have up to 50; the tree is walked by recursion
+COMMA = re.compile(r",\s")  # between numbers; "0,5" is refused, for it may be a half
 UNBOUNDED = ("lower", "upper", "effort", "velocity")  # attributes that may be infinite
 MOVING_KINDS: tuple[JointKind, ...] = ("revolute", "continuous", "prismatic")
 # what is said, {} for the joints or links
@@ -353,7 +355,7 @@ class _Urdf:
     def _numbers(self, element: ET.Element, key: str, count: int, where: str, default: str = "") -> list[float]:
         text = element.get(key) or default or self._text(element, key, where)
         try:
-            values = [float(word) for word in text.split()]
+            values = [float(word) for word in COMMA.sub(" ", text).split()]
         except ValueError:
             values = []
         if len(values) != count or np.isnan(values).any() or (key not in UNBOUNDED and np.isinf(values).any()):

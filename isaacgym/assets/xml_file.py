@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 DECLARATION = re.compile(rb"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([\w.-]+)[\"']")
+ROOT = re.compile(r"<!--.*?-->|<\?.*?\?>|<!DOCTYPE.*?>|<([A-Za-z_][\w.:-]*)", re.DOTALL)  # or what is before it
 PADDING = " \t\r\n\0\x1a"  # around the text, as old programs leave it
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
@@ -18,11 +19,22 @@ def read_xml(path: Path) -> ET.Element:
     if "<!ENTITY" in text:
         raise ValueError(f"{path}: its DOCTYPE defines XML entities, which are not accepted; write their text instead")
     try:
-        return ET.fromstring(text)
+        return ET.fromstring(_with_prefixes(text))
     except ET.ParseError as error:
         raise ValueError(
             f"{path}: not well-formed XML ({error}); if it is a xacro file, expand it with the xacro tool first"
         ) from None
+
+
+def _with_prefixes(text: str) -> str:
+    """The document with its prefixes declared: files have <drake:...> and the like without any xmlns."""
+    used = set(re.findall(r"</?([A-Za-z_][\w.-]*):", text)) | set(re.findall(r"\s([A-Za-z_][\w.-]*):[\w.-]+\s*=", text))
+    unknown = sorted(prefix for prefix in used - {"xml", "xmlns"} if f"xmlns:{prefix}" not in text)
+    root = next((match for match in ROOT.finditer(text) if match[1]), None)
+    if not unknown or root is None:
+        return text
+    declared = "".join(f' xmlns:{prefix}="{prefix}"' for prefix in unknown)
+    return text[: root.end()] + declared + text[root.end() :]
 
 
 def decoded(content: bytes) -> str:

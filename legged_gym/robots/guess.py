@@ -32,8 +32,10 @@ SAG = 0.13  # [rad] by which the most loaded joint gives way under the weight: 4
 STIFFNESS_RANGE = (5, 500)  # [N·m/rad]
 GRAVITY = 9.81  # [m/s²]
 MIN_LIMB = 0.03  # [m]
+MIDDLE = 0.005  # [m] from the plane of symmetry
 DAMPING_RATIO = 0.03  # [s] damping over stiffness
-MAX_DAMPING = 3.0  # [N·m·s/rad] what an armature of 0.01 kg·m² and 200 Hz bear
+MAX_DAMPING = 3.0  # [N·m·s/rad] what robots of up to 50 kg bear; of heavier links
+DAMPING_PER_INERTIA = 300.0  # [1/s] what torques that are computed 200 times a second bear; at 400 they diverge
 CLEARANCE = 0.03  # [m] above the standing height, for the start
 
 
@@ -78,6 +80,7 @@ def guess(robot: RobotDescription) -> Guess:
     root = robot.bodies[0].name
     others = [body.name for body in robot.bodies[1:] if body.shapes and body.joints and body.name not in feet]
     stiffness = float(np.clip(round(_standing_torque(robot, legs, pose) / SAG), *STIFFNESS_RANGE))
+    max_damping = max(MAX_DAMPING, DAMPING_PER_INERTIA * _least_inertia(robot, pose))
     return Guess(
         base=root,
         feet=feet,
@@ -87,7 +90,7 @@ def guess(robot: RobotDescription) -> Guess:
         height=stands.height,
         feet_z=stands.feet_z,
         stiffness=stiffness,
-        damping=round(min(DAMPING_RATIO * stiffness, MAX_DAMPING), 2),
+        damping=round(min(DAMPING_RATIO * stiffness, max_damping), 2),
         joint_names=_joint_parts(robot.dof_names),
         wheels=[leg.wheel for leg in legs if leg.wheel],
         sides=mirror.sides,
@@ -128,6 +131,10 @@ def find_legs(robot: RobotDescription, samples: int = REACH_SAMPLES[0]) -> list[
             rolls = len(joints) > 3 and joints[-1].kind == "continuous"
             wheel = joints.pop().name if rolls else ""
             legs.append(Leg(end, _foot(robot, end), joints, wheel))
+    zero = body_poses(robot, _zero_pose(robot)).positions
+    beside = [leg for leg in legs if abs(zero[leg.joints[0].body][1]) > MIDDLE]
+    if len(beside) >= 2:
+        legs = beside  # what is in the middle is an arm, a neck or a tail, however far down it reaches
     if not legs:
         raise ValueError(
             f"robot '{robot.name}' has no legs: no chain of two or more joints reaches below its root with a collision "
@@ -291,6 +298,24 @@ def _standing_torque(robot: RobotDescription, legs: list[Leg], pose: dict[str, f
         if joint.kind != "prismatic"
     ]
     return float(np.abs(torques).max(initial=0.0))
+
+
+def _least_inertia(robot: RobotDescription, pose: dict[str, float]) -> float:
+    """The least inertia [kg·m²] about a joint's axis of all that the joint moves."""
+    poses = body_poses(robot, pose)
+    least = np.inf
+    for joint in robot.dofs:
+        if joint.kind == "prismatic":
+            continue
+        inertia, axis = 0.0, poses.rotations[joint.body].apply(joint.axis)
+        for index, body in enumerate(robot.bodies):
+            if joint.body in _chain(robot, index):
+                turn = poses.rotations[index]
+                arm = np.cross(axis, poses.positions[index] + turn.apply(body.com) - poses.positions[joint.body])
+                axis_b = turn.inv().apply(axis)
+                inertia += body.mass * float(arm @ arm) + float(axis_b @ body.inertia @ axis_b)
+        least = min(least, inertia)
+    return least
 
 
 def _joint_parts(names: list[str]) -> list[str]:

@@ -39,6 +39,22 @@ def test_a_file_that_ends_as_old_programs_end_text_is_read(tmp_path, end):
     assert load(path).body_names == ["base", "leg"]
 
 
+def test_prefixes_that_nothing_declares_are_no_mistake(tmp_path):
+    knee = joint('<drake:rotor value="1"/><limit lower="-1" upper="1" gz:kind="x"/>')
+    path = urdf(tmp_path, knee=knee, head='<?xml version="1.0"?><!-- <a> --><!DOCTYPE robot>')
+    assert load(path).dofs[0].upper == 1.0
+
+
+@pytest.mark.parametrize(("xyz", "expected"), [("1, 2,\t3", [1, 2, 3]), ("1,5 2 3", None), ("1,5 2", None)])
+def test_commas_may_stand_between_numbers_but_not_in_them(tmp_path, xyz, expected):
+    path = urdf(tmp_path, knee=joint(f'<origin xyz="{xyz}"/>'))
+    if expected is None:
+        with pytest.raises(ValueError, match="joint 'knee' has xyz=\"1,5 2.*expected 3 numbers"):
+            load(path)
+    else:
+        assert load(path).bodies[1].pos.tolist() == expected
+
+
 @pytest.mark.parametrize("reference", ["meshes/trunk/part.obj", "/home/someone/ws/meshes/trunk/part.obj", "part.obj"])
 def test_a_collision_mesh_that_moved_is_found_by_name_and_it_is_said(tmp_path, caplog, reference):
     (tmp_path / "assets").mkdir()

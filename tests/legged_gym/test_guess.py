@@ -102,6 +102,18 @@ def test_a_shank_without_a_foots_link_stands_on_its_far_end(tmp_path):
         assert end[2] == pytest.approx(-0.75 * 0.4, abs=0.03)  # knees bent
 
 
+def test_an_arm_in_the_middle_is_no_leg_however_far_it_reaches(tmp_path):
+    arm = "".join(
+        f'<link name="arm_{i}"><inertial><origin xyz="0 0 -.15"/><mass value="1"/></inertial>{ROD}</link>'
+        f'<joint name="arm_{i}_joint" type="revolute"><parent link="{parent}"/><child link="arm_{i}"/>'
+        f'<origin xyz="{at}"/><axis xyz="0 1 0"/>{LIMIT}</joint>'
+        for i, parent, at in ((1, "trunk", ".2 0 .05"), (2, "arm_1", "0 0 -.3"))
+    )
+    found = guess(read(tmp_path, quadruped(WORDS).replace("</robot>", f"{arm}</robot>")))
+    assert sorted(found.feet) == [f"foot_{leg}" for leg in LEGS]
+    assert found.sides == {"fl": "fr", "hl": "hr"}
+
+
 @pytest.mark.parametrize(("front", "turned"), [("fl fr", False), ("hl hr", True)])
 def test_a_base_that_points_backwards_is_said(tmp_path, front, turned):
     legs = LEGS if not turned else {leg: (-x, y) for leg, (x, y) in LEGS.items()}
@@ -142,3 +154,13 @@ def test_the_stiffness_carries_the_weight_with_little_sag(tmp_path):
         mujoco.mj_jacBody(model, data, jacobian, None, body)
         torque -= jacobian.T @ [0.0, 0.0, robot.mass * 9.81 / 4]
     assert found.stiffness == pytest.approx(np.abs(torque[6:]).max() / SAG, rel=0.02, abs=0.5)
+
+
+def test_the_damping_is_what_the_lightest_joint_bears(tmp_path):
+    found = guess(read(tmp_path, quadruped(WORDS, foot=False)))
+    assert found.damping == pytest.approx(min(0.03 * found.stiffness, 3.0), abs=0.01)
+    inertial = '<inertial><origin xyz="0 0 -.1"/><mass value="3"/><inertia ixx=".01" iyy=".01" izz=".01"/></inertial>'
+    heavy = quadruped(WORDS, foot=False).replace('<inertial><mass value="1e-6"/></inertial>', inertial)
+    found = guess(read(tmp_path, heavy.replace('value="12"', 'value="150"')))
+    assert 0.03 * found.stiffness > 300 * 0.04  # the shank's inertia about the knee: 0.01 + 3 · 0.1²
+    assert found.damping == pytest.approx(300 * 0.04, abs=0.01)
