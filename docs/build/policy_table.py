@@ -19,13 +19,16 @@ CLIMBING = {  # title, words before the command and before the table
     "en": (
         "See it climb",
         "Without training: policies come with the project, and this films one on stairs of 16 cm, on a CPU, too.",
-        "Robots with sensor noise that cross stairs upwards at 1 m/s "
-        "([more](docs/en/reference/results.md#policies-in-the-box)):",
+        "Robots with sensor noise that cross stairs upwards at 1 m/s, one training each "
+        "([more](docs/en/reference/results.md#policies-in-the-box)). Small robots do not climb forwards yet "
+        "([why](docs/en/reference/results.md#the-recipe-of-now-and-what-was-tried)): Go2's policy is for walking.",
     ),
     "zh": (
         "看它爬楼梯",
         "不用训练:项目自带策略,下面的命令录下其中一个爬 16 cm 台阶的过程,CPU 上也可以。",
-        "带传感器噪声、以 1 m/s 向上走完楼梯的机器人比例([更多](docs/en/reference/results.md#policies-in-the-box)):",
+        "带传感器噪声、以 1 m/s 向上走完楼梯的机器人比例,各训练一次"
+        "([更多](docs/en/reference/results.md#policies-in-the-box))。小型机器人还不会正向爬楼梯"
+        "([原因](docs/en/reference/results.md#the-recipe-of-now-and-what-was-tried)):Go2 的策略只用于行走。",
     ),
 }
 MARKS = re.compile(r"(<!-- policies -->\n).*?(<!-- /policies -->)", re.DOTALL)
