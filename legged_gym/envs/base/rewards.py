@@ -43,13 +43,6 @@ class Rewards:
     """Mixin with every term; the robot that inherits it owns the tensors."""
 
     @classmethod
-    def check_reward_scales(cls, scales: dict[str, float]) -> None:
-        """Refuse weights of terms that do not exist."""
-        problems = cls.reward_problems(scales)
-        if problems:
-            raise ValueError("; ".join(problems))
-
-    @classmethod
     def reward_problems(cls, scales: dict[str, float]) -> list[str]:
         """What is wrong with weights: terms that do not exist."""
         known = sorted(name.removeprefix("_reward_") for name in dir(cls) if name.startswith("_reward_"))
