@@ -26,8 +26,9 @@ def make_runner(cfg: dict, folder: Path, num_envs: int = 8) -> HIMOnPolicyRunner
 
 
 def curve(folder: Path, tag: str) -> list[tuple[int, float]]:
+    """By step: two files that one process began within a second may be read in either order."""
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
-    return [(event.step, event.value) for event in events.Scalars(tag)]
+    return sorted((event.step, event.value) for event in events.Scalars(tag))
 
 
 def test_three_and_three_iterations_equal_six(him_cfg, tmp_path):
