@@ -1,7 +1,7 @@
 """Both families learn a task whose key quantity, velocity, is hidden from the actor.
 
 A return lies between 0 and 25. Doing nothing earns about 1.7; the ideal controller, which knows velocity and wind,
-about 24.5; the first test measures both. Seeds 0 to 2 reach 20.9 to 21.4 with HIM, in either precision.
+about 24.5; the first test measures both. Seeds 0 to 2 reach 20.4 to 21.2 with HIM, in either precision.
 """
 
 import pytest
@@ -26,7 +26,7 @@ def test_returns_of_doing_nothing_and_of_the_ideal_controller_span_the_threshold
 @pytest.mark.slow
 @pytest.mark.parametrize("hidden_dtype", [None, torch.float16, torch.bfloat16])
 def test_himppo_learns_to_track_and_to_estimate_the_hidden_velocity(make_env, him_cfg, mean_return, hidden_dtype):
-    runner = HIMOnPolicyRunner(make_env(256), him_cfg)
+    runner = HIMOnPolicyRunner(make_env(128), him_cfg)
     runner.alg.hidden_dtype = hidden_dtype  # what CUDA and CPUs choose
     runner.learn(100, init_at_random_ep_len=True)
     env = make_env(NUM_TEST_ENVS)
