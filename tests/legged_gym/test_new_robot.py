@@ -1,5 +1,6 @@
 """Tasks from outside: guesses about a robot's file, the package that new_robot.py writes, and how tasks are found."""
 
+import functools
 import importlib
 import os
 import shutil
@@ -37,13 +38,19 @@ def read(path):
     return load_urdf(path, AssetOptions(replace_cylinder_with_capsule=True))
 
 
+@functools.cache
+def guessed(name):
+    """The robot of a file and the guess about it, which take a second where there are meshes."""
+    robot = read(file_of(name))
+    return robot, guess(robot)
+
+
 # --- Guesses --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", QUADRUPEDS)
 def test_a_quadruped_stands_on_four_feet_under_its_hips(name):
-    robot = read(file_of(name))
-    found = guess(robot)
+    robot, found = guessed(name)
     assert len(found.feet) == 4 and found.base == robot.bodies[0].name
     assert all(found.foot_name in foot for foot in found.feet)
     for joint in robot.dofs:
@@ -133,7 +140,7 @@ MIRRORS = {
 
 @pytest.mark.parametrize("name", MIRRORS)
 def test_the_mirror_is_guessed(name):
-    found = guess(read(file_of(name)))
+    _, found = guessed(name)
     assert (list(found.sides), list(found.sides.values()), found.mirror_reversed) == MIRRORS[name]
 
 
