@@ -87,7 +87,7 @@ def test_its_distribution_runs_alone(version: str, tmp_path: Path) -> None:
     own = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     subprocess.run([python, "-m", "venv", tmp_path / "venv"], check=True, env=own)
     inside = tmp_path / "venv" / "bin" / "python"
-    install = [inside, "-m", "pip", "install", "-q", str(tmp_path / "deploy")]
+    install = [inside, "-m", "pip", "install", "-q", "--no-compile", str(tmp_path / "deploy")]
     result = subprocess.run(install, capture_output=True, text=True, cwd=tmp_path, env=own)
     if result.returncode and "No matching distribution" in result.stderr and "himloco" not in result.stderr:
         pytest.skip(f"the package index has not what Python {version} needs: {result.stderr.splitlines()[-1]}")
