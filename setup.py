@@ -56,7 +56,8 @@ setup(
         "docs": DOCS,
         "export": ["onnx", "onnxruntime"],
         "test": [
-            *("pytest", "hypothesis", "slipcover", "ruff", "mypy==2.4.1", "playwright", "onnx", "pyyaml"),
+            *("pytest", "pytest-xdist", "hypothesis", "slipcover>=1.1", "ruff", "mypy==2.4.1"),
+            *("playwright", "onnx", "pyyaml"),
             *DEPLOY,
             *VIEWER,
             *VIDEO,
