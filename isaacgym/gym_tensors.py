@@ -192,9 +192,11 @@ class TensorCalls(DynamicsCalls):
         if tensor.device != device:
             raise ValueError(f"actor indices must be on {device}, the simulation's device, got {tensor.device}")
         indices, num_actors = tensor.view(-1)[:count], len(sim.root_states)
-        if device.type == "cpu" and len(indices) and int(indices.max()) >= num_actors:  # a GPU would have to wait
+        if device.type != "cpu" or torch.compiler.is_compiling() or len(indices) == 0:
+            return indices  # a GPU would have to wait
+        if (highest := indices.numpy().max()) >= num_actors:
             raise IndexError(
-                f"actor index {int(indices.max())}: the simulation has {num_actors} actors, counted from 0; "
+                f"actor index {highest}: the simulation has {num_actors} actors, counted from 0; "
                 "indices count actors of all envs, gym.get_actor_index(env, actor, gymapi.DOMAIN_SIM)"
             )
         return indices

@@ -253,6 +253,7 @@ def test_gravity_changed_through_sim_params_acts_on_falling_robots(dog):
     gravity = dog.gym.get_sim_params(dog.sim).gravity
     dog.root_states[:, 2] = 10.0
     dog.root_states[:, 7:] = 0.0
+    dog.dof_pos[:] = dog.default_dof_pos  # at no stop, which would push
     dog.dof_vel[:] = 0.0
     dog.gym.set_dof_state_tensor(dog.sim, gymtorch.unwrap_tensor(dog.dof_state))
     dog.gym.set_actor_root_state_tensor(dog.sim, gymtorch.unwrap_tensor(dog.root_states))

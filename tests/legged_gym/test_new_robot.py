@@ -154,7 +154,8 @@ def test_the_mirror_of_a_humanoid_knows_roll_and_yaw(tmp_path):
 
 
 def run(command, folder):
-    environment = os.environ | {"PYTHONPATH": f"{LEGGED_GYM_ROOT_DIR}{os.pathsep}{folder}"}
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("SLIPCOVER_", "PYTEST_"))}
+    environment = own | {"PYTHONPATH": f"{LEGGED_GYM_ROOT_DIR}{os.pathsep}{folder}"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 

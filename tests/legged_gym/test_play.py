@@ -150,9 +150,10 @@ def test_a_video_is_filmed_while_the_robots_are_measured(tmp_path: Path) -> None
     ],
 )
 def test_mistakes_are_found_before_anything_is_built(
-    flags: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+    flags: list[str], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(task_registry, "make_env", None)
+    monkeypatch.setattr(shipped, "POLICIES", tmp_path)
     with pytest.raises((ValueError, FileNotFoundError), match=f"^{message}") as caught:
         play.prepare(parse(*flags))
     check_sentence(caught.value)
