@@ -58,7 +58,7 @@ def test_dict_updates_sections_in_place() -> None:
         (
             "policy",
             {
-                "init_noise_std": 0.5,
+                "init_noise_std": 1.0,
                 "temporal_steps": 10,
                 "enc_hidden_dims": [128, 64, 16],
                 "num_prototype": 32,

@@ -218,9 +218,7 @@ class LeggedRobotCfgPPO(BaseConfig):
     runner_class_name = "HIMOnPolicyRunner"
 
     class policy:
-        # HIMLoco: 1.0, with which all fall at once; and since rewards are negative while they wobble, robots spend
-        # the first hundred iterations learning to fall sooner.
-        init_noise_std = 0.5
+        init_noise_std = 1.0
         actor_hidden_dims = [512, 256, 128]
         critic_hidden_dims = [512, 256, 128]
         activation = "elu"
