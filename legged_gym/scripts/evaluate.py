@@ -52,6 +52,7 @@ from legged_gym.utils.helpers import (
 from legged_gym.utils.shipped import find_checkpoint
 from legged_gym.utils.task_registry import experiment_root
 from rsl_rl.modules import ActorCritic, HIMActorCritic
+from rsl_rl.modules.actor_critic import infer_hidden_dims
 from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, infer_temporal_steps
 from rsl_rl.runners.checkpoint import load_parameters, read_checkpoint
 from rsl_rl.utils.config import config_keys, select_config
@@ -92,8 +93,9 @@ FLAGS = [
 
 
 def load_policy(path: str, policy_cfg: dict[str, Any], layout: FrameLayout, num_actions: int) -> ActorCritic:
-    """The networks of a checkpoint, whatever its history length; without an estimator it is the PPO baseline."""
+    """The networks of a checkpoint, whatever its sizes; without an estimator it is the PPO baseline."""
     parameters = read_checkpoint(path, "cpu")["model_state_dict"]
+    policy_cfg = policy_cfg | infer_hidden_dims(parameters)
     frame = layout.num_actor
     if ENCODER_INPUT_WEIGHT in parameters:
         steps = infer_temporal_steps(parameters, frame)

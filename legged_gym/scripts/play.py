@@ -37,6 +37,7 @@ from legged_gym.utils.helpers import (
 from legged_gym.utils.logger import Logger
 from legged_gym.utils.shipped import find_checkpoint, named_checkpoint
 from legged_gym.utils.task_registry import experiment_root
+from rsl_rl.modules.actor_critic import infer_hidden_dims
 from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, infer_temporal_steps
 from rsl_rl.runners.checkpoint import read_checkpoint
 from rsl_rl.utils.signals import StopRequest
@@ -79,9 +80,11 @@ class Measurement(NamedTuple):
     steps: int
 
 
-def match_history(train_cfg: Any, env_cfg: Any, path: str) -> None:
-    """Give the policy the history length of the checkpoint at `path`, in place."""
+def match_networks(train_cfg: Any, env_cfg: Any, path: str) -> None:
+    """Give the policy the history length and the hidden layers of the checkpoint at `path`, in place."""
     parameters = read_checkpoint(path, "cpu")["model_state_dict"]
+    for name, widths in infer_hidden_dims(parameters).items():
+        setattr(train_cfg.policy, name, widths)
     if ENCODER_INPUT_WEIGHT in parameters:
         frame = configured_layout(env_cfg).num_actor
         train_cfg.policy.temporal_steps = infer_temporal_steps(parameters, frame)
@@ -122,7 +125,7 @@ def prepare(args: argparse.Namespace) -> Player:
     if args.agent == "policy":
         path = checkpoint_path(args, train_cfg)
         tell_what_changed(path, task_registry.get_cfgs(args.task)[0])
-        match_history(train_cfg, env_cfg, path)
+        match_networks(train_cfg, env_cfg, path)
     folder = make_folder(experiment_root(train_cfg) / "exported")
     env, _ = task_registry.make_env(args.task, args, env_cfg, train_cfg)
     place_robots(env, args)

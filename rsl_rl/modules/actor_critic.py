@@ -1,7 +1,7 @@
 """Gaussian policy and value function without memory: the base of the HIM networks and a baseline of its own."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -89,3 +89,13 @@ class ActorCritic(GraphSafety, nn.Module):
     def inference_module(self) -> nn.Module:
         """A copy on the CPU of what acting needs: (N, num_actor_obs) → mean actions (N, num_actions)."""
         return copy.deepcopy(self.actor).cpu().eval()
+
+
+def infer_hidden_dims(state_dict: Mapping[str, Tensor]) -> dict[str, list[int]]:
+    """Widths of hidden layers in a checkpoint's `model_state_dict`: `actor_hidden_dims` and `critic_hidden_dims`."""
+    dims: dict[str, list[int]] = {"actor_hidden_dims": [], "critic_hidden_dims": []}
+    for name, value in state_dict.items():
+        network = name.split(".")[0]
+        if network in ("actor", "critic") and name.endswith(".weight"):
+            dims[f"{network}_hidden_dims"].append(len(value))
+    return {network: widths[:-1] for network, widths in dims.items() if widths}

@@ -7,6 +7,7 @@ import torch
 
 from rsl_rl.export import export_policy_as_jit
 from rsl_rl.modules import ActorCritic, HIMActorCritic
+from rsl_rl.modules.actor_critic import infer_hidden_dims
 from rsl_rl.modules.him_actor_critic import infer_temporal_steps
 from rsl_rl.modules.mlp import fast_dtype, make_mlp, mixed_precision
 
@@ -147,3 +148,13 @@ def test_mixed_precision_leaves_sequences_alone():
     mlp, x = make_mlp([6, 16, 3], "relu"), torch.randn(4, 5, 6)
     with mixed_precision(torch.float16):
         assert torch.equal(mlp(x), torch.nn.Sequential(*mlp)(x))
+
+
+@pytest.mark.parametrize("widths", [([], [7]), ([16], [24, 8]), ([512, 256, 128], [5, 4, 3, 2])])
+def test_widths_of_hidden_layers_are_read_from_parameters(widths):
+    actor, critic = widths
+    for policy in (
+        HIMActorCritic(450, 60, 45, 12, actor_hidden_dims=actor, critic_hidden_dims=critic),
+        ActorCritic(90, 60, 12, actor_hidden_dims=actor, critic_hidden_dims=critic),
+    ):
+        assert infer_hidden_dims(policy.state_dict()) == {"actor_hidden_dims": actor, "critic_hidden_dims": critic}
