@@ -46,8 +46,9 @@ class HostForceCalls(HostStateCalls, LookupCalls):
 
     def apply_dof_effort(self, env: Env, dof_handle: int, effort: float) -> bool:
         """[N·m] or [N], on a DOF in EFFORT mode."""
-        _, first, index = _dof(env, dof_handle)
-        env.sim.stage_efforts(env.index, slice(first + index, first + index + 1), np.array([effort], dtype=np.float32))
+        _dof(env, dof_handle)  # is there
+        here = slice(int(dof_handle), int(dof_handle) + 1)
+        env.sim.stage_efforts(env.index, here, np.array([effort], dtype=np.float32))
         return True
 
     def apply_body_forces(
@@ -120,30 +121,30 @@ class HostForceCalls(HostStateCalls, LookupCalls):
 
     def get_dof_target_position(self, env: Env, dof_handle: int) -> float:
         """As set last without tensors."""
-        actor, _, index = _dof(env, dof_handle)
+        actor, index = _dof(env, dof_handle)
         return float(env.actors[actor].position_targets[index])
 
     def get_dof_target_velocity(self, env: Env, dof_handle: int) -> float:
         """As set last without tensors."""
-        actor, _, index = _dof(env, dof_handle)
+        actor, index = _dof(env, dof_handle)
         return float(env.actors[actor].velocity_targets[index])
 
     def set_dof_target_position(self, env: Env, dof_handle: int, target: float) -> None:
         """[rad] or [m], of a DOF in POS mode; the actor's other targets are those set last without tensors."""
-        actor, _, index = _dof(env, dof_handle)
+        actor, index = _dof(env, dof_handle)
         targets = env.actors[actor].position_targets.copy()
         targets[index] = target
         self.set_actor_dof_position_targets(env, actor, targets)
 
     def set_dof_target_velocity(self, env: Env, dof_handle: int, target: float) -> None:
         """[rad/s] or [m/s], of a DOF in VEL mode; as `set_dof_target_position`."""
-        actor, _, index = _dof(env, dof_handle)
+        actor, index = _dof(env, dof_handle)
         targets = env.actors[actor].velocity_targets.copy()
         targets[index] = target
         self.set_actor_dof_velocity_targets(env, actor, targets)
 
     def _dof_state(self, env: Env, dof_handle: int) -> np.ndarray:
-        actor, _, index = _dof(env, dof_handle)
+        actor, index = _dof(env, dof_handle)
         states = self.get_actor_dof_states(env, actor, StateFlags.STATE_ALL)
         row: np.ndarray = states.view(DofState.dtype)[index]
         return row
@@ -211,27 +212,26 @@ _TYPES = {
 
 def _body(env: Env, handle: int) -> tuple[int, int]:
     """The actor of body number `handle` of an env, and the body's index in it."""
+    return _located(env, "body", handle, [len(actor.mass) for actor in env.actors])
+
+
+def _dof(env: Env, handle: int) -> tuple[int, int]:
+    """The actor of DOF number `handle` of an env, and the DOF's index in it."""
+    return _located(env, "DOF", handle, [len(actor.dof_properties) for actor in env.actors])
+
+
+def _located(env: Env, what: str, handle: int, counts: list[int]) -> tuple[int, int]:
+    """The actor, and the index in it, of number `handle` of the env, whose actors have `counts` of these."""
     index = int(handle)
-    for number, actor in enumerate(env.actors):
-        if 0 <= index < len(actor.mass):
-            return number, index
-        index -= len(actor.mass)
-    raise IndexError(f"env {env.index} has no body {int(handle)}")
-
-
-def _dof(env: Env, handle: int) -> tuple[int, int, int]:
-    """The actor of DOF number `handle` of an env, the actor's first DOF, and the DOF's index in the actor."""
-    first, index = 0, int(handle)
-    for number, actor in enumerate(env.actors):
-        if 0 <= index < len(actor.dof_properties):
-            return number, first, index
-        first += len(actor.dof_properties)
-        index -= len(actor.dof_properties)
-    raise IndexError(f"env {env.index} has no DOF {int(handle)}")
+    for actor, count in enumerate(counts):
+        if 0 <= index < count:
+            return actor, index
+        index -= count
+    raise IndexError(f"env {env.index} has no {what} {int(handle)}")
 
 
 def _joint(env: Env, handle: int) -> Joint:
-    actor, _, index = _dof(env, handle)
+    actor, index = _dof(env, handle)
     return env.actors[actor].asset.robot.dofs[index]
 
 

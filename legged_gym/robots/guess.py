@@ -116,7 +116,7 @@ def _legs_and_foot_name(robot: RobotDescription) -> tuple[list[Leg], str]:
 
 def find_legs(robot: RobotDescription, samples: int = REACH_SAMPLES[0]) -> list[Leg]:
     """The limbs that reach the ground, in the robot's order. samples: how many random poses show it."""
-    ends = [index for index in _moving(robot) if not any(_above(robot, other, index) for other in _moving(robot))]
+    ends = _ends(robot)
     rng = np.random.default_rng(0)
     poses = [_zero_pose(robot)]
     poses += [{joint.name: rng.uniform(*_range(joint)) for joint in robot.dofs} for _ in range(samples)]
@@ -235,11 +235,7 @@ def _corners(shape: Shape) -> np.ndarray:
 def _refuse_y_up(robot: RobotDescription) -> None:
     """Say that limbs hang along the file's y axis, as in files of programs whose y is up."""
     zero = body_poses(robot, _zero_pose(robot)).positions
-    limbs = [
-        zero[end] - zero[next(i for i in _chain(robot, end) if robot.bodies[i].joints)]
-        for end in _moving(robot)
-        if not any(_above(robot, other, end) for other in _moving(robot))
-    ]
+    limbs = [zero[end] - zero[next(i for i in _chain(robot, end) if robot.bodies[i].joints)] for end in _ends(robot)]
     _, y, z = np.mean(limbs, axis=0) if limbs else np.zeros(3)
     if -y > abs(z) and -y > MIN_LIMB:
         raise ValueError(
@@ -354,6 +350,12 @@ def _range(joint: Joint) -> tuple[float, float]:
 
 def _zero_pose(robot: RobotDescription) -> dict[str, float]:
     return {joint.name: float(np.clip(0.0, joint.lower, joint.upper)) for joint in robot.dofs}
+
+
+def _ends(robot: RobotDescription) -> list[int]:
+    """Moving bodies that carry no moving body."""
+    moving = _moving(robot)
+    return [index for index in moving if not any(_above(robot, other, index) for other in moving)]
 
 
 def _moving(robot: RobotDescription) -> list[int]:
