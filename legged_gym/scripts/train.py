@@ -24,6 +24,7 @@ from legged_gym.runs.record import (
     with_recorded_flags,
 )
 from legged_gym.runs.restarts import note_launch
+from legged_gym.utils.cpu_training import MAX_ITERATIONS, suit_cpu
 from legged_gym.utils.export import checkpoint_exporter
 from legged_gym.utils.helpers import (
     choose_fusion,
@@ -33,6 +34,7 @@ from legged_gym.utils.helpers import (
     update_class_from_dict,
     user_errors,
 )
+from legged_gym.utils.task_registry import cpu_num_envs
 from rsl_rl.runners.faults import TrainingDivergedError
 from rsl_rl.utils import ranks
 
@@ -47,6 +49,12 @@ FLAGS = [
         "help": "keys of the config: algorithm.gamma=0.98 rewards.scales.torques=-1e-5",
     },
     {"name": "--keep", "type": int, "help": "newest checkpoints that stay on the disk; default: 100; 0: all"},
+    {
+        "name": "--cpu_recipe",
+        "type": str,
+        "default": "auto",
+        "help": "quadrupeds on a plane learn with what suits two cores: on, off; auto: on a CPU",
+    },
     {"name": "--export", "action": "store_true", "help": "write policy_<iteration>.pt and .onnx with each checkpoint"},
     {"name": "--figure_interval", "type": int, "help": "iterations between pictures for TensorBoard; default: none"},
 ]
@@ -64,12 +72,7 @@ def prepare(args: argparse.Namespace) -> Training:
     """Build the environment and the learner, and open the run's folder."""
     choose_fusion(args)
     check_settings(args)
-    env_cfg = train_cfg = None
-    if args.config is not None:
-        config = read_run_config(args.config)
-        env_cfg, train_cfg = task_registry.get_cfgs(args.task)
-        update_class_from_dict(env_cfg, config.env)
-        update_class_from_dict(train_cfg, config.train)
+    env_cfg, train_cfg = starting_cfgs(args)
     env, env_cfg = task_registry.make_env(args.task, args, env_cfg, train_cfg, trains=True)
     runner, train_cfg = task_registry.make_alg_runner(env, args.task, args, train_cfg)
     runner.description = describe_run(args.task, env_cfg, train_cfg)
@@ -82,6 +85,32 @@ def prepare(args: argparse.Namespace) -> Training:
         f"learning on {args.rl_device}, logs in {runner.log_dir}"
     )
     return Training(runner, train_cfg, claim)
+
+
+def starting_cfgs(args: argparse.Namespace) -> tuple[Any, Any]:
+    """The configs before flags and settings change them; None: the task's."""
+    if args.cpu_recipe not in ("auto", "on", "off"):
+        raise ValueError(f"--cpu_recipe is 'auto', 'on' or 'off', not '{args.cpu_recipe}'")
+    env_cfg, train_cfg = task_registry.get_cfgs(args.task)
+    if args.config is not None:
+        config = read_run_config(args.config)
+        update_class_from_dict(env_cfg, config.env)
+        update_class_from_dict(train_cfg, config.train)
+        return env_cfg, train_cfg
+    is_wanted = args.sim_device == args.rl_device == "cpu" if args.cpu_recipe == "auto" else args.cpu_recipe == "on"
+    if is_wanted and suit_cpu(env_cfg, train_cfg):
+        print(
+            "The CPU recipe for a plane: smaller networks, gentler penalties, no pushes, payloads or delays, "
+            f"{MAX_ITERATIONS} iterations. Flags and --set override; --cpu_recipe off trains as a GPU does."
+        )
+        if args.sim_device == "cpu" and args.num_envs is None:
+            env_cfg.env.num_envs = cpu_num_envs(env_cfg.env.num_envs)
+        return env_cfg, train_cfg
+    if args.cpu_recipe == "on":
+        raise ValueError(
+            f"--cpu_recipe on: it is for quadrupeds on a plane, such as aliengo_flat, not for '{args.task}'"
+        )
+    return None, None
 
 
 def check_settings(args: argparse.Namespace) -> None:

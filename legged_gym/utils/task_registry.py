@@ -20,8 +20,9 @@ from legged_gym.utils.helpers import (
     update_cfg_from_args,
 )
 from legged_gym.utils.memory import tell_if_too_many
+from rsl_rl.modules.actor_critic import infer_hidden_dims
 from rsl_rl.runners import get_runner_class
-from rsl_rl.runners.checkpoint import checkpoint_files
+from rsl_rl.runners.checkpoint import checkpoint_files, read_checkpoint
 from rsl_rl.utils import ranks
 from rsl_rl.utils.recorded import Recorded
 
@@ -78,7 +79,7 @@ class TaskRegistry:
         if env_cfg is None:
             env_cfg = registered_env_cfg
             if args.num_envs is None and args.sim_device == "cpu":
-                env_cfg.env.num_envs = _cpu_num_envs(env_cfg.env.num_envs)
+                env_cfg.env.num_envs = cpu_num_envs(env_cfg.env.num_envs)
         update_cfg_from_args(env_cfg, None, args)
         if env_cfg.env.temporal_steps is None:
             env_cfg.env.temporal_steps = (train_cfg or registered_train_cfg).policy.temporal_steps
@@ -146,6 +147,8 @@ class TaskRegistry:
             goes_on = resumed_from is not None and not wants_new and _is_newest(Path(resumed_from), root)
             log_dir = str(Path(resumed_from).parent if goes_on else root / _run_folder(train_cfg))
         resumed_from, log_dir = ranks.from_first((resumed_from, log_dir))
+        if resumed_from is not None:
+            _match_hidden_dims(train_cfg.policy, resumed_from)
         runner_class = get_runner_class(train_cfg.runner_class_name)
         runner = runner_class(env, class_to_dict(train_cfg), log_dir, device=args.rl_device)
         if resumed_from is not None:
@@ -180,7 +183,8 @@ def _check_configs(task_class: type, env_cfg: Any, train_cfg: Any) -> None:
         raise ValueError(f"config: {'; '.join(problems)}")
 
 
-def _cpu_num_envs(configured: int) -> int:
+def cpu_num_envs(configured: int) -> int:
+    """How many robots a CPU simulates instead of so many; says so if they are fewer."""
     if configured <= CPU_NUM_ENVS:
         return configured
     print(f"On the CPU: {CPU_NUM_ENVS} robots instead of {configured}; --num_envs overrides.")
@@ -195,6 +199,14 @@ def _check_history(env: Any, train_cfg: Any) -> None:
             f"the environment's history holds {frames} frames but policy.temporal_steps is {steps}; "
             "leave env.temporal_steps at None, or pass the same train_cfg to make_env"
         )
+
+
+def _match_hidden_dims(policy_cfg: Any, checkpoint: str) -> None:
+    """Give the policy hidden layers as wide as those of a checkpoint, and say so if they were to be others."""
+    for name, widths in infer_hidden_dims(read_checkpoint(checkpoint, "cpu")["model_state_dict"]).items():
+        if getattr(policy_cfg, name, widths) != widths:
+            print(f"policy.{name} is {widths} in {Path(checkpoint).name}, and stays so.")
+            setattr(policy_cfg, name, widths)
 
 
 def experiment_root(train_cfg: Any) -> Path:
