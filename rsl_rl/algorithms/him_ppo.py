@@ -1,5 +1,6 @@
 """PPO that trains the estimator of a HIMActorCritic along with the policy."""
 
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -39,6 +40,12 @@ class HIMPPO(PPO):
         """As in PPO. next_critic_obs: (N, num_critic_obs) after the step, before the reset where an episode ended."""
         self.transition.next_critic_observations = next_critic_obs
         super().process_env_step(rewards, dones, infos)
+
+    def _update_mini_batch(self, batch: HIMMiniBatch) -> tuple[Tensor, ...]:  # type: ignore[override]
+        history, estimator = batch.observations, self.actor_critic.estimator
+        # Recorded steps of a GPU have not been tried with it.
+        with nullcontext() if history.is_cuda else estimator.encoding_once(history):
+            return super()._update_mini_batch(batch)  # type: ignore[arg-type]
 
     def _update_auxiliary(self, batch: HIMMiniBatch) -> tuple[Tensor, ...]:  # type: ignore[override]
         losses = self.actor_critic.estimator.update(batch.observations, batch.next_critic_observations, lr=self.lr)

@@ -5,7 +5,8 @@ that of the next state must predict each other's soft cluster.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -119,10 +120,35 @@ class HIMEstimator(GraphSafety, nn.Module):
         self.target = make_mlp([num_states, *tar_hidden_dims, latent_dim], activation)
         self.proto = nn.Embedding(num_prototype, latent_dim)
         self.optimizer = make_adam(self.parameters(), learning_rate)
+        self._shared_history: Tensor | None = None  # see `encoding_once`
+        self._shared_code: Tensor | None = None
 
     def forward(self, obs_history: Tensor) -> tuple[Tensor, Tensor]:
         """Velocity (N, 3) and latent (N, latent) of a history (N, temporal_steps · num_one_step_obs)."""
-        return split_code(self.encoder(obs_history))
+        return split_code(self._code(obs_history))
+
+    @contextmanager
+    def encoding_once(self, obs_history: Tensor) -> Iterator[None]:
+        """Within it, the second call for this very tensor gets what the first one found, with its gradient.
+
+        Then a policy's input and the estimator's losses cost one pass of the encoder, not two. The parameters may not
+        change between the two calls.
+        """
+        self._shared_history = obs_history
+        try:
+            yield
+        finally:
+            self._shared_history = self._shared_code = None
+
+    def _code(self, obs_history: Tensor) -> Tensor:
+        if obs_history is not self._shared_history:
+            return self.encoder(obs_history)
+        if self._shared_code is None:
+            with torch.enable_grad():
+                self._shared_code = self.encoder(obs_history)
+            return self._shared_code
+        code, self._shared_history, self._shared_code = self._shared_code, None, None
+        return code
 
     def inference_module(self) -> nn.Module:
         """A copy that does what `forward` does, without what only training needs."""

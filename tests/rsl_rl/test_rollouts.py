@@ -1,11 +1,14 @@
 """What is stored in a rollout and how an update draws from it."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
 import rsl_rl.algorithms.ppo as ppo_module
 from rsl_rl.algorithms import HIMPPO, PPO
 from rsl_rl.modules import ActorCritic, HIMActorCritic
+from rsl_rl.modules.him_estimator import HIMEstimator
 from rsl_rl.runners import HIMOnPolicyRunner
 from rsl_rl.storage import HIMMiniBatch, HIMRolloutStorage, RolloutStorage
 
@@ -143,3 +146,21 @@ def test_one_learning_rate_tensor_serves_both_optimisers(make_env, him_cfg):
     estimator_optimizer = runner.alg.actor_critic.estimator.optimizer
     assert runner.alg.optimizer.param_groups[0]["lr"] is runner.alg.lr
     assert estimator_optimizer.param_groups[0]["lr"] is runner.alg.lr
+
+
+def test_one_pass_of_the_encoder_teaches_what_two_do(make_env, him_cfg, monkeypatch):
+    def trained() -> tuple[list[torch.Tensor], int]:
+        torch.manual_seed(3)
+        runner = HIMOnPolicyRunner(make_env(16), him_cfg)
+        passes = []
+        runner.alg.actor_critic.estimator.encoder.register_forward_hook(lambda *_: passes.append(1))
+        update = runner.alg.update
+        monkeypatch.setattr(runner.alg, "update", lambda: (passes.clear(), update())[1])
+        runner.learn(2)
+        return [parameter.detach().clone() for parameter in runner.alg.actor_critic.parameters()], len(passes)
+
+    once, num_passes = trained()
+    monkeypatch.setattr(HIMEstimator, "encoding_once", lambda self, obs_history: nullcontext())
+    twice, num_plain_passes = trained()
+    assert num_passes == num_plain_passes / 2 > 0
+    assert all(torch.equal(a, b) for a, b in zip(once, twice, strict=True))
