@@ -44,15 +44,18 @@ def mirrored(batch: Batch, mirror: Mirror, mask: Tensor) -> Batch:
     """The batch with some samples seen in the mirror, as in Mittal et al. 2024 (Symmetry Considerations for Learning
     Task Symmetric Robot Policies): values, advantages and the old policy's probabilities stay those of the originals.
 
-    mask: (B,) bool.
+    mask: (B,) bool. The batch's tensors, which must be (B, …) and its own, are overwritten on a CPU.
     """
-    changed = {}
-    for field, part in FIELDS.items():
-        if field in batch._fields:
-            values = getattr(batch, field)
-            changed[field] = torch.where(mask[:, None], getattr(mirror, part)(values), values)
+    reflections = {field: getattr(mirror, part) for field, part in FIELDS.items() if field in batch._fields}
     # A deviation has no sign.
-    changed["old_sigma"] = torch.where(
-        mask[:, None], batch.old_sigma.index_select(-1, mirror.actions.columns), batch.old_sigma
-    )
-    return batch._replace(**changed)
+    reflections["old_sigma"] = mirror.actions._replace(signs=mirror.actions.signs.abs())
+    if mask.is_cuda:  # to pick rows it would have to wait for their number
+        seen = {name: part(getattr(batch, name)) for name, part in reflections.items()}
+        return batch._replace(
+            **{name: torch.where(mask[:, None], values, getattr(batch, name)) for name, values in seen.items()}
+        )
+    rows = mask.nonzero().flatten()
+    for name, reflection in reflections.items():
+        values = getattr(batch, name)
+        values.index_copy_(0, rows, reflection(values.index_select(0, rows)))
+    return batch

@@ -94,18 +94,16 @@ def test_a_mini_batch_is_mirrored_sample_by_sample() -> None:
         actions=Reflection(torch.tensor([1, 0]), torch.tensor([-1.0, -1.0])),
     )
     pair = torch.tensor([[2.0, 3.0], [5.0, 7.0]])
+    unseen = ("target_values", "advantages", "returns", "old_actions_log_prob")
     batch = HIMMiniBatch(
-        **dict.fromkeys(("observations", "critic_observations", "next_critic_observations"), pair),
-        **dict.fromkeys(("actions", "old_mu", "old_sigma"), pair),
-        **dict.fromkeys(("target_values", "advantages", "returns", "old_actions_log_prob"), pair[:, :1]),
+        **{field: (pair[:, :1] if field in unseen else pair).clone() for field in HIMMiniBatch._fields}
     )
     seen = mirrored(batch, mirror, torch.tensor([False, True]))
     assert seen.observations.tolist() == [[2, 3], [7, 5]]
     assert seen.critic_observations.tolist() == seen.next_critic_observations.tolist() == [[2, 3], [5, -7]]
     assert seen.actions.tolist() == seen.old_mu.tolist() == [[2, 3], [-7, -5]]
     assert seen.old_sigma.tolist() == [[2, 3], [7, 5]]
-    for field in ("target_values", "advantages", "returns", "old_actions_log_prob"):
-        assert torch.equal(getattr(seen, field), getattr(batch, field))
+    assert all(torch.equal(getattr(seen, field), pair[:, :1]) for field in unseen)
 
 
 class MirroredPointMassEnv(PointMassEnv):
