@@ -1,5 +1,6 @@
 """go2.py and simulated_go2.py as two processes on the loop-back interface, driven by keys as a person would."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -18,10 +19,14 @@ from go2_policies import standing_policy, trotting_policy, walking_policy
 
 pytest.importorskip("cyclonedds", reason="needs the package cyclonedds")
 
+from legged_gym.deploy import simulated_go2
 from legged_gym.deploy.controller import PolicyController
+from legged_gym.deploy.courses import SETTLE_S, Course
 from legged_gym.deploy.messages import COMMANDS, LOW_CMD, new_command, sealed
+from legged_gym.deploy.mujoco_robot import Conditions
+from legged_gym.deploy.mujoco_trials import Setup, build_robot, run_trial
 from legged_gym.deploy.mujoco_world import SIM_DT
-from legged_gym.deploy.simulated_robot import STARTS
+from legged_gym.deploy.simulated_robot import STARTS, URDF
 from legged_gym.deploy.state_machine import State
 
 # Of the tests in real time. Half speed lets a busy computer keep the beat; where it does not even so, go2.py stops the
@@ -32,6 +37,9 @@ PATIENCE_S = 120.0  # for anything that must come at all
 DOMAIN = 130 + os.getpid() % 90  # so that tests running beside these are not met
 WALK_S, SPEED = 20.0, 0.5  # [s], [m/s] of the walk that is judged
 TRACKING = 0.2  # share of the commanded speed that the mean error may be
+# [m/s] by which mean speeds of a policy on the bus and without one may differ. Single walks scatter with a standard
+# deviation of 0.01, the mean of REFERENCE_WALKS with 0.006.
+AGREEMENT, REFERENCE_WALKS = 0.05, 3
 JUMP = 2.0  # how many times the largest values of walking the taking over may reach
 FAULTS = {
     "J": "FL_calf_joint runs into its limit",
@@ -311,7 +319,7 @@ def test_200_bad_commands_move_nothing(standing: Path, pairs: Any) -> None:
 def test_it_walks_20_s_at_half_a_metre_per_second_and_takes_over_without_a_jump(
     pairs: Any, gait: str, start: str, tmp_path: Path
 ) -> None:
-    """A policy made by hand for these tests, and the shipped one."""
+    """A policy made by hand for these tests, and the shipped one, which is slower than asked wherever it walks."""
     policy = trotting_policy(tmp_path / "policy.onnx") if gait == "trot" else walking_policy()
     highest = PolicyController(policy).metadata["command_ranges"]["vx"][1]
     keys = round(SPEED / highest * 10)  # each adds a tenth of the range
@@ -329,12 +337,38 @@ def test_it_walks_20_s_at_half_a_metre_per_second_and_takes_over_without_a_jump(
     stiffness = record["kp"][:, 0]
     begin = np.flatnonzero((np.diff(stiffness) < 0) & (stiffness[1:] > 0))[0]  # the policy's is less than standing's
     taken_over, settled, end = (begin + round(seconds / SIM_DT) for seconds in (0.5, 1.0, WALK_S))
-    errors = record["speeds"][settled:end].mean(axis=0) - (asked, 0.0, 0.0)
-    assert np.abs(errors[:2]).max() < TRACKING * asked and record["base"][-1, 2] < 0.15
+    forwards, sideways, _ = record["speeds"][settled:end].mean(axis=0)
+    expected, allowed = (asked, TRACKING * asked) if gait == "trot" else (speed_without_bus(policy, asked), AGREEMENT)
+    assert abs(forwards - expected) < allowed and abs(sideways) < TRACKING * asked
+    assert record["base"][-1, 2] < 0.15
     torques = np.abs(record["torques"]).max(axis=1)
     assert torques[begin:taken_over].max() < JUMP * torques[taken_over:end].max()
     joint_vel = record["joint_vel"]
     assert acceleration(joint_vel[begin:taken_over]) < JUMP * acceleration(joint_vel[taken_over:end])
+
+
+@functools.cache
+def speed_without_bus(policy: Path, asked: float) -> float:
+    """Mean forward speed [m/s] in sim2sim.py's simulation: no bus, state machine or motor messages between the two."""
+    course, latency_s = Course("flat"), tuple(simulated_go2.get_args([]).latency)
+    robot = build_robot(Setup(policy, URDF, course, conditions=Conditions(latency_s)))
+    skipped = round(SETTLE_S / robot.controller.control_period_s)
+    means = []
+    for seed in range(REFERENCE_WALKS):
+        speeds: list[float] = []
+        trial = run_trial(
+            robot,
+            course,
+            (asked, 0.0, 0.0),
+            0.0,
+            WALK_S,
+            np.random.default_rng(seed),
+            lambda data, speeds=speeds: speeds.append(robot.base_lin_vel()[0]),
+            until_crossed=False,
+        )
+        assert trial.end == "crossed"
+        means.append(np.mean(speeds[skipped:]))
+    return float(np.mean(means))
 
 
 def acceleration(joint_vel: np.ndarray) -> float:
