@@ -23,7 +23,8 @@ MAX_SAMPLES = 10**8  # of a terrain; the published one has 2.7 million
 FREE_SECTIONS = ("rewards.scales",)  # keys that others check; their values are numbers
 LISTS_OR_NAMED = ("terrain.terrain_proportions",)  # numbers in a list, or in a dict by name
 ANY_TYPE = ("runner.load_run", "runner.checkpoint")  # names, paths or numbers
-WHOLE = {  # key: least value; None stays allowed where it is the default
+OR_NONE = ("algorithm.final_entropy_coef", "runner.keep")  # what None means is said beside their defaults
+WHOLE = {  # key: least value; None stays allowed where it is the default, and in OR_NONE
     "seed": -1,
     **dict.fromkeys(
         ("env.num_envs", "env.num_actions", "env.temporal_steps", "terrain.num_rows", "terrain.num_cols"), 1
@@ -142,7 +143,7 @@ def _compare(values: Mapping, reference: Mapping, prefix: str, strict: bool, fou
                 _compare(value, reference[key], f"{path}.", strict, found)
             else:
                 found[path] = f"'{path}' is a section, got {_shown(value)}"
-        elif path not in ANY_TYPE:
+        elif path not in ANY_TYPE and not (path in OR_NONE and value is None):
             named = path in LISTS_OR_NAMED and _is_section(value)
             problem = _type_problem(value, {} if named else reference[key])
             found |= {path: f"'{path}' {problem}, got {_shown(value)}"} if problem else {}

@@ -1,11 +1,14 @@
 """Mistakes in configs, each refused in one sentence before anything is built."""
 
+import inspect
+import re
 from typing import Any
 
 import pytest
 from small_envs import small_cfg
 
 from legged_gym.envs import task_registry
+from legged_gym.envs.base import legged_robot_config
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfg, LeggedRobotCfgPPO
 from legged_gym.utils.config_checks import check_config, name_problems
 from legged_gym.utils.helpers import get_args
@@ -31,6 +34,22 @@ def with_value(path: str, value: Any) -> Any:
 def test_registered_configs_pass(name: str) -> None:
     for config in task_registry.get_cfgs(name):
         check_config(config, strict=True)
+
+
+def test_none_is_taken_where_a_comment_says_what_it_means() -> None:
+    section, promised = "", []
+    for line in inspect.getsource(legged_robot_config).splitlines():
+        if found := re.match(r"    class (\w+)", line):
+            section = found[1]
+        key = re.match(r" {8}(\w+) = ", line)
+        pending = bool(promised) and promised[-1].endswith("?")  # a comment above its key
+        if key and pending:
+            promised[-1] = f"{section}.{key[1]}"
+        elif "None:" in line:
+            promised.append(f"{section}.{key[1]}" if key else "?")
+    assert "algorithm.final_entropy_coef" in promised and len(promised) == 4
+    for path in promised:
+        check_config(with_value(path, None), strict=True)
 
 
 @pytest.mark.parametrize(
