@@ -12,8 +12,10 @@ from isaacgym.assets.notices import listed, notice
 
 ROUNDING = 1e-6  # relative violation that is taken for rounding: corrected without a word
 MIN_RATIO = 1e-3  # of a balanced inertia's least to its greatest moment
-SMALL_MASS = 0.01  # [kg] of a moving body that has neither mass nor shapes
-NO_MASS = f"moving links without mass and shapes get {SMALL_MASS:g} kg: {{}}"  # said, {} for the links
+SMALL_MASS = 0.01  # [kg] of a moving body that has neither mass nor shapes with mass
+# what is said, {} for the links
+NO_MASS = f"moving links without mass, their own or their shapes', get {SMALL_MASS:g} kg: {{}}"
+NO_INERTIA = "moving links without inertia get that of a ball of water: {}"
 WATER = 1000.0  # [kg/m³] of the ball whose inertia a mass without one gets
 
 

@@ -45,7 +45,7 @@ from isaacgym.assets.description import (
     ShapeKind,
     as_collision,
 )
-from isaacgym.assets.inertia import NO_MASS, SMALL_MASS, Balance, ball_inertia
+from isaacgym.assets.inertia import NO_INERTIA, NO_MASS, SMALL_MASS, Balance, ball_inertia
 from isaacgym.assets.mesh_files import MAX_HULL_VERTICES, READERS, convex_hull, read_points, thickened
 from isaacgym.assets.mjcf_scene import leave_out_scene, pose_at_zero
 from isaacgym.assets.notices import Notices, listed
@@ -91,9 +91,7 @@ def _compiled(path: Path, options: AssetOptions) -> tuple[mujoco.MjSpec, mujoco.
         notices = Notices(path)
         spec = _prepared(path, options, notices)  # afresh: a spec that did not compile is of no use any more
         for name in weightless:
-            body = spec.body(name)
-            body.explicitinertial, body.mass, body.inertia = True, SMALL_MASS, np.diag(ball_inertia(SMALL_MASS))
-            notices.add(NO_MASS, f"'{name}'")
+            _complete_mass(path, spec.body(name), notices)
         if looks_problem:
             _leave_out_looks(path, spec, notices, looks_problem)
         try:
@@ -107,6 +105,23 @@ def _compiled(path: Path, options: AssetOptions) -> tuple[mujoco.MjSpec, mujoco.
             looks_problem = problem
         else:
             _fail(path, f"MuJoCo cannot compile it ({problem})")
+
+
+def _complete_mass(path: Path, body: mujoco.MjsBody, notices: Notices) -> None:
+    """Give a moving body, in place, what it lacks to move: a small mass, or an inertia for the mass that is stated."""
+    stated = body.mass if body.explicitinertial else 0.0
+    if stated < 0.0:
+        _fail(path, f"body '{body.name}' has the negative mass {stated:g}; give it a positive one")
+    has_inertia = bool(body.explicitinertial) and (np.isfinite(body.fullinertia[0]) or body.inertia.any())
+    if stated == 0.0:
+        notices.add(NO_MASS, f"'{body.name}'")
+    elif not has_inertia:
+        notices.add(NO_INERTIA, f"'{body.name}'")
+    body.explicitinertial, body.mass = True, stated or SMALL_MASS
+    if not np.isfinite(body.ipos).all():
+        body.ipos = np.zeros(3)  # else MuJoCo takes the body's place in its parent for it
+    if not has_inertia:
+        body.fullinertia, body.inertia = np.full(6, np.nan), np.diag(ball_inertia(body.mass))
 
 
 def _prepared(path: Path, options: AssetOptions, notices: Notices) -> mujoco.MjSpec:
@@ -265,7 +280,12 @@ def _check_tendons(path: Path, model: mujoco.MjModel) -> None:
 
 
 def _check_numbers(path: Path, model: mujoco.MjModel) -> None:
-    """Refuse infinite and absurd numbers, which MuJoCo takes as they are."""
+    """Refuse infinite and absurd numbers and brakes that drive, which MuJoCo takes as they are."""
+    for name in ("jnt_stiffness", "dof_damping", "dof_armature", "dof_frictionloss"):
+        negative = np.flatnonzero(getattr(model, name) < 0.0)
+        if len(negative):
+            joint = negative[0] if name.startswith("jnt") else model.dof_jntid[negative[0]]
+            _fail(path, f"{name.split('_')[1]} of joint '{_joint_name(model, joint)}' is negative; correct it")
     for what, owners, names in (
         (
             "body",

@@ -4,7 +4,7 @@
   bodies, joints, geoms and the like are not: such a robot would be another one.
 * Of several elements with one name, the later ones get a number. References mean the first.
 * Materials, textures, sensors and keyframes make no difference here and are left out, whether they are defined or not.
-* Of several bodies in the world, the first one with a joint is the robot; the others are left out.
+* Of several bodies in the world, the first one with most joints is the robot, others are left out: balls, tables.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _keep_one_root(path: Path, spec: mujoco.MjSpec) -> None:
     bodies = [root for root in roots if not root.mocap]
     if len(bodies) < 2:
         return
-    robot = next((root for root in bodies if _moves(root)), bodies[0])
+    robot = max(bodies, key=_num_joints)
     others = [root for root in bodies if root is not robot]
     names = ", ".join(f"'{root.name}'" for root in others)
     _warn(path, f"of {len(bodies)} bodies in the world, '{robot.name}' is the robot; {names} left out")
@@ -139,8 +139,8 @@ def _keep_one_root(path: Path, spec: mujoco.MjSpec) -> None:
         spec.delete(root)
 
 
-def _moves(body: mujoco.MjsBody) -> bool:
-    return bool(body.joints) or any(_moves(child) for child in body.bodies)
+def _num_joints(body: mujoco.MjsBody) -> int:
+    return len(body.joints) + sum(map(_num_joints, body.bodies))
 
 
 def _warn(path: Path, what: str) -> None:

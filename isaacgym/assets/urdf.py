@@ -223,18 +223,24 @@ class _Urdf:
                 upper=upper,
                 effort=self._bound(limit, "effort", name, where),
                 velocity=self._bound(limit, "velocity", name, where),
-                damping=self._numbers(dynamics, "damping", 1, where, default="0")[0],
-                friction=self._numbers(dynamics, "friction", 1, where, default="0")[0],
+                damping=self._not_negative(dynamics, "damping", where, default="0"),
+                friction=self._not_negative(dynamics, "friction", where, default="0"),
             ),
         )
 
     def _bound(self, limit: ET.Element, key: str, name: str, where: str) -> float:
         """A bound of effort or speed; 0 means that none is given."""
-        value = self._numbers(limit, key, 1, where, default="inf")[0]
+        value = self._not_negative(limit, key, where, default="inf")
         if value != 0.0:
             return value
         self.notices.add(ZERO_BOUND, f"'{name}' {key}")
         return float("inf")
+
+    def _not_negative(self, element: ET.Element, key: str, where: str, default: str) -> float:
+        value = self._numbers(element, key, 1, where, default)[0]
+        if value < 0.0:
+            self.fail(f'{where} has {key}="{value:g}" in <{element.tag}>, which cannot be negative; correct it')
+        return value
 
     def _read_mimic(self, element: ET.Element, name: str, where: str) -> None:
         mimic = element.find("mimic")
@@ -254,6 +260,11 @@ class _Urdf:
                     f"joint '{coupling.joint}' mimics '{coupling.other}', which is no moving joint; correct the name "
                     "or delete <mimic>"
                 )
+            followed = [coupling.joint]
+            while followed[-1] in self._mimics and len(followed) <= len(self._mimics):
+                followed.append(str(self._mimics[followed[-1]].other))
+                if followed[-1] == coupling.joint:
+                    self.fail(f"the joints {' → '.join(followed)} mimic each other in a circle; delete one <mimic>")
         return tuple(self._mimics.values())
 
     def _collision(self, element: ET.Element, where: str) -> Shape | None:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from isaacgym.assets.description import Body, Joint, Shape, Visual
-from isaacgym.assets.inertia import NO_MASS, SMALL_MASS, Balance, ball_inertia
+from isaacgym.assets.inertia import NO_INERTIA, NO_MASS, SMALL_MASS, Balance, ball_inertia
 from isaacgym.assets.notices import Notices
 from isaacgym.assets.solid import point_inertia, solid
 from isaacgym.gym_types import AssetOptions
@@ -41,7 +41,7 @@ class UrdfJoint:
 # what is said, {} for the links
 FROM_DENSITY = "the mass of these links comes from their shapes and AssetOptions.density: {}"
 INERTIA_OF_SHAPES = "the inertia of these links, which have none, is that of their shapes: {}"
-NO_INERTIA = "moving links without inertia and shapes get that of a ball of water: {}"
+NO_MASS_OF_ITS_OWN = "these moving links have shapes and no mass, only the links fixed to them have one: {}"
 
 
 class Source(Protocol):
@@ -178,6 +178,8 @@ def ordered_bodies(
         moves = bool(joint.moving) if joint else not fixed_base
         if moves and link.mass == 0.0 and carried_mass(name) > 0.0:
             moves = False  # such as ANYmal's "base" without collapse: what is fixed to it has the mass
+            if joint and link.shapes:  # a calf that CAD forgot to weigh, above a foot
+                urdf.notices.add(NO_MASS_OF_ITS_OWN, f"'{name}'")
         _complete_mass(urdf, link, moves)
         bodies.append(
             Body(

@@ -105,4 +105,46 @@ def test_an_arms_base_without_mass_gets_a_small_one_and_it_is_said(tmp_path, cap
         """<mujoco><worldbody><body name="stand"><body name="arm"><joint name="j" axis="0 1 0"/><geom size=".1"/></body>
         </body></worldbody></mujoco>""",
     )
-    assert robot.bodies[0].mass == 0.01 and "without mass and shapes get 0.01 kg: 'stand'" in caplog.text
+    assert robot.bodies[0].mass == 0.01 and "get 0.01 kg: 'stand'" in caplog.text
+
+
+TWO_LINKS = (
+    '<mujoco><worldbody>{world}<body name="base"><freejoint/><geom size=".1"/><body name="leg" pos="0 0 .3">'
+    '<joint name="knee" axis="0 1 0"{joint}/>{inside}</body></body></worldbody></mujoco>'
+)
+MASS = 0.5  # [kg]
+BALL_RADIUS = (3 * MASS / (4 * np.pi * 1000.0)) ** (1 / 3)  # [m] of water
+
+
+def test_a_stated_mass_without_inertia_stays(tmp_path, caplog):
+    inertial = '<inertial pos="0 0 .1" mass=".5" diaginertia="0 0 0"/><geom type="capsule" size=".02 .1"/>'
+    (_, leg) = load(tmp_path, TWO_LINKS.format(world="", joint="", inside=inertial)).bodies
+    assert leg.mass == MASS and leg.com.tolist() == [0.0, 0.0, 0.1]
+    np.testing.assert_allclose(leg.inertia, 0.4 * MASS * BALL_RADIUS**2 * np.eye(3), rtol=1e-6)
+    assert "ball of water: 'leg'" in caplog.text
+
+
+def test_a_small_mass_is_at_the_bodys_origin(tmp_path):
+    (_, leg) = load(tmp_path, TWO_LINKS.format(world="", joint="", inside='<geom size=".02" mass="0"/>')).bodies
+    assert leg.mass == 0.01 and leg.com.tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("joint", "inside", "message"),
+    [
+        ("", '<inertial pos="0 0 0" mass="-1" diaginertia="1 1 1"/>', "body 'leg' has the negative mass -1"),
+        *(
+            (f' {name}="-1"', '<geom size=".1"/>', "of joint 'knee' is negative")
+            for name in ("damping", "frictionloss", "armature", "stiffness")
+        ),
+    ],
+)
+def test_what_cannot_be_negative_is_refused(tmp_path, joint, inside, message):
+    with pytest.raises(ValueError, match=f"robot.xml: .*{message}"):
+        load(tmp_path, TWO_LINKS.format(world="", joint=joint, inside=inside))
+
+
+def test_the_body_with_most_joints_is_the_robot(tmp_path, caplog):
+    ball = '<body name="ball" pos="1 0 1"><freejoint/><geom size=".1"/></body>'
+    robot = load(tmp_path, TWO_LINKS.format(world=ball, joint="", inside='<geom size=".1"/>'))
+    assert robot.body_names == ["base", "leg"] and "'base' is the robot; 'ball' left out" in caplog.text

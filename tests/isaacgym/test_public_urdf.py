@@ -96,3 +96,36 @@ def test_a_robot_that_nothing_can_touch_is_said(tmp_path, caplog, inside, fixed,
     options.fix_base_link = fixed
     gymapi.acquire_gym().load_asset(None, str(tmp_path), urdf(tmp_path, inside).name, options)
     assert ("nothing of it collides, so it falls through the ground" in caplog.text) == said
+
+
+def test_a_limb_whose_shapes_weigh_nothing_is_said(tmp_path, caplog):
+    path = tmp_path / "r.urdf"
+    foot = joint("", "fixed", "sole", "leg", "foot")
+    path.write_text(f'<robot name="r">{link("base")}{link("leg", BOX, "")}{joint()}{link("foot")}{foot}</robot>')
+    assert load(path).mass == 2.0
+    assert "have shapes and no mass, only the links fixed to them have one: 'leg'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("inside", "message"),
+    [
+        ('<limit lower="-1" upper="1" effort="-5"/>', 'effort="-5" in <limit>'),
+        ('<limit lower="-1" upper="1" velocity="-5"/>', 'velocity="-5" in <limit>'),
+        ('<dynamics damping="-0.1"/>', 'damping="-0.1" in <dynamics>'),
+        ('<dynamics friction="-1"/>', 'friction="-1" in <dynamics>'),
+    ],
+)
+def test_limits_and_brakes_cannot_be_negative(tmp_path, inside, message):
+    with pytest.raises(ValueError, match=f"joint 'knee' has {message}, which cannot be negative"):
+        load(urdf(tmp_path, knee=joint(inside)))
+
+
+def test_joints_that_mimic_in_a_circle_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="robot.urdf: the joints knee → knee mimic each other in a circle"):
+        load(urdf(tmp_path, knee=joint('<mimic joint="knee"/>')))
+    ankle = link("foot") + joint('<mimic joint="knee"/>', name="ankle", parent="leg", child="foot")
+    path = tmp_path / "r.urdf"
+    knee = joint('<mimic joint="ankle"/>')
+    path.write_text(f'<robot name="r">{link("base")}{link("leg")}{knee}{ankle}</robot>')
+    with pytest.raises(ValueError, match="the joints knee → ankle → knee mimic each other"):
+        load(path)
