@@ -46,7 +46,8 @@ from isaacgym.assets.description import (
     as_collision,
 )
 from isaacgym.assets.inertia import NO_INERTIA, NO_MASS, SMALL_MASS, Balance, ball_inertia
-from isaacgym.assets.mesh_files import MAX_HULL_VERTICES, READERS, convex_hull, read_points, thickened
+from isaacgym.assets.mesh_files import MAX_HULL_VERTICES, convex_hull
+from isaacgym.assets.mjcf_looks import leave_out_looks
 from isaacgym.assets.mjcf_scene import leave_out_scene, pose_at_zero
 from isaacgym.assets.notices import Notices, listed
 from isaacgym.assets.old_mjcf import read_spec
@@ -93,7 +94,7 @@ def _compiled(path: Path, options: AssetOptions) -> tuple[mujoco.MjSpec, mujoco.
         for name in weightless:
             _complete_mass(path, spec.body(name), notices)
         if looks_problem:
-            _leave_out_looks(path, spec, notices, looks_problem)
+            leave_out_looks(path, spec, notices, looks_problem)
         try:
             return spec, spec.compile(), notices
         except ValueError as error:
@@ -158,50 +159,6 @@ def _leave_out(spec: mujoco.MjSpec, notices: Notices) -> None:
     for equality in list(spec.equalities):
         if not equality.active:
             spec.delete(equality)
-
-
-def _leave_out_looks(path: Path, spec: mujoco.MjSpec, notices: Notices, problem: str) -> None:
-    """Take visual meshes and textures away, and give flat meshes thin hulls. problem: what MuJoCo says with them."""
-    for name in _drop_looks(spec):
-        notices.add("bodies whose mass lacks that of a visual mesh (state it in <inertial>): {}", f"'{name}'")
-    for mesh in spec.meshes:
-        _thicken(path, spec, mesh)
-    notices.add("visual meshes and textures are left out, and flat hulls get 1 mm, since MuJoCo says: {}", problem)
-
-
-def _drop_looks(spec: mujoco.MjSpec) -> list[str]:
-    """Delete textures, visual meshes and their geoms; returns the names of the bodies whose mass came from these."""
-    for texture in list(spec.textures):
-        spec.delete(texture)
-    for material in spec.materials:
-        material.textures = [""] * len(material.textures)
-    lighter = []
-    for body in spec.bodies:
-        for geom in list(body.geoms):
-            if geom.type == mujoco.mjtGeom.mjGEOM_MESH and not (geom.contype or geom.conaffinity):
-                has_mass = geom.mass > 0.0 or (np.isnan(geom.mass) and geom.density > 0.0)
-                if has_mass and not body.explicitinertial and body.name not in lighter:
-                    lighter.append(body.name)
-                spec.delete(geom)
-    used = {geom.meshname for geom in spec.geoms}
-    for mesh in list(spec.meshes):
-        if mesh.name not in used:
-            spec.delete(mesh)
-    return lighter
-
-
-def _thicken(path: Path, spec: mujoco.MjSpec, mesh: mujoco.MjsMesh) -> None:
-    """Give a flat mesh a little volume, in place."""
-    file = path.parent / spec.meshdir / mesh.file
-    points = np.array(mesh.uservert).reshape(-1, 3)
-    if mesh.file and file.is_file() and file.suffix.lower() in READERS:
-        points = read_points(file)
-    if len(points) == 0:
-        return
-    thick = thickened(points * mesh.scale)
-    if len(thick) > len(points):
-        mesh.file, mesh.userface, mesh.scale = "", [], np.ones(3)
-        mesh.uservert = thick.ravel()
 
 
 def _with_frame(bodies: list[Body]) -> list[Body]:
