@@ -1,21 +1,30 @@
-"""What an MJCF file shows and MuJoCo cannot read: it goes, since looks never keep a robot from moving."""
+"""Meshes and textures of an MJCF file that MuJoCo cannot read, as other programs can.
 
-from pathlib import Path
+Visual ones go, since looks never keep a robot from moving. Collision meshes are looked for where those of URDF are
+(`mesh_paths`), and read as these are (`mesh_files`).
+"""
+
+from pathlib import Path, PurePosixPath
 
 import mujoco
 import numpy as np
 
 from isaacgym.assets.mesh_files import READERS, read_points, thickened
-from isaacgym.assets.notices import Notices
+from isaacgym.assets.mesh_paths import find_elsewhere, find_mesh, places
+from isaacgym.assets.notices import ELSEWHERE, Notices
 
 
 def leave_out_looks(path: Path, spec: mujoco.MjSpec, notices: Notices, problem: str) -> None:
-    """Take visual meshes and textures away, and give flat meshes thin hulls. problem: what MuJoCo says with them."""
+    """Take visual meshes and textures away, and mend collision meshes. problem: what MuJoCo says with them."""
     for name in _drop_looks(spec):
         notices.add("bodies whose mass lacks that of a visual mesh (state it in <inertial>): {}", f"'{name}'")
     for mesh in spec.meshes:
-        _thicken(path, spec, mesh)
-    notices.add("visual meshes and textures are left out, and flat hulls get 1 mm, since MuJoCo says: {}", problem)
+        _mend_mesh(path, spec, mesh, notices)
+    notices.add(
+        "visual meshes and textures are left out, and collision meshes become hulls, flat ones 1 mm thick, since "
+        "MuJoCo says: {}",
+        problem,
+    )
 
 
 def _drop_looks(spec: mujoco.MjSpec) -> list[str]:
@@ -39,15 +48,43 @@ def _drop_looks(spec: mujoco.MjSpec) -> list[str]:
     return lighter
 
 
-def _thicken(path: Path, spec: mujoco.MjSpec, mesh: mujoco.MjsMesh) -> None:
-    """Give a flat mesh a little volume, in place."""
-    file = path.parent / spec.meshdir / mesh.file
+def _mend_mesh(path: Path, spec: mujoco.MjSpec, mesh: mujoco.MjsMesh, notices: Notices) -> None:
+    """Find a collision mesh wherever it is, and where MuJoCo cannot take it, give it the points alone, in place."""
     points = np.array(mesh.uservert).reshape(-1, 3)
-    if mesh.file and file.is_file() and file.suffix.lower() in READERS:
+    if mesh.file:
+        file = _found(path, str(PurePosixPath(spec.meshdir) / mesh.file), mesh.name, notices)
+        mesh.file = str(file.absolute())
+        if _mujoco_reads(mesh) or file.suffix.lower() not in READERS:
+            return  # of another kind: MuJoCo says what is wrong
         points = read_points(file)
     if len(points) == 0:
         return
     thick = thickened(points * mesh.scale)
-    if len(thick) > len(points):
+    if mesh.file or len(thick) > len(points):
         mesh.file, mesh.userface, mesh.scale = "", [], np.ones(3)
         mesh.uservert = thick.ravel()
+
+
+def _found(path: Path, reference: str, name: str, notices: Notices) -> Path:
+    """The mesh file that a reference means, as for URDF."""
+    found = find_mesh(reference, path)
+    if found is None and (found := find_elsewhere(reference, path)) is not None:
+        notices.add(ELSEWHERE, f"'{reference}' at {found}")
+    if found is None:
+        looked = ", ".join(map(str, places(reference, path)))
+        raise FileNotFoundError(
+            f"{path}: the collision mesh '{name}', '{reference}', does not exist; add it or use a box (looked for: "
+            f"{looked})"
+        )
+    return found
+
+
+def _mujoco_reads(mesh: mujoco.MjsMesh) -> bool:
+    alone = mujoco.MjSpec()
+    alone.add_mesh(name="mesh", file=mesh.file, scale=mesh.scale, inertia=mesh.inertia)
+    alone.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname="mesh")
+    try:
+        alone.compile()
+    except ValueError:
+        return False
+    return True

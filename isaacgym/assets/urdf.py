@@ -42,7 +42,7 @@ from isaacgym.assets.description import (
 )
 from isaacgym.assets.mesh_files import load_hull
 from isaacgym.assets.mesh_paths import find_elsewhere, find_mesh, places
-from isaacgym.assets.notices import Notices
+from isaacgym.assets.notices import ELSEWHERE, Notices
 from isaacgym.assets.urdf_tree import UrdfJoint, UrdfLink, check_tree, collapse, ordered_bodies, root_joints
 from isaacgym.assets.xml_file import read_xml
 from isaacgym.gym_types import AssetOptions
@@ -54,7 +54,6 @@ MOVING_KINDS: tuple[JointKind, ...] = ("revolute", "continuous", "prismatic")
 # what is said, {} for the joints or links
 FIXED_BY_LIMITS = "joints whose lower limit equals the upper one are fixed: {}"
 ZERO_BOUND = "limits of 0, with which nothing could move, are taken for no limits: {}"
-ELSEWHERE = "collision meshes that are not where the file says were found by name: {}"
 NO_GEOMETRY = "a <collision> without <geometry> is left out: {}"
 NO_SIZE = "a collision shape of size 0 is left out: {}"
 

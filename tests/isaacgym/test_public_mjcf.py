@@ -5,6 +5,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from isaacgym.assets.kinematics import body_poses
 from isaacgym.assets.mjcf import load_mjcf
@@ -148,3 +149,54 @@ def test_the_body_with_most_joints_is_the_robot(tmp_path, caplog):
     ball = '<body name="ball" pos="1 0 1"><freejoint/><geom size=".1"/></body>'
     robot = load(tmp_path, TWO_LINKS.format(world=ball, joint="", inside='<geom size=".1"/>'))
     assert robot.body_names == ["base", "leg"] and "'base' is the robot; 'ball' left out" in caplog.text
+
+
+CORNERS = np.array([(0, 0, 0), (0.2, 0, 0), (0, 0.3, 0), (0, 0, 0.4)])  # [m] of a tetrahedron
+FACES = ((0, 2, 1), (0, 1, 3), (0, 3, 2), (1, 2, 3))
+
+
+def stl(binary):
+    if binary:
+        record = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attributes", "<u2")])
+        triangles = np.zeros(len(FACES), record)
+        triangles["corners"] = CORNERS[np.array(FACES)]
+        return b"\0" * 80 + np.uint32(len(FACES)).tobytes() + triangles.tobytes()
+    facets = "".join(
+        "facet normal 0 0 0\nouter loop\n"
+        + "".join("vertex {} {} {}\n".format(*CORNERS[corner]) for corner in face)
+        + "endloop\nendfacet\n"
+        for face in FACES
+    )
+    return f"solid t\n{facets}endsolid t\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "reference"),
+    [
+        (stl(binary=True) + b"\0\0", "part.stl"),  # goes on after its triangles
+        (stl(binary=False).upper(), "part.stl"),
+        (stl(binary=True), "Part.STL"),
+        (stl(binary=True), "package://robot_description/meshes/part.stl"),
+        (stl(binary=True), "elsewhere/part.stl"),
+    ],
+    ids=["trailing bytes", "capitals", "another case", "package", "elsewhere"],
+)
+def test_collision_meshes_are_found_and_read_as_those_of_urdf(tmp_path, content, reference):
+    (tmp_path / "meshes").mkdir()
+    (tmp_path / "meshes" / "part.stl").write_bytes(content)
+    text = f"""<mujoco><compiler meshdir="meshes"/><asset><mesh name="part" file="{reference}" scale="1 1 2"/></asset>
+      <worldbody><body name="base"><freejoint/><geom type="mesh" mesh="part" density="500"/></body></worldbody>
+      </mujoco>"""
+    (body,) = load(tmp_path, text).bodies
+    (shape,) = body.shapes
+    corners = shape.pos + Rotation.from_quat(shape.quat).apply(shape.vertices)
+    assert sorted(map(tuple, corners.round(6) + 0.0)) == sorted(map(tuple, (CORNERS * [1, 1, 2]).round(6)))
+    assert body.mass == pytest.approx(500 * 0.2 * 0.3 * 0.8 / 6)
+
+
+def test_a_missing_collision_mesh_names_every_place(tmp_path):
+    text = """<mujoco><asset><mesh name="part" file="part.stl"/></asset><worldbody><body name="base"><freejoint/>
+      <geom type="mesh" mesh="part"/></body></worldbody></mujoco>"""
+    with pytest.raises(FileNotFoundError, match="robot.xml: the collision mesh 'part', 'part.stl', .* add it") as told:
+        load(tmp_path, text)
+    assert str(tmp_path / "part.stl") in str(told.value) and "\n" not in str(told.value)
