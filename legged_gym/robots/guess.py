@@ -22,7 +22,7 @@ REAR = re.compile(r"(?<![A-Za-z])(rear|hind|back|[LR]H|H[LR]|R[LR]|B[LR]|lh|rh|h
 LEFT = re.compile(r"(?<![A-Za-z])(left|Left|L|l|FL|RL|HL|BL|LF|LH|fl|rl|hl|bl|lf|lh)(?![A-Za-z])")
 RIGHT = re.compile(r"(?<![A-Za-z])(right|Right|R|r|FR|RR|HR|BR|RF|RH|fr|rr|hr|br|rf|rh)(?![A-Za-z])")
 LEG_DEPTH = 0.7  # an end that reaches down at least this share of the deepest one belongs to a leg
-REACH_SAMPLES = (100, 1000)  # random poses that show how far limbs reach; the second if names contradict the first
+FEW_SAMPLES, MANY_SAMPLES = 100, 1000  # random poses that show how far limbs reach; many if names contradict the few
 SAMPLES = 100  # random poses of a leg, among which one stands best
 BENT = 0.75  # height of the hips above the feet when standing, as a share of the straight leg's length
 STARTS = 4  # best of the samples, from which a pose is sought
@@ -101,20 +101,22 @@ def guess(robot: RobotDescription) -> Guess:
 
 def _legs_and_foot_name(robot: RobotDescription) -> tuple[list[Leg], str]:
     """The legs, and the part of their feet's names that no other body's name has."""
-    for samples in REACH_SAMPLES:
-        legs = find_legs(robot, samples)
-        feet = [robot.bodies[leg.foot].name for leg in legs]
-        # bodies that collapse into others, such as a foot's motor, lose their names
-        others = [robot.bodies[0].name, *(body.name for body in robot.bodies if body.joints and body.name not in feet)]
-        try:
-            return legs, common_part(feet, others)
-        except ValueError:  # a leg that did not reach as far as the others has a foot of such a name
-            if samples == REACH_SAMPLES[-1]:
-                raise
-    raise AssertionError("the last try returns or raises")
+    legs = find_legs(robot)
+    try:
+        return legs, _foot_name(robot, legs)
+    except ValueError:  # a leg that did not reach as far as the others has a foot of such a name
+        legs = find_legs(robot, MANY_SAMPLES)
+        return legs, _foot_name(robot, legs)
 
 
-def find_legs(robot: RobotDescription, samples: int = REACH_SAMPLES[0]) -> list[Leg]:
+def _foot_name(robot: RobotDescription, legs: list[Leg]) -> str:
+    feet = [robot.bodies[leg.foot].name for leg in legs]
+    # bodies that collapse into others, such as a foot's motor, lose their names
+    others = [robot.bodies[0].name, *(body.name for body in robot.bodies if body.joints and body.name not in feet)]
+    return common_part(feet, others)
+
+
+def find_legs(robot: RobotDescription, samples: int = FEW_SAMPLES) -> list[Leg]:
     """The limbs that reach the ground, in the robot's order. samples: how many random poses show it."""
     ends = _ends(robot)
     rng = np.random.default_rng(0)

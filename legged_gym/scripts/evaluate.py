@@ -2,7 +2,8 @@
 
 Protocols: paper (errors beside the published ones), terrain (every type and level), stairs (crossing stairs of exact
 heights), waves (smooth, slippery bumps), stand (drift and foot lifts), robustness (payload, pushes, friction, a weak
-leg), sim2sim (what sim2sim.py measures, for `sim2sim.py --compare`). `--checkpoints FILE FILE …` compares several.
+leg), sim2sim (what sim2sim.py measures, for `sim2sim.py --compare`). `--checkpoints FILE FILE …` compares several, also
+those of resources/policies, by their robots' names.
 Writes Markdown, JSON and a figure.
 
 A robot fell if something pressed on its trunk, head or whatever is rigidly fixed to them, or if it tilted by more than
@@ -44,12 +45,11 @@ from legged_gym.utils.export import commit
 from legged_gym.utils.helpers import (
     class_to_dict,
     get_args,
-    get_load_path,
     set_seed,
     update_cfg_from_args,
     user_errors,
 )
-from legged_gym.utils.shipped import find_checkpoint
+from legged_gym.utils.shipped import compared_checkpoint, find_checkpoint
 from legged_gym.utils.task_registry import experiment_root
 from rsl_rl.modules import ActorCritic, HIMActorCritic
 from rsl_rl.modules.actor_critic import infer_hidden_dims
@@ -64,7 +64,12 @@ CPU_ROBOTS = {"paper": 200, "robustness": 200, "terrain": 1000, "waves": 200, "s
 
 FLAGS = [
     {"name": "--protocol", "type": str, "default": "paper", "help": f"one of: {', '.join(PROTOCOLS)}"},
-    {"name": "--checkpoints", "type": str, "nargs": "+", "help": "files to compare; default: --load_run, --checkpoint"},
+    {
+        "name": "--checkpoints",
+        "type": str,
+        "nargs": "+",
+        "help": "files, runs or robots of resources/policies to compare; default: --load_run, --checkpoint",
+    },
     {
         "name": "--trials",
         "type": int,
@@ -126,10 +131,7 @@ def checkpoint_paths(args: argparse.Namespace, train_cfg: Any) -> list[str]:
     """The files to judge."""
     root = experiment_root(train_cfg)
     if args.checkpoints:
-        try:
-            return [get_load_path(root, path) for path in args.checkpoints]
-        except FileNotFoundError as error:
-            raise FileNotFoundError(f"--checkpoints: {str(error).removeprefix('--load_run: ')}") from error
+        return [compared_checkpoint(root, name) for name in args.checkpoints]
     robot = task_registry.get_cfgs(args.task)[0].asset.name
     return [find_checkpoint(root, train_cfg.runner.load_run, train_cfg.runner.checkpoint, robot, args.task)]
 

@@ -18,6 +18,21 @@ def named_checkpoint(name: str) -> str:
     return name if Path(name).is_file() else str(shipped)
 
 
+def compared_checkpoint(root: Path, name: str) -> str:
+    """Path of a checkpoint, given by its path, its run, or the name of a robot whose policy comes with the project.
+
+    root: folder of the experiment whose runs may be named.
+    """
+    try:
+        return get_load_path(root, name)
+    except FileNotFoundError as error:
+        shipped = POLICIES / name / "model.pt"
+        if shipped.is_file():
+            return str(shipped)
+        problem = str(error).removeprefix("--load_run: ")
+        raise FileNotFoundError(f"--checkpoints: {problem}; or name a robot ({_known()})") from error
+
+
 def find_checkpoint(root: Path, load_run: str | int, checkpoint: str | int, robot: str, task: str) -> str:
     """Path of a checkpoint to play or to judge: what `get_load_path` finds; before there is any run, the policy that
     comes with the project for this robot, and a line that says so.

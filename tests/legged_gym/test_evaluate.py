@@ -35,7 +35,7 @@ from legged_gym.evaluation.protocols import (
 from legged_gym.evaluation.report import best_checkpoint
 from legged_gym.evaluation.stairs import place_on_stairs, prepare_stairs
 from legged_gym.evaluation.trials import Condition, EvaluationRobots, TrialResult
-from legged_gym.scripts.evaluate import FLAGS, acting, evaluate, load_policy, prepare
+from legged_gym.scripts.evaluate import FLAGS, acting, checkpoint_paths, evaluate, load_policy, prepare, short_names
 from legged_gym.utils.helpers import class_to_dict, get_args
 from rsl_rl.modules import ActorCritic
 from rsl_rl.runners.checkpoint import write_checkpoint
@@ -481,9 +481,19 @@ def test_script_compares_checkpoints_and_writes_its_report(flat_env: Any, tmp_pa
         (["--protocol", "stairs", "--step_heights", "12.05"], "exact to the millimetre; got 12.05"),
         (["--protocol", "stairs", "--step_heights", "9", "12", "--num_envs", "7"], "--num_envs of at least 8, got 7"),
         (["--step_heights", "12"], "--step_heights belongs to --protocol stairs, not to paper"),
-        (["--checkpoints", "none.pt"], "no checkpoint"),
+        (["--checkpoints", "none.pt"], "--checkpoints: no checkpoint .*or name a robot .policies in resources"),
     ],
 )
 def test_mistakes_are_one_sentence(flags: list[str], message: str) -> None:
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         prepare(evaluation_args(*flags))
+
+
+def test_shipped_policies_are_compared_by_their_robots_names() -> None:
+    args = evaluation_args("--checkpoints", "aliengo", "go2")
+    paths = checkpoint_paths(args, task_registry.get_cfgs("aliengo")[1])
+    assert [Path(path).parts[-3:] for path in paths] == [
+        ("policies", "aliengo", "model.pt"),
+        ("policies", "go2", "model.pt"),
+    ]
+    assert short_names(paths) == ["aliengo/model", "go2/model"]
