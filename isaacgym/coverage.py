@@ -2,7 +2,8 @@
 
 One line per symbol: whether it works, how many of 14 repositories use it, which of the repositories HIM (HIMLoco),
 LG (legged_gym), URG (unitree_rl_gym), HG (humanoid-gym) and WTW (walk-these-ways) are among them, and what is lacking.
-Symbols without a number are from a second survey. `python -m isaacgym.coverage NAME ...` prints what a script can rely
+Symbols without a number are from a second survey, and the methods that none uses come last. `python -m
+isaacgym.coverage NAME ...` prints what a script can rely
 on where it uses a symbol, and how it was decided where NVIDIA's documentation is silent.
 Whether a symbol exists is looked up in the code; only the reasons are written down here.
 """
@@ -14,16 +15,18 @@ import inspect
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any, NamedTuple
 
 from isaacgym.coverage_symbols import ADDED_TO_LG, ALSO_USED, HIM_MIN_USES, HIM_ONLY, USES
+from isaacgym.gym_unsupported import reason
+from isaacgym.gymapi import Gym
 
 # Exists, with limits.
 LIMITS = {
     "gym.create_sim": "SIM_FLEX runs on the same engine as SIM_PHYSX; no graphics context",
     "gym.create_actor": "the same actors in all envs; several in one run on MuJoCo Warp",
-    "gym.load_asset": "URDF and MJCF; in MJCF no ball joints, no tendons that act, no equality constraints",
+    "gym.load_asset": "URDF and MJCF; in MJCF no ball joints, no tendons that act, of equalities those between joints",
     "gym.add_ground": "one friction coefficient",
     "gym.add_heightfield": "square cells only",
     "gym.set_actor_rigid_shape_properties": "friction and restitution; filters until prepare_sim",
@@ -110,6 +113,11 @@ def _symbols() -> Iterator[tuple[str, int, str]]:
         for uses, names in (*by_uses.items(), (NOT_COUNTED, ALSO_USED.get(module, ""))):
             for name in names.split():
                 yield module, uses, name
+        if module == "gym":
+            counted = " ".join([*by_uses.values(), ALSO_USED["gym"]]).split()
+            for name in sorted(set(dir(Gym)) - set(counted)):
+                if not name.startswith("_"):
+                    yield module, NOT_COUNTED, name
 
 
 def _keys(names_by_module: dict[str, str]) -> set[str]:
@@ -143,17 +151,25 @@ def _look_up(module: str, name: str) -> Any:
 
 def explain(name: str) -> str:
     """Signature, documentation and limits of a symbol, with or without its module before it."""
-    for row in coverage():
-        if name in (row.name, f"{row.module}.{row.name}"):
-            break
-    else:
-        return f"{name}: no surveyed code uses it; see help() of isaacgym.gymapi.Gym"
-    lines = [f"{row.module}.{row.name}: {row.status}" + (f" ({row.reason})" if row.reason else "")]
-    if row.status is Status.MISSING:
+    found = ((row.module, row.name) for row in coverage() if name in (row.name, f"{row.module}.{row.name}"))
+    others = ((module, name.removeprefix(f"{module}.")) for module in USES)
+    module, symbol_name = next(found, None) or next((pair for pair in others if _exists(*pair)), ("", ""))
+    if not module:
+        why = reason(name)
+        return (
+            f"{name}: missing ({why})"
+            if why
+            else f"{name}: no surveyed code uses it, and there is nothing of this name"
+        )
+    status, limits = _status(module, symbol_name)
+    lines = [f"{module}.{symbol_name}: {status}" + (f" ({limits})" if limits else "")]
+    if status is Status.MISSING:
         return lines[0]
-    symbol = _look_up(row.module, row.name)
+    symbol = _look_up(module, symbol_name)
     if inspect.isfunction(symbol):
-        lines.append(f"{row.name}{inspect.signature(symbol)}")
+        lines.append(f"{symbol_name}{inspect.signature(symbol)}")
+    if isinstance(symbol, Enum):
+        lines.append(f"{symbol_name} = {symbol.value}, of {type(symbol).__name__}")
     about = [symbol] if inspect.isfunction(symbol) or inspect.isclass(symbol) else []
     lines += [text for text in map(inspect.getdoc, about) if text]
     return "\n".join(lines)

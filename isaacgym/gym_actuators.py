@@ -19,6 +19,7 @@ class ActuatorCalls:
     # ---- actuators -------------------------------------------------------------------------------------------------
 
     def get_asset_actuator_count(self, asset: Asset) -> int:
+        """Of actuators on joints."""
         return len(asset.robot.actuators)
 
     def get_asset_actuator_properties(self, asset: Asset) -> list[ActuatorProperties]:
@@ -26,6 +27,7 @@ class ActuatorCalls:
         return [actuator.copy() for actuator in asset.robot.actuators]
 
     def get_asset_actuator_name(self, asset: Asset, index: int) -> str:
+        """The file's, or the joint's and the actuator's kind."""
         return asset.robot.actuators[index].name
 
     def get_asset_actuator_joint_name(self, asset: Asset, index: int) -> str:
@@ -33,26 +35,33 @@ class ActuatorCalls:
         return asset.robot.actuators[index].joint
 
     def find_asset_actuator_index(self, asset: Asset, name: str) -> int:
+        """INVALID_HANDLE if there is none of this name."""
         return index_in([actuator.name for actuator in asset.robot.actuators], name)
 
     def get_actor_actuator_count(self, env: Env, actor: int) -> int:
+        """As `get_asset_actuator_count`."""
         return self.get_asset_actuator_count(actor_of(env, actor).asset)
 
     def get_actor_actuator_properties(self, env: Env, actor: int) -> list[ActuatorProperties]:
+        """As `get_asset_actuator_properties`."""
         return self.get_asset_actuator_properties(actor_of(env, actor).asset)
 
     # ---- tendons ---------------------------------------------------------------------------------------------------
 
     def get_asset_tendon_count(self, asset: Asset) -> int:
+        """Of all tendons of the file."""
         return len(asset.robot.tendons)
 
     def get_asset_tendon_properties(self, asset: Asset) -> list[TendonProperties]:
+        """Copies, in the file's order."""
         return [tendon.copy() for tendon in asset.robot.tendons]
 
     def get_asset_tendon_name(self, asset: Asset, index: int) -> str:
+        """The file's, else tendon_<index>."""
         return asset.robot.tendons[index].name
 
     def find_asset_tendon_index(self, asset: Asset, name: str) -> int:
+        """INVALID_HANDLE if there is none of this name."""
         return index_in([tendon.name for tendon in asset.robot.tendons], name)
 
     def set_asset_tendon_properties(self, asset: Asset, properties: Sequence[TendonProperties]) -> bool:
@@ -66,9 +75,11 @@ class ActuatorCalls:
         return True
 
     def get_actor_tendon_count(self, env: Env, actor: int) -> int:
+        """As `get_asset_tendon_count`."""
         return self.get_asset_tendon_count(actor_of(env, actor).asset)
 
     def get_actor_tendon_properties(self, env: Env, actor: int) -> list[TendonProperties]:
+        """As `get_asset_tendon_properties`."""
         return self.get_asset_tendon_properties(actor_of(env, actor).asset)
 
     def set_actor_tendon_properties(self, env: Env, actor: int, properties: Sequence[TendonProperties]) -> bool:

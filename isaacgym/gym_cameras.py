@@ -57,6 +57,7 @@ class CameraCalls:
         return len(env.cameras) - 1
 
     def destroy_camera_sensor(self, sim: Simulation, env: Env, camera: int) -> None:
+        """Its handle means nothing any more; those of others stay."""
         _sensor(env, camera)
         env.cameras[int(camera)] = None
         _regroup(sim)
@@ -189,6 +190,7 @@ class CameraCalls:
         _repaint(env.sim)
 
     def get_rigid_body_segmentation_id(self, env: Env, actor: int, body: int) -> int:
+        """As set by `set_rigid_body_segmentation_id`, else that of `create_actor`."""
         return int(actor_of(env, actor).segmentation[int(body)])
 
 

@@ -80,9 +80,11 @@ class DynamicsCalls:
         return len(asset.force_sensors) - 1
 
     def get_asset_force_sensor_count(self, asset: Asset) -> int:
+        """Of those created so far."""
         return len(asset.force_sensors)
 
     def get_actor_force_sensor_count(self, env: Env, actor: int) -> int:
+        """As `get_asset_force_sensor_count`."""
         return len(actor_of(env, actor).asset.force_sensors)
 
     def get_actor_force_sensor(self, env: Env, actor: int, index: int) -> SensorReading:
@@ -96,6 +98,7 @@ class DynamicsCalls:
         return SensorReading(env.sim, env.index * sum(counts) + sum(counts[: int(actor)]) + index)
 
     def get_sim_force_sensor_count(self, sim: Simulation) -> int:
+        """Of all envs: rows of the force sensor tensor."""
         return sum(len(actor.asset.force_sensors) for env in sim.envs for actor in env.actors)
 
     def acquire_force_sensor_tensor(self, sim: Simulation) -> Tensor:

@@ -170,6 +170,7 @@ class HostForceCalls(HostStateCalls, LookupCalls):
         return _forces(sim).reshape(-1)
 
     def get_rigid_name(self, env: Env, rigidHandle: int) -> str:
+        """Of the body with this handle in the env."""
         actor, body = _body(env, rigidHandle)
         return env.actors[actor].asset.robot.body_names[body]
 
@@ -193,9 +194,11 @@ class HostForceCalls(HostStateCalls, LookupCalls):
         return actor if actor == INVALID_HANDLE else self.find_actor_dof_handle(env, actor, joint_name)
 
     def get_joint_name(self, env: Env, joint_handle: int) -> str:
+        """Of the DOF with this handle in the env."""
         return _joint(env, joint_handle).name
 
     def get_asset_joint_type(self, asset: Asset, index: int) -> JointType:
+        """Revolute (continuous joints too) or prismatic."""
         return _TYPES[asset.robot.dofs[index].kind]
 
     def get_joint_type_string(self, kind: JointType) -> str:

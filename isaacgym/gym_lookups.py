@@ -36,6 +36,7 @@ class LookupCalls:
     # ---- assets --------------------------------------------------------------------------------------------------
 
     def get_asset_dof_count(self, asset: Asset) -> int:
+        """Degrees of freedom: joints that move."""
         return len(asset.robot.dofs)
 
     def get_asset_joint_count(self, asset: Asset) -> int:
@@ -43,30 +44,39 @@ class LookupCalls:
         return len(asset.robot.dofs)
 
     def get_asset_rigid_body_count(self, asset: Asset) -> int:
+        """Links, after those of fixed joints have collapsed if AssetOptions says so."""
         return len(asset.robot.bodies)
 
     def get_asset_rigid_shape_count(self, asset: Asset) -> int:
+        """Collision shapes of all links."""
         return len(asset.shape_properties)
 
     def get_asset_soft_body_count(self, asset: Asset) -> int:
+        """Always 0."""
         return 0
 
     def get_asset_dof_names(self, asset: Asset) -> list[str]:
+        """In DOF order: depth first, siblings by joint name in URDF, as the document has them in MJCF."""
         return asset.robot.dof_names
 
     def get_asset_joint_names(self, asset: Asset) -> list[str]:
+        """As `get_asset_dof_names`: of joints that move."""
         return asset.robot.dof_names
 
     def get_asset_rigid_body_names(self, asset: Asset) -> list[str]:
+        """In body order, the root first; the DOFs follow the bodies that they move."""
         return asset.robot.body_names
 
     def get_asset_dof_name(self, asset: Asset, index: int) -> str:
+        """Of DOF number `index`."""
         return asset.robot.dof_names[index]
 
     def get_asset_joint_name(self, asset: Asset, index: int) -> str:
+        """Of the joint number `index` among those that move."""
         return asset.robot.dof_names[index]
 
     def get_asset_rigid_body_name(self, asset: Asset, index: int) -> str:
+        """Of body number `index`."""
         return asset.robot.body_names[index]
 
     def get_dof_type_string(self, kind: DofType) -> str:
@@ -75,22 +85,28 @@ class LookupCalls:
         return words.get(DofType(kind), "Invalid")
 
     def get_asset_dof_type(self, asset: Asset, index: int) -> DofType:
+        """Translation of a prismatic joint, else rotation."""
         is_slide = asset.robot.dofs[index].kind == "prismatic"
         return DofType.DOF_TRANSLATION if is_slide else DofType.DOF_ROTATION
 
     def get_asset_dof_dict(self, asset: Asset) -> dict[str, int]:
+        """Name → index."""
         return _index_by_name(asset.robot.dof_names)
 
     def get_asset_joint_dict(self, asset: Asset) -> dict[str, int]:
+        """Name → index, of joints that move."""
         return _index_by_name(asset.robot.dof_names)
 
     def get_asset_rigid_body_dict(self, asset: Asset) -> dict[str, int]:
+        """Name → index."""
         return _index_by_name(asset.robot.body_names)
 
     def find_asset_dof_index(self, asset: Asset, name: str) -> int:
+        """INVALID_HANDLE if there is none of this name."""
         return index_in(asset.robot.dof_names, name)
 
     def find_asset_rigid_body_index(self, asset: Asset, name: str) -> int:
+        """INVALID_HANDLE if there is none of this name."""
         return index_in(asset.robot.body_names, name)
 
     def get_asset_rigid_body_shape_indices(self, asset: Asset) -> list[IndexRange]:
@@ -100,6 +116,7 @@ class LookupCalls:
     # ---- actors --------------------------------------------------------------------------------------------------
 
     def get_actor_count(self, env: Env) -> int:
+        """Actors of the env, fixed ones included."""
         return len(env.actors)
 
     def get_actor_handle(self, env: Env, index: int) -> int:
@@ -107,6 +124,7 @@ class LookupCalls:
         return int(index) if 0 <= index < len(env.actors) else INVALID_HANDLE
 
     def find_actor_handle(self, env: Env, name: str) -> int:
+        """Of the env's first actor of this name, INVALID_HANDLE if there is none."""
         return index_in([actor.name for actor in env.actors], name)
 
     def get_actor_index(self, env: Env, actor: int, domain: IndexDomain) -> int:
@@ -117,46 +135,60 @@ class LookupCalls:
         return int(actor) + (env.index * len(env.actors) if IndexDomain(domain) == IndexDomain.DOMAIN_SIM else 0)
 
     def find_actor_index(self, env: Env, name: str, domain: IndexDomain) -> int:
+        """As `get_actor_index`, by name; INVALID_HANDLE if there is none of this name."""
         handle = self.find_actor_handle(env, name)
         return handle if handle == INVALID_HANDLE else self.get_actor_index(env, handle, domain)
 
     def get_actor_name(self, env: Env, actor: int) -> str:
+        """As given to `create_actor`."""
         return actor_of(env, actor).name
 
     def get_actor_asset(self, env: Env, actor: int) -> Asset:
+        """The asset that the actor was created from."""
         return actor_of(env, actor).asset
 
     def get_actor_dof_count(self, env: Env, actor: int) -> int:
+        """As `get_asset_dof_count`."""
         return len(actor_of(env, actor).asset.robot.dofs)
 
     def get_actor_joint_count(self, env: Env, actor: int) -> int:
+        """As `get_asset_joint_count`."""
         return self.get_actor_dof_count(env, actor)
 
     def get_actor_rigid_body_count(self, env: Env, actor: int) -> int:
+        """As `get_asset_rigid_body_count`."""
         return len(actor_of(env, actor).asset.robot.bodies)
 
     def get_actor_rigid_shape_count(self, env: Env, actor: int) -> int:
+        """As `get_asset_rigid_shape_count`."""
         return len(actor_of(env, actor).asset.shape_properties)
 
     def get_actor_soft_body_count(self, env: Env, actor: int) -> int:
+        """Always 0."""
         return 0
 
     def get_actor_dof_names(self, env: Env, actor: int) -> list[str]:
+        """As `get_asset_dof_names`."""
         return actor_of(env, actor).asset.robot.dof_names
 
     def get_actor_joint_names(self, env: Env, actor: int) -> list[str]:
+        """As `get_asset_joint_names`."""
         return self.get_actor_dof_names(env, actor)
 
     def get_actor_rigid_body_names(self, env: Env, actor: int) -> list[str]:
+        """As `get_asset_rigid_body_names`."""
         return actor_of(env, actor).asset.robot.body_names
 
     def get_actor_dof_dict(self, env: Env, actor: int) -> dict[str, int]:
+        """Name → index within the actor."""
         return _index_by_name(self.get_actor_dof_names(env, actor))
 
     def get_actor_joint_dict(self, env: Env, actor: int) -> dict[str, int]:
+        """Name → index within the actor, of joints that move."""
         return self.get_actor_dof_dict(env, actor)
 
     def get_actor_rigid_body_dict(self, env: Env, actor: int) -> dict[str, int]:
+        """Name → index within the actor."""
         return _index_by_name(self.get_actor_rigid_body_names(env, actor))
 
     def get_actor_rigid_body_shape_indices(self, env: Env, actor: int) -> list[IndexRange]:
@@ -173,12 +205,15 @@ class LookupCalls:
         return int(index) + _offset(env, actor, domain, [len(a.asset.robot.bodies) for a in env.actors])
 
     def get_actor_rigid_body_handle(self, env: Env, actor: int, index: int) -> int:
+        """Index within the env of the actor's body number `index`."""
         return self.get_actor_rigid_body_index(env, actor, index, IndexDomain.DOMAIN_ENV)
 
     def get_actor_root_rigid_body_handle(self, env: Env, actor: int) -> int:
+        """Index within the env of the actor's first body."""
         return self.get_actor_rigid_body_handle(env, actor, 0)
 
     def find_actor_rigid_body_index(self, env: Env, actor: int, name: str, domain: IndexDomain) -> int:
+        """Index in `domain`, INVALID_HANDLE if there is none of this name."""
         index = index_in(self.get_actor_rigid_body_names(env, actor), name)
         return self.get_actor_rigid_body_index(env, actor, index, domain)
 
@@ -193,20 +228,25 @@ class LookupCalls:
         return int(index) + _offset(env, actor, domain, [len(a.asset.robot.dofs) for a in env.actors])
 
     def get_actor_dof_handle(self, env: Env, actor: int, index: int) -> int:
+        """Index within the env of the actor's DOF number `index`."""
         return self.get_actor_dof_index(env, actor, index, IndexDomain.DOMAIN_ENV)
 
     def find_actor_dof_index(self, env: Env, actor: int, name: str, domain: IndexDomain) -> int:
+        """Index in `domain`, INVALID_HANDLE if there is none of this name."""
         return self.get_actor_dof_index(env, actor, index_in(self.get_actor_dof_names(env, actor), name), domain)
 
     def find_actor_dof_handle(self, env: Env, actor: int, name: str) -> int:
+        """Index within the env, INVALID_HANDLE if there is none of this name."""
         return self.find_actor_dof_index(env, actor, name, IndexDomain.DOMAIN_ENV)
 
     # ---- envs and the simulation ---------------------------------------------------------------------------------
 
     def get_env(self, sim: Simulation, index: int) -> Env:
+        """In the order of creation."""
         return sim.envs[index]
 
     def get_env_count(self, sim: Simulation) -> int:
+        """Envs created so far."""
         return len(sim.envs)
 
     def get_env_origin(self, env: Env) -> Vec3:
@@ -214,30 +254,39 @@ class LookupCalls:
         return Vec3(*env.origin)
 
     def get_env_rigid_body_count(self, env: Env) -> int:
+        """Of all actors of the env."""
         return sum(len(actor.asset.robot.bodies) for actor in env.actors)
 
     def get_env_rigid_shape_count(self, env: Env) -> int:
+        """Of all actors of the env."""
         return sum(len(actor.asset.shape_properties) for actor in env.actors)
 
     def get_env_dof_count(self, env: Env) -> int:
+        """Of all actors of the env."""
         return sum(len(actor.asset.robot.dofs) for actor in env.actors)
 
     def get_env_joint_count(self, env: Env) -> int:
+        """Joints that move, of all actors of the env."""
         return self.get_env_dof_count(env)
 
     def get_sim_actor_count(self, sim: Simulation) -> int:
+        """Of all envs: rows of the root state tensor."""
         return sum(len(env.actors) for env in sim.envs)
 
     def get_sim_rigid_body_count(self, sim: Simulation) -> int:
+        """Of all envs: rows of the rigid body state tensor."""
         return sum(self.get_env_rigid_body_count(env) for env in sim.envs)
 
     def get_sim_rigid_shape_count(self, sim: Simulation) -> int:
+        """Of all envs."""
         return sum(self.get_env_rigid_shape_count(env) for env in sim.envs)
 
     def get_sim_dof_count(self, sim: Simulation) -> int:
+        """Of all envs: rows of the DOF state tensor."""
         return sum(self.get_env_dof_count(env) for env in sim.envs)
 
     def get_sim_joint_count(self, sim: Simulation) -> int:
+        """Joints that move, of all envs."""
         return self.get_sim_dof_count(sim)
 
 

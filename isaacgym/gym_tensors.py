@@ -37,10 +37,12 @@ class TensorCalls(DynamicsCalls):
         return Tensor(sim.contact_forces)
 
     def refresh_actor_root_state_tensor(self, sim: Simulation) -> bool:
+        """States as they are now, those set since the last `simulate` included."""
         sim.read_root_states(sim.root_states)
         return True
 
     def refresh_dof_state_tensor(self, sim: Simulation) -> bool:
+        """Positions and velocities as they are now, those set since the last `simulate` included."""
         sim.running.read_dof_states(sim.dof_states.view(len(sim.envs), -1, 2))
         return True
 
@@ -55,6 +57,7 @@ class TensorCalls(DynamicsCalls):
         return True
 
     def set_actor_root_state_tensor(self, sim: Simulation, states: Tensor) -> bool:
+        """All roots at once, laid out as `acquire_actor_root_state_tensor` says."""
         sim.set_root_states(self._values(states, sim.root_states))
         return True
 
@@ -67,6 +70,7 @@ class TensorCalls(DynamicsCalls):
         return True
 
     def set_dof_state_tensor(self, sim: Simulation, states: Tensor) -> bool:
+        """All DOFs at once, laid out as `acquire_dof_state_tensor` says."""
         sim.running.set_dof_states(self._values(states, sim.dof_states).view(len(sim.envs), -1, 2))
         return True
 

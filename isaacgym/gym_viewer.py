@@ -36,6 +36,7 @@ class ViewerCalls:
         return sim.viewer
 
     def destroy_viewer(self, viewer: Viewer | None) -> None:
+        """Close its page."""
         if viewer is not None:
             viewer.close()
 
@@ -113,6 +114,7 @@ class ViewerCalls:
         )
 
     def clear_lines(self, viewer: Viewer | None) -> None:
+        """Of `add_lines`."""
         if viewer is not None:
             viewer.clear_lines()
 

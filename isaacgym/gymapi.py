@@ -127,9 +127,11 @@ class Gym(HostForceCalls, ActuatorCalls, TensorCalls, ViewerCalls, CameraCalls):
         return Simulation(device, params, has_graphics=graphics_device >= 0)
 
     def destroy_sim(self, sim: Simulation) -> None:
+        """Free the memory of its engine; nothing can be simulated afterwards."""
         sim.engine = None
 
     def get_sim_params(self, sim: Simulation) -> SimParams:
+        """A copy; `set_sim_params` hands changes back."""
         return sim.params.copy()
 
     def set_sim_params(self, sim: Simulation, params: SimParams) -> None:
@@ -159,11 +161,13 @@ class Gym(HostForceCalls, ActuatorCalls, TensorCalls, ViewerCalls, CameraCalls):
         return time.perf_counter()
 
     def get_frame_count(self, sim: Simulation) -> int:
+        """Calls of `simulate` so far."""
         return sim.frame_count
 
     # ---- terrain -------------------------------------------------------------------------------------------------
 
     def add_ground(self, sim: Simulation, params: PlaneParams) -> None:
+        """An infinite plane. Its normal is (0, 1, 0) unless set, and warns if it is at right angles to gravity."""
         normal, gravity = params.normal.normalize(), sim.params.gravity
         if abs(normal.dot(gravity)) < 1e-6 * gravity.length():
             notice(
@@ -231,6 +235,7 @@ class Gym(HostForceCalls, ActuatorCalls, TensorCalls, ViewerCalls, CameraCalls):
     # ---- assets --------------------------------------------------------------------------------------------------
 
     def load_asset(self, sim: Simulation, rootpath: str, filename: str, options: AssetOptions | None = None) -> Asset:
+        """A URDF or MJCF file, by its end; what is wrong with it is one sentence that names the file."""
         return Asset(Path(rootpath) / filename, AssetOptions() if options is None else options.copy())
 
     def create_box(
@@ -253,9 +258,11 @@ class Gym(HostForceCalls, ActuatorCalls, TensorCalls, ViewerCalls, CameraCalls):
         return Asset(primitives.capsule(radius, length, options), options)
 
     def get_asset_dof_properties(self, asset: Asset) -> np.ndarray:
+        """A copy, structured, one element a DOF: limits and drives as in the file; see `set_actor_dof_properties`."""
         return asset.dof_properties.copy()
 
     def get_asset_rigid_shape_properties(self, asset: Asset) -> list[RigidShapeProperties]:
+        """Copies, of all shapes, body by body."""
         return [shape.copy() for shape in asset.shape_properties]
 
     def set_asset_rigid_shape_properties(self, asset: Asset, properties: list[RigidShapeProperties]) -> None:
@@ -312,6 +319,7 @@ class Gym(HostForceCalls, ActuatorCalls, TensorCalls, ViewerCalls, CameraCalls):
         return len(env.actors) - 1
 
     def get_actor_dof_properties(self, env: Env, actor: int) -> np.ndarray:
+        """A copy, as `get_asset_dof_properties`."""
         return actor_of(env, actor).dof_properties.copy()
 
     def set_actor_dof_properties(self, env: Env, actor: int, properties: np.ndarray) -> bool:
@@ -325,6 +333,7 @@ class Gym(HostForceCalls, ActuatorCalls, TensorCalls, ViewerCalls, CameraCalls):
         return True
 
     def get_actor_rigid_body_properties(self, env: Env, actor: int) -> list[RigidBodyProperties]:
+        """Copies, body by body: mass [kg], centre of mass [m] and inertia [kg·m²] about it in the body's frame."""
         return actor_of(env, actor).body_properties()
 
     def set_actor_rigid_body_properties(
@@ -377,6 +386,7 @@ class Gym(HostForceCalls, ActuatorCalls, TensorCalls, ViewerCalls, CameraCalls):
         return True
 
     def get_actor_scale(self, env: Env, actor: int) -> float:
+        """As set by `set_actor_scale`, else 1."""
         return actor_of(env, actor).scale
 
     def begin_aggregate(self, env: Env, max_bodies: int = 0, max_shapes: int = 0, self_collisions: bool = True) -> bool:
@@ -390,6 +400,7 @@ class Gym(HostForceCalls, ActuatorCalls, TensorCalls, ViewerCalls, CameraCalls):
         return True
 
     def end_aggregate(self, env: Env) -> bool:
+        """Actors created from now on belong to no aggregate."""
         env.aggregate_filter = 0
         return True
 

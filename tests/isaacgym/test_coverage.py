@@ -1,9 +1,10 @@
+import inspect
 import subprocess
 import sys
 
 import pytest
 
-from isaacgym import coverage
+from isaacgym import coverage, gymapi
 from isaacgym.coverage import Status
 
 ROWS = coverage.coverage()
@@ -41,8 +42,16 @@ def test_a_symbol_can_be_explained():
     text = coverage.explain("create_actor")
     assert text.startswith("gym.create_actor: partly (the same actors in all envs")
     assert "create_actor(self, env" in text and "Shapes whose filters share a bit do not collide" in text
-    assert coverage.explain("gymapi.STATE_POS") == "gymapi.STATE_POS: works"
+    assert coverage.explain("gymapi.STATE_POS") == "gymapi.STATE_POS: works\nSTATE_POS = 1, of StateFlags"
+    assert coverage.explain("Mat33").startswith("gymapi.Mat33: works\nA 3x3 matrix")  # that no survey met
+    assert coverage.explain("set_attractor_target").startswith("set_attractor_target: missing (attractors are not")
     assert coverage.explain("fly").startswith("fly: no surveyed code uses it")
+
+
+def test_every_method_is_listed_and_says_what_a_script_can_rely_on():
+    methods = {name for name in dir(gymapi.Gym) if not name.startswith("_")}
+    assert methods <= {row.name for row in ROWS if row.module == "gym"}
+    assert [name for name in methods if not inspect.getdoc(getattr(gymapi.Gym, name))] == []
 
 
 def test_a_symbol_that_the_code_lacks_is_missing(monkeypatch):
