@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from isaacgym import gym_types as types
 from isaacgym.actors import Asset, Env
 from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.likeness import difference_of
+from isaacgym.assets.notices import notice
 from isaacgym.assets.scene import Root, combined
 from isaacgym.engine.create import create_engine
 from isaacgym.engine.drives import MODE_POS, MODE_VEL, DofParameters
@@ -141,12 +141,10 @@ class Simulation:
         names = light_joints(engine.mj_model, engine.dof_columns, dofs)
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            warnings.warn(
+            notice(
                 f"the joints {', '.join(names[:3])}{more} move less than {LIGHT:g} kg·m² with little damping, which "
                 f"at steps of {1000 * engine.dt:.3g} ms may end in NaN after an impact; set AssetOptions.armature or "
-                f"the DOF property armature to {ENOUGH:g}, or use shorter steps",
-                RuntimeWarning,
-                stacklevel=2,
+                f"the DOF property armature to {ENOUGH:g}, or use shorter steps"
             )
 
     def _shifting_origins(self) -> torch.Tensor | None:
