@@ -48,6 +48,7 @@ from isaacgym.assets.xml_file import read_xml
 from isaacgym.gym_types import AssetOptions
 
 MAX_LINKS = 300  # legged robots have up to 50; the tree is walked by recursion
+XACRO = re.compile(r"xacro}(?!(property|arg)$)")  # elements that become others; a definition left over changes nothing
 COMMA = re.compile(r",\s")  # between numbers; "0,5" is refused, for it may be a half
 UNBOUNDED = ("lower", "upper", "effort", "velocity")  # attributes that may be infinite
 MOVING_KINDS: tuple[JointKind, ...] = ("revolute", "continuous", "prismatic")
@@ -97,6 +98,11 @@ class _Urdf:
         robot = read_xml(self.path)
         if robot.tag != "robot":
             self.fail(f"the root element is <{robot.tag}>, expected <robot>; only URDF can be read here")
+        left = [element.tag.rpartition("}")[2] for element in robot.iter() if XACRO.search(element.tag)]
+        if left:
+            self.fail(
+                f"its <xacro:{left[0]}> is not expanded, so parts are missing; expand it with the xacro tool first"
+            )
         self.name = robot.get("name", self.name)
         for material in robot.findall("material"):
             self._rgba(material)

@@ -45,6 +45,17 @@ def test_prefixes_that_nothing_declares_are_no_mistake(tmp_path):
     assert load(path).dofs[0].upper == 1.0
 
 
+@pytest.mark.parametrize("head", ["", ' xmlns:xacro="http://www.ros.org/wiki/xacro"'])
+def test_macros_that_were_not_expanded_are_refused_and_definitions_are_not(tmp_path, head):
+    path = urdf(tmp_path)
+    whole = path.read_text().replace("<robot ", f"<robot{head} ")
+    path.write_text(whole.replace("</robot>", '<xacro:leg side="left"/></robot>'))
+    with pytest.raises(ValueError, match="robot.urdf: its <xacro:leg> is not expanded, so parts are missing"):
+        load(path)
+    path.write_text(whole.replace("</robot>", '<xacro:property name="side" value="1"/></robot>'))
+    assert load(path).body_names == ["base", "leg"]
+
+
 @pytest.mark.parametrize(("xyz", "expected"), [("1, 2,\t3", [1, 2, 3]), ("1,5 2 3", None), ("1,5 2", None)])
 def test_commas_may_stand_between_numbers_but_not_in_them(tmp_path, xyz, expected):
     path = urdf(tmp_path, knee=joint(f'<origin xyz="{xyz}"/>'))
