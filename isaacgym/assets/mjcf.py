@@ -199,7 +199,7 @@ def _check(path: Path, spec: mujoco.MjSpec) -> None:
         _fail(
             path,
             "it has equality constraints that are not between joints, which are not simulated; remove those of "
-            f"{listed(list(names))}",
+            f"{listed(list(names))}, and rods that only they hold",
         )
     for body in spec.bodies:
         is_root = body.parent is not None and body.parent.name == "world"

@@ -62,6 +62,7 @@ class Guess(NamedTuple):
     damping: float  # [N·m·s/rad]
     joint_names: list[str]  # parts of names, at least one in each joint's
     wheels: list[str]  # joints that turn without end at the end of a leg
+    slides: list[str]  # joints that slide, whose gains are not guessed
     sides: dict[str, str]  # part of the names of left joints: of right ones; empty if names do not tell
     mirror_reversed: list[str]  # parts of names of joints that turn the other way in a mirror
     turned_base: str  # what contradicts a base whose x points forwards and z up; "": nothing
@@ -69,6 +70,7 @@ class Guess(NamedTuple):
 
 def guess(robot: RobotDescription) -> Guess:
     """A robot's config, guessed; a ValueError of one sentence if it has no legs. robot: read without collapse."""
+    _refuse_degrees(robot)
     _refuse_y_up(robot)
     legs, foot_name = _legs_and_foot_name(robot)
     feet = [robot.bodies[leg.foot].name for leg in legs]
@@ -93,6 +95,7 @@ def guess(robot: RobotDescription) -> Guess:
         damping=round(min(DAMPING_RATIO * stiffness, max_damping), 2),
         joint_names=_joint_parts(robot.dof_names),
         wheels=[leg.wheel for leg in legs if leg.wheel],
+        slides=[joint.name for joint in robot.dofs if joint.kind == "prismatic"],
         sides=mirror.sides,
         mirror_reversed=mirror.is_reversed,
         turned_base=_turned_base(robot, legs, pose),
@@ -232,6 +235,17 @@ def _corners(shape: Shape) -> np.ndarray:
             assert shape.vertices is not None, "a collision mesh has vertices"
             points = shape.vertices
     return shape.pos + Rotation.from_quat(shape.quat).apply(points)
+
+
+def _refuse_degrees(robot: RobotDescription) -> None:
+    """Say that a joint can be nowhere within half a turn of 0, as if its limits were degrees."""
+    beyond = [j for j in robot.dofs if j.kind == "revolute" and (j.lower > np.pi or j.upper < -np.pi)]
+    if beyond:
+        limits = ", ".join(f"'{joint.name}' {joint.lower:g} to {joint.upper:g}" for joint in beyond[:3])
+        raise ValueError(
+            f"robot '{robot.name}': limits of joints are radians, but {limits} is half a turn and more from 0; are "
+            "these degrees? Correct the file"
+        )
 
 
 def _refuse_y_up(robot: RobotDescription) -> None:

@@ -223,6 +223,11 @@ def _checks(guess: Guess, missing: list[str]) -> list[str]:
             f"Wheels: {', '.join(guess.wheels)}. Make the robot a WheeledRobot and set control.wheel_name, see "
             "legged_gym/envs/go2w; else policies set their angles."
         )
+    if guess.slides:
+        checks.append(
+            f"Joints that slide: {', '.join(guess.slides)}. Stiffness and damping are guessed for joints that turn; "
+            "give these their own in config.py [N/m, N·s/m], by their names and before the others."
+        )
     if missing:
         checks.append(f"Meshes that were not found, so not copied: {', '.join(missing)}.")
     return checks

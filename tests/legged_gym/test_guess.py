@@ -164,3 +164,14 @@ def test_the_damping_is_what_the_lightest_joint_bears(tmp_path):
     found = guess(read(tmp_path, heavy.replace('value="12"', 'value="150"')))
     assert 0.03 * found.stiffness > 300 * 0.04  # the shank's inertia about the knee: 0.01 + 3 · 0.1²
     assert found.damping == pytest.approx(300 * 0.04, abs=0.01)
+
+
+def test_limits_in_degrees_are_named_in_one_sentence(tmp_path):
+    robot = read(tmp_path, quadruped(WORDS).replace('lower="-2.5" upper="2.5"', 'lower="-155" upper="-34"'))
+    with pytest.raises(ValueError, match="limits of joints are radians, but 'roll_fl' -155 to -34, .* degrees"):
+        guess(robot)
+
+
+def test_joints_that_slide_are_named_for_their_gains(tmp_path):
+    guessed = guess(read(tmp_path, quadruped(WORDS).replace('type="fixed"', 'type="prismatic"')))
+    assert sorted(guessed.slides) == ["end_fl", "end_fr", "end_hl", "end_hr"]
