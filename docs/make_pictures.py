@@ -7,6 +7,8 @@ python docs/make_pictures.py strip --task go2             # docs/assets/strip_go
 python docs/make_pictures.py curves logs/rough_go2        # docs/assets/curves.webp, with a line where robots walk
 
 page, climb and strip let a policy walk as play.py does; --checkpoint_path and play.py's other flags choose which.
+The pictures that are there: climb and strip --task aliengo --checkpoint_path aliengo, and
+strip --task go2 --checkpoint_path go2 --level 2 --command 1 0 0, which go into docs/build/policy_table.py's captions.
 curves takes folders of runs, as legged_gym.scripts.curves does.
 """
 

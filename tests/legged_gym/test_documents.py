@@ -121,7 +121,7 @@ def test_the_configuration_reference_tells_what_comments_say(builder: dict[str, 
 
 def row(terrain: str, case: str, noise: bool, crossed: float) -> dict:
     share = {"mean": crossed, "half_width": 0.01}
-    return {"terrain": terrain, "case": case, "noise": noise, "crossed": share}
+    return {"terrain": terrain, "case": case, "noise": noise, "crossed": share, "leg_touches": 240.0}
 
 
 def results() -> dict:
@@ -143,6 +143,8 @@ def test_tables_of_policies_come_from_their_reports(builder: dict[str, ModuleTyp
     )
     page = policies.page(read)
     assert "| go2 | 20 % |" in page and "10 %" not in page
+    assert "judged at 9 cm and 1 m/s, its hips, thighs and calves touched the stairs 2.4 times a metre" in page
+    assert "Of a1, aliengo, anymal_c, b2, go1, go2w there is no strip" in page
     assert "- go2: `himloco train --task go2`, iteration 7, seed 3, cuda:0 (H200), commit abc" in page
     readme = policies.filled("a\n<!-- policies -->\nold\n<!-- /policies -->\nb\n", read, "en")
     assert readme.startswith("a\n<!-- policies -->\n## See it climb\n") and "old" not in readme and "99 %" in readme
