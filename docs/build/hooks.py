@@ -1,4 +1,5 @@
-"""MkDocs calls this: tables go where a page has a mark, and links out of the site become names of files."""
+"""MkDocs calls this: tables go where a page has a mark, drawings where it has Mermaid, names of files where it links to
+other files of the repository; and lines of Chinese are joined without a space."""
 
 import re
 import sys
@@ -8,6 +9,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))  # MkDocs loads hooks by path
 
 import config_reference
+import drawings
 import policy_table
 
 GENERATED = {
@@ -20,9 +22,15 @@ TO_ENGLISH = re.compile(r"\]\(((?:\.\./)*)\.\./en/")
 TO_REPOSITORY = re.compile(r"\[([^\]]+)\]\((?:\.\./){2,}(?!assets/)([^)]+)\)")
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
+# A line's end between Chinese characters, which a browser would show as a space.
+CHINESE_BREAK = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff5e])\n(?=[\u4e00-\u9fff])")
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     for mark, make in GENERATED.items():
         if mark in markdown:
             markdown = markdown.replace(mark, make())
+    markdown = drawings.drawn(markdown, Path(page.file.src_path).stem)
+    markdown = CHINESE_BREAK.sub("", markdown)
     markdown = TO_ENGLISH.sub(r"](\1", markdown)
     return TO_REPOSITORY.sub(r"\1 (`\2`)", markdown)

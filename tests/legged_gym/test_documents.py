@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from xml.etree import ElementTree
 
 import pytest
 from documents import ROOT, anchors, blocks, chinese_page, commands, english_pages, headings
@@ -25,7 +26,7 @@ LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 def builder(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
     """The modules that make pages."""
     monkeypatch.syspath_prepend(ROOT / "docs" / "build")
-    return {name: importlib.import_module(name) for name in ("config_reference", "policy_table", "hooks")}
+    return {name: importlib.import_module(name) for name in ("config_reference", "drawings", "policy_table", "hooks")}
 
 
 def name_of(page: Path) -> str:
@@ -91,6 +92,24 @@ def test_pictures_are_small() -> None:
     pictures = [path for path in (ROOT / "docs" / "assets").iterdir() if path.suffix in (".webp", ".gif", ".png")]
     limits = {path: MAX_ANIMATION if path.stem.startswith("climb") else MAX_PICTURE for path in pictures}
     assert [path.name for path, limit in limits.items() if path.stat().st_size > limit] == []
+
+
+def test_drawings_are_of_the_texts_in_their_pages(builder: dict[str, ModuleType]) -> None:
+    drawings = builder["drawings"]
+    written = {
+        drawings.drawing_of(page.stem, number): text
+        for page in drawings.PAGES.glob("*.md")
+        for number, text in enumerate(drawings.texts(page.read_text(encoding="utf-8")), 1)
+    }
+    drawn = {path.name: ElementTree.parse(path).getroot()[0].text for path in drawings.ASSETS.glob("*.svg")}
+    assert drawn == written and len(drawn) == 2, "run docs/make_drawings.py"
+
+
+def test_lines_of_chinese_are_joined_without_a_space(builder: dict[str, ModuleType]) -> None:
+    page = SimpleNamespace(file=SimpleNamespace(src_path="zh/index.md"))
+    text = "机器人\n公司。\n显卡\n`a`\n\n```bash\nb\n```\n- 甲\n- 乙\n"
+    joined = "机器人公司。显卡\n`a`\n\n```bash\nb\n```\n- 甲\n- 乙\n"
+    assert builder["hooks"].on_page_markdown(text, page=page) == joined
 
 
 def test_the_configuration_reference_has_every_key_with_its_default(builder: dict[str, ModuleType]) -> None:
@@ -170,5 +189,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert 'href="../../reference/results/#stairs-forwards-at-1-ms"' in training
     api = (tmp_path / "reference" / "api" / "index.html").read_text(encoding="utf-8")
     assert 'id="rsl_rl.algorithms.HIMPPO"' in api
-    loaded = re.findall(r'<(?:link|script|img)[^>]+(?:href|src)="(https?://[^"]+)"', training)
+    house = (tmp_path / "reference" / "house" / "index.html").read_text(encoding="utf-8")
+    assert "assets/house_2.svg" in house and "mermaid" not in house  # whose script would come from outside
+    loaded = re.findall(r'<(?:link|script|img)[^>]+(?:href|src)="(https?://[^"]+)"', training + house)
     assert [address for address in loaded if "canonical" not in address] == []  # nothing from outside
