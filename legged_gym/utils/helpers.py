@@ -23,6 +23,7 @@ from rsl_rl.utils.recorded import Recorded, missing_for_fusion
 
 SHORT = 0.5  # a newest run with less than this share of the longest one's iterations may be a mere test
 CPU_NUM_ENVS = 256  # robots a CPU carries; with 64, gradients are too noisy to learn within 150 iterations
+task_classes: dict[str, type] = {}  # of the registered tasks, by name; task_registry fills it
 
 ARGUMENTS = [
     {"name": "--task", "type": str, "default": "aliengo", "help": "registered task"},
@@ -284,13 +285,11 @@ def _description() -> str:
 
 def _explained(flags: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The flags with their defaults, and --task with the tasks there are, in the help."""
-    from legged_gym.utils.task_registry import task_registry  # which needs this module
-
     explained = []
     for flag in flags:
         about = flag["help"]
         if flag["name"] == "--task":
-            about = f"one of: {', '.join(task_registry.task_classes)}"
+            about = f"one of: {', '.join(task_classes)}"
         if flag.get("default") not in (None, "") and "default" not in about:
             about += f"; default: {flag['default']}"
         explained.append({**flag, "help": about.replace("%", "%%")})

@@ -17,6 +17,7 @@ from legged_gym.utils.helpers import (
     parse_sim_params,
     set_deterministic,
     set_seed,
+    task_classes,
     update_cfg_from_args,
 )
 from legged_gym.utils.memory import tell_if_too_many
@@ -30,8 +31,9 @@ from rsl_rl.utils.recorded import Recorded
 class TaskRegistry:
     """Builds environments and learners of registered tasks. Configs it hands out are copies."""
 
-    def __init__(self) -> None:
-        self.task_classes: dict[str, type] = {}
+    def __init__(self, task_classes: dict[str, type] | None = None) -> None:
+        """task_classes: name to robot class, which `register` fills; None: one of its own."""
+        self.task_classes = {} if task_classes is None else task_classes
         self.env_cfgs: dict[str, Any] = {}
         self.train_cfgs: dict[str, Any] = {}
 
@@ -225,4 +227,4 @@ def _run_folder(train_cfg: Any) -> str:
     return f"{datetime.now():%b%d_%H-%M-%S}_{train_cfg.runner.run_name}".rstrip("_")
 
 
-task_registry = TaskRegistry()
+task_registry = TaskRegistry(task_classes)
