@@ -17,7 +17,7 @@ COPIES = [words.split() for words in re.findall(r"^COPY (.*)$", TEXT, re.MULTILI
 
 
 def run(*words: str, cwd: Path) -> subprocess.CompletedProcess:
-    return subprocess.run([*words], cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run([*words], cwd=cwd, capture_output=True, text=True, timeout=900, check=False)
 
 
 @pytest.mark.slow
@@ -46,6 +46,40 @@ def test_what_is_copied_builds_a_wheel_with_robots(tmp_path: Path) -> None:
 def test_only_what_is_copied_is_sent_to_the_daemon() -> None:
     sent = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert sent == {name for *sources, _ in COPIES for name in sources}
+
+
+KNOWN = {"FROM", "RUN", "ENV", "COPY", "WORKDIR", "EXPOSE", "ENTRYPOINT", "CMD"}  # in the forms that are used here
+
+
+def test_every_line_is_an_instruction_and_those_of_one_name_come_once() -> None:
+    names = [line.split()[0] for line in TEXT.splitlines() if line.strip() and not line.startswith("#")]
+    assert names[0] == "FROM" and set(names) == KNOWN
+    assert [name for name in ("FROM", "WORKDIR", "ENTRYPOINT", "CMD") if names.count(name) != 1] == []
+
+
+def test_its_shell_commands_are_understood_by_a_shell() -> None:
+    commands = re.findall(r"^RUN (.*)$", TEXT, re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        done = subprocess.run(["sh", "-n"], input=command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert re.match(r"DEBIAN_FRONTEND=|apt-get |rm |python3 |mkdir |pip ", command)
+
+
+def test_what_it_copies_is_in_the_repository() -> None:
+    assert [name for *sources, _ in COPIES for name in sources if not (ROOT / name).exists()] == []
+    assert all(target.startswith("/src/") for *_, target in COPIES)  # which pip installs and rm removes
+
+
+@pytest.mark.slow
+def test_pip_finds_all_that_it_installs(tmp_path: Path) -> None:
+    extras = re.search(r"/src(\[[\w,]+\])", TEXT)[1]
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--no-cache-dir"]
+    dry = ["--dry-run", "--ignore-installed", "--no-build-isolation", "-q", "--report", str(tmp_path / "report.json")]
+    done = run(*pip, *dry, f"{ROOT}{extras}", cwd=tmp_path)
+    if re.search("Temporary failure|NewConnectionError|No matching distribution found for setuptools", done.stderr):
+        pytest.skip("asks the package index, which cannot be reached from here")
+    assert done.returncode == 0, done.stderr
 
 
 def test_its_extras_exist() -> None:
