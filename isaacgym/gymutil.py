@@ -54,14 +54,17 @@ def parse_arguments(
         parser.add_argument("--headless", action="store_true", help="run without a viewer window")
     if no_graphics:
         parser.add_argument("--nographics", action="store_true", help="no graphics context at all; implies headless")
-    parser.add_argument("--sim_device", type=str, default="cuda:0", help="physics device: cpu, cuda or cuda:N")
-    parser.add_argument("--pipeline", type=str, default="gpu", help="where state tensors live: cpu or gpu")
-    parser.add_argument("--graphics_device_id", type=int, default=0, help="graphics device index")
+    about_device = "physics device: cpu, cuda or cuda:N; default: cuda:0, or what a script finds"
+    parser.add_argument("--sim_device", type=str, default="cuda:0", help=about_device)
+    parser.add_argument(
+        "--pipeline", type=str, default="gpu", help="where state tensors live: cpu or gpu; default: as physics"
+    )
+    parser.add_argument("--graphics_device_id", type=int, default=0, help="graphics device index; default: 0")
     engine = parser.add_mutually_exclusive_group()
     engine.add_argument("--flex", action="store_true", help="ask for Flex (accepted for compatibility)")
     engine.add_argument("--physx", action="store_true", help="ask for PhysX semantics (the default)")
-    parser.add_argument("--num_threads", type=int, default=0, help="CPU cores for physics, 0: as configured")
-    parser.add_argument("--subscenes", type=int, default=0, help="PhysX subscenes simulated in parallel")
+    parser.add_argument("--num_threads", type=int, default=0, help="CPU cores for physics; default: 0, as configured")
+    parser.add_argument("--subscenes", type=int, default=0, help="PhysX subscenes in parallel; default: 0")
     parser.add_argument("--slices", type=int, help="client threads that process env slices; default: subscenes")
     for parameter in custom_parameters:
         _add_custom(parser, parameter)

@@ -34,6 +34,11 @@ def program(script: str, launcher: Sequence[str] = ("python",)) -> list[str]:
     return os.environ[RUNNING].split() if RUNNING in os.environ else [*launcher, script]
 
 
+def running() -> str | None:
+    """What a script's help calls the running program, `himloco train`; None: it is a script, and its name is right."""
+    return os.environ.get(RUNNING)
+
+
 def example(command: str) -> str:
     """How a message tells the user to call one of our scripts."""
     return f"himloco {command}" if RUNNING in os.environ else f"python legged_gym/scripts/{command}.py"

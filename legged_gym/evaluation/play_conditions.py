@@ -18,9 +18,14 @@ LEVEL = 4  # stairs of 12 cm
 GROUND_FRICTION = 1.0  # as is that of a robot as built, whatever a training draws
 
 FLAGS = [
-    {"name": "--command", "type": float, "nargs": 3, "help": "vx vy [m/s] and yaw rate [rad/s] of all robots: 1 0 0"},
+    {
+        "name": "--command",
+        "type": float,
+        "nargs": 3,
+        "help": "vx vy [m/s] and yaw rate [rad/s] of all robots; default: 1 0 0",
+    },
     {"name": "--terrain", "type": str, "help": f"only this type: {', '.join(TYPE_NAMES)}"},
-    {"name": "--level", "type": int, "help": f"difficulty of --terrain, 0 to {NUM_ROWS - 1}; default {LEVEL}"},
+    {"name": "--level", "type": int, "help": f"difficulty of --terrain, 0 to {NUM_ROWS - 1}; default: {LEVEL}"},
 ]
 
 

@@ -14,6 +14,7 @@ try:
 except ModuleNotFoundError:
     raise SystemExit("error: legged_gym is not installed: run `pip install -e .` in the repository's folder") from None
 
+from legged_gym import cli
 from legged_gym.runs.curves import Group, Run, find_runs, group_runs, over_time, read_run, spread
 from legged_gym.utils.helpers import user_errors
 
@@ -38,11 +39,15 @@ BAND_ALPHA, RUN_ALPHA = 0.25, 0.6
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """argv: arguments without the program's name; None: those of the running program."""
-    parser = argparse.ArgumentParser(prog="curves", description="Draw curves of several runs.")
+    parser = argparse.ArgumentParser(prog=cli.running(), description="Draw curves of several runs")
     parser.add_argument("runs", nargs="+", type=Path, metavar="run", help="folder of a run, or a folder of runs")
     parser.add_argument("-o", "--output", type=Path, default=Path("curves.png"), help="image; default: curves.png")
-    parser.add_argument("--tags", nargs="+", help="TensorBoard tags or patterns, such as 'Reward/gait/*'")
-    parser.add_argument("--x", choices=list(X_LABELS), default="iteration", help="horizontal axis")
+    parser.add_argument(
+        "--tags", nargs="+", help="TensorBoard tags or patterns, such as 'Reward/gait/*'; default: the usual ones"
+    )
+    parser.add_argument(
+        "--x", choices=list(X_LABELS), default="iteration", help="horizontal axis; default: %(default)s"
+    )
     return parser.parse_args(argv)
 
 

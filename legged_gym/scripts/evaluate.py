@@ -73,13 +73,14 @@ FLAGS = [
     {
         "name": "--trials",
         "type": int,
-        "help": f"of every robot in every case: {TRIALS}, on a CPU, in stairs and in stand 1; sim2sim: robots on each "
-        f"course, {courses.TRIALS}",
+        "help": f"of every robot in every case; default: {TRIALS}, on a CPU, in stairs and in stand 1; sim2sim: "
+        f"robots on each course, {courses.TRIALS}",
     },
     {
         "name": "--trial_s",
         "type": float,
-        "help": f"longest duration of a trial [s]: {courses.TRIAL_S:g}, in protocol stand {standing.STAND_S:g}",
+        "help": f"longest duration of a trial [s]; default: "
+        f"{courses.TRIAL_S:g}, in protocol stand {standing.STAND_S:g}",
     },
     {
         "name": "--levels",

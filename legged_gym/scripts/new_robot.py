@@ -12,6 +12,7 @@ from pathlib import Path
 from isaacgym.assets.mjcf import load_mjcf
 from isaacgym.assets.urdf import load_urdf
 from isaacgym.gym_types import AssetOptions
+from legged_gym import cli
 from legged_gym.robots.guess import guess
 from legged_gym.robots.template import write_package
 from legged_gym.utils.helpers import user_errors
@@ -20,7 +21,9 @@ READERS = {".urdf": load_urdf, ".xml": load_mjcf, ".mjcf": load_mjcf}
 
 
 def get_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Create a package with tasks for a robot of your own")
+    parser = argparse.ArgumentParser(
+        prog=cli.running(), description="Create a package with tasks for a robot of your own"
+    )
     parser.add_argument("name", help="of package, robot and tasks: letters, digits and _")
     parser.add_argument("--urdf", required=True, metavar="FILE", help="the robot's URDF (or MJCF) file")
     parser.add_argument("--out", metavar="DIR", help="new folder of the package; default: ./<name>")

@@ -30,7 +30,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from legged_gym import LEGGED_GYM_LOGS_DIR, LEGGED_GYM_ROOT_DIR
+from legged_gym import LEGGED_GYM_LOGS_DIR, LEGGED_GYM_ROOT_DIR, cli
 from legged_gym.deploy import courses
 from legged_gym.deploy.controller import PolicyController
 from legged_gym.deploy.courses import SETTLE_S
@@ -127,14 +127,22 @@ def as_text(value: dict[str, float | None]) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="An exported policy in plain C MuJoCo")
+    parser = argparse.ArgumentParser(prog=cli.running(), description="An exported policy in plain C MuJoCo")
     parser.add_argument("--policy", help="policy.onnx; default: the task's, without one the newest under logs/")
-    parser.add_argument("--task", help="take policy and robot of this task: the last export, or what comes with it")
+    parser.add_argument(
+        "--task", help="its last export, or what comes with the project, and its robot; default: as --policy"
+    )
     parser.add_argument("--task_module", help="module or .py file that registers tasks of your own")
     parser.add_argument("--urdf", help="robot description; default: the policy's robot in resources/robots")
-    parser.add_argument("--terrain", nargs="+", default=list(courses.COURSES), help="of flat, slope, rough, stairs")
-    parser.add_argument("--step_height", type=float, default=courses.STEP_HEIGHT, help="of stairs [m]")
-    parser.add_argument("--slope", type=float, default=courses.SLOPE, help="rise over run of slope and rough")
+    parser.add_argument(
+        "--terrain", nargs="+", default=list(courses.COURSES), help="of flat, slope, rough, stairs; default: all"
+    )
+    parser.add_argument(
+        "--step_height", type=float, default=courses.STEP_HEIGHT, help="of stairs [m]; default: %(default)s"
+    )
+    parser.add_argument(
+        "--slope", type=float, default=courses.SLOPE, help="rise over run of slope and rough; default: %(default)s"
+    )
     parser.add_argument(
         "--command",
         type=float,
@@ -143,29 +151,38 @@ def parser() -> argparse.ArgumentParser:
         help="of all trials, which then end where the next plateau begins; VX below 0 walks backwards; "
         "default: random, ±1 each",
     )
-    parser.add_argument("--trials", type=int, default=courses.TRIALS, help="on each terrain")
-    parser.add_argument("--seconds", type=float, default=courses.TRIAL_S, help="of a trial")
+    parser.add_argument("--trials", type=int, default=courses.TRIALS, help="on each terrain; default: %(default)s")
+    parser.add_argument("--seconds", type=float, default=courses.TRIAL_S, help="of a trial; default: %(default)s")
     parser.add_argument(
         "--latency",
         type=float,
         nargs=2,
         metavar=("LOW", "HIGH"),
         default=courses.LATENCY_S,
-        help="from readings to new joint targets [s], drawn in every control period",
+        help="from readings to new joint targets [s], drawn in every control period; default: "
+        + " ".join(map(str, courses.LATENCY_S)),
     )
-    parser.add_argument("--noise", type=float, default=1.0, help="factor on the training's sensor noise")
-    parser.add_argument("--friction", type=float, default=courses.FRICTION, help="of contacts")
     parser.add_argument(
-        "--impedance", type=float, default=IMPEDANCE, help="of contacts, 0 to 1: soft to rigid ground; MuJoCo's is 0.95"
+        "--noise", type=float, default=1.0, help="factor on the training's sensor noise; default: %(default)s"
     )
-    parser.add_argument("--cone", choices=CONES, default=CONES[0], help="of friction")
+    parser.add_argument("--friction", type=float, default=courses.FRICTION, help="of contacts; default: %(default)s")
     parser.add_argument(
-        "--impratio", type=float, default=IMPRATIO, help="rigidity of contacts sideways over that along the normal"
+        "--impedance",
+        type=float,
+        default=IMPEDANCE,
+        help="of contacts, 0 to 1: soft to rigid ground; MuJoCo's is 0.95; default: %(default)s",
     )
-    parser.add_argument("--payload", type=float, default=0.0, help="on the base [kg]")
+    parser.add_argument("--cone", choices=CONES, default=CONES[0], help="of friction; default: %(default)s")
+    parser.add_argument(
+        "--impratio",
+        type=float,
+        default=IMPRATIO,
+        help="rigidity of contacts sideways over that along the normal; default: %(default)s",
+    )
+    parser.add_argument("--payload", type=float, default=0.0, help="on the base [kg]; default: %(default)s")
     parser.add_argument("--matrix", action="store_true", help=f"{len(CELLS)} combinations of these on stairs")
     parser.add_argument("--workers", type=int, help="processes of --headless and --matrix; default: one a core")
-    parser.add_argument("--seed", type=int, default=courses.SEED)
+    parser.add_argument("--seed", type=int, default=courses.SEED, help="of starts and commands; default: %(default)s")
     parser.add_argument("--headless", action="store_true", help="as fast as it goes, without MuJoCo's window")
     parser.add_argument("--video", help="film the robot to this file instead; needs imageio[ffmpeg] and OpenGL")
     parser.add_argument("--compare", metavar="REPORT", help="sim2sim.json of evaluate.py --protocol sim2sim")

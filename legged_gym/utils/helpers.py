@@ -16,6 +16,7 @@ import torch
 import warp as wp
 
 from isaacgym import gymapi, gymutil
+from legged_gym import cli
 from legged_gym.utils.task_modules import import_tasks
 from rsl_rl.runners.checkpoint import checkpoint_files
 from rsl_rl.utils import ranks
@@ -29,18 +30,22 @@ ARGUMENTS = [
     {"name": "--task", "type": str, "default": "aliengo", "help": "registered task"},
     {"name": "--task_module", "type": str, "help": "module or .py file that registers tasks of your own"},
     {"name": "--resume", "action": "store_true", "help": "go on from a checkpoint"},
-    {"name": "--experiment_name", "type": str, "help": "folder of the runs, under logs/"},
-    {"name": "--run_name", "type": str, "help": "suffix of this run's folder"},
-    {"name": "--load_run", "type": str, "help": "run to load, a folder's name or path; -1: the newest"},
-    {"name": "--checkpoint", "type": int, "help": "iteration to load; -1: the last"},
+    {"name": "--experiment_name", "type": str, "help": "folder of the runs, under logs/; default: the task's"},
+    {"name": "--run_name", "type": str, "help": "suffix of this run's folder; default: none"},
+    {"name": "--load_run", "type": str, "help": "run to load, a folder's name or path; default: -1, the newest"},
+    {"name": "--checkpoint", "type": int, "help": "iteration to load; default: -1, the last"},
     {"name": "--headless", "action": "store_true", "help": "run without a viewer, unless --viewer asks for one"},
     {"name": "--viewer", "type": str, "help": "web: a page on this machine, the default without --headless; none"},
     {"name": "--viewer_host", "type": str, "default": "127.0.0.1", "help": "address of the page; 0.0.0.0: all"},
     {"name": "--viewer_port", "type": int, "default": 0, "help": "port of the page; 0: the first free one from 8080"},
-    {"name": "--rl_device", "type": str, "help": "device of the networks: cpu, cuda or cuda:N"},
-    {"name": "--num_envs", "type": int, "help": "number of parallel robots"},
-    {"name": "--seed", "type": int, "help": "random seed; -1: a random one"},
-    {"name": "--max_iterations", "type": int, "help": "learning iterations"},
+    {
+        "name": "--rl_device",
+        "type": str,
+        "help": "device of the networks: cpu, cuda or cuda:N; default: as --sim_device",
+    },
+    {"name": "--num_envs", "type": int, "help": "parallel robots; default: the task's, at most 256 on a CPU"},
+    {"name": "--seed", "type": int, "help": "random seed; -1: a random one; default: the task's, 1"},
+    {"name": "--max_iterations", "type": int, "help": "learning iterations from now on; default: the task's, 200000"},
     {
         "name": "--fusion",
         "type": str,
@@ -290,7 +295,7 @@ def _explained(flags: list[dict[str, Any]]) -> list[dict[str, Any]]:
         about = flag["help"]
         if flag["name"] == "--task":
             about = f"one of: {', '.join(task_classes)}"
-        if flag.get("default") not in (None, "") and "default" not in about:
+        if flag.get("default") not in (None, "", []) and "default" not in about:
             about += f"; default: {flag['default']}"
         explained.append({**flag, "help": about.replace("%", "%%")})
     return explained
@@ -336,7 +341,7 @@ def _check_device(device: str) -> None:
 def _program_arguments(argv: list[str]) -> Iterator[None]:
     """Let code that reads sys.argv (as Isaac Gym's parser does) see `argv`."""
     saved = sys.argv
-    sys.argv = [saved[0], *argv]
+    sys.argv = [cli.running() or saved[0], *argv]  # argparse names the program by the first
     try:
         yield
     finally:
