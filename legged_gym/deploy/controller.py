@@ -187,10 +187,14 @@ def open_session(path: str | Path) -> Any:
         raise FileNotFoundError(f"no policy '{path}'; legged_gym/scripts/play.py exports one")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # small networks; further threads only add jitter
+    state = onnxruntime.capi.onnxruntime_pybind11_state
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
+    except (state.InvalidProtobuf, state.InvalidArgument) as error:
         raise ValueError(f"'{path}' is not an ONNX file") from error
+    except (state.Fail, state.InvalidGraph, state.NotImplemented) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"onnxruntime {onnxruntime.__version__} cannot run '{path}': {reason}") from error
 
 
 def read_metadata(session: Any, path: str | Path) -> Mapping[str, Any]:
@@ -202,14 +206,45 @@ def read_metadata(session: Any, path: str | Path) -> Mapping[str, Any]:
         metadata = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"the metadata of '{path}' are no JSON; export it with play.py") from error
-    if metadata.get("format") != FORMAT:
-        raise ValueError(
-            f"'{path}' has metadata of format {metadata.get('format')}, but this controller reads {FORMAT}"
-        )
+    number = metadata.get("format") if isinstance(metadata, dict) else None
+    if number != FORMAT:
+        raise ValueError(f"'{path}' has metadata of format {number}, but this controller reads {FORMAT}")
     missing = [key for key in NEEDED if key not in metadata]
     if missing:
         raise ValueError(f"the metadata of '{path}' lack {', '.join(missing)}; export it with play.py")
+    wrong = _wrong_keys(metadata)
+    if wrong:
+        raise ValueError(
+            f"the metadata of '{path}' have no usable numbers for {', '.join(wrong)}; export it with play.py"
+        )
     return metadata
+
+
+def _wrong_keys(metadata: Mapping[str, Any]) -> list[str]:
+    """Keys whose numbers are missing, too few, too many or not finite; a robot would move by them."""
+    num, per_joint = len(metadata["joint_names"]), ("default_joint_pos", "kp", "kd", "torque_limits", "action_scale")
+    values: dict[str, tuple[Any, tuple[int, ...]]] = {key: (metadata[key], (num,)) for key in per_joint}
+    for key, shape in (("joint_pos_limits", (num, 2)), ("joint_vel_limits", (num,))):  # go2.py needs them
+        if key in metadata:
+            values[key] = metadata[key], shape
+    for key in ("clip_actions", "clip_observations", "control_period_s", "history_length"):
+        values[key] = metadata[key], ()
+    ranges = metadata["command_ranges"]
+    for key in ("vx", "vy", "yaw_rate"):
+        values[f"command_ranges.{key}"] = ranges.get(key) if isinstance(ranges, dict) else None, (2,)
+    for group in metadata["observation"]:
+        values[f"the scale of {group.get('name')}"] = group.get("scale"), (group.get("width"),)
+    wrong = [name for name, (value, shape) in values.items() if not _is_finite(value, shape)]
+    return wrong or [key for key in ("control_period_s", "history_length") if metadata[key] <= 0]
+
+
+def _is_finite(value: Any, shape: tuple[int, ...]) -> bool:
+    """Whether a list, or a number, has that shape and nothing but finite numbers."""
+    try:
+        array = np.array(value, float)
+    except (TypeError, ValueError):  # text, or lists of different lengths
+        return False
+    return array.shape == shape and bool(np.isfinite(array).all())
 
 
 def _positions(names: Sequence[str], joint_order: Sequence[str]) -> NDArray[np.intp]:

@@ -1,6 +1,7 @@
 """The deployed controller against the environment it was trained in, step by step, and its errors."""
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -212,8 +213,14 @@ def changed_copy(path: Path, target: Path, metadata: str | None) -> Path:
 def test_bad_files_are_refused_with_a_sentence(exported: Path, tmp_path: Path) -> None:
     text = onnx.load(exported).metadata_props[0].value
     (tmp_path / "text.onnx").write_text("no model")
+    (tmp_path / "empty.onnx").write_bytes(b"")
+    future = onnx.load(exported)
+    future.opset_import[0].version = 99
+    onnx.save(future, tmp_path / "future.onnx")
     cases = {
         tmp_path / "text.onnx": "is not an ONNX file",
+        tmp_path / "empty.onnx": "is not an ONNX file",
+        tmp_path / "future.onnx": "onnxruntime .* cannot run",
         tmp_path / "missing.onnx": "no policy",
         changed_copy(exported, tmp_path / "bare.onnx", None): "has no metadata",
         changed_copy(exported, tmp_path / "new.onnx", text.replace('"format": 1', '"format": 2')): "of format 2",
@@ -221,6 +228,7 @@ def test_bad_files_are_refused_with_a_sentence(exported: Path, tmp_path: Path) -
             "takes 270 numbers, but its metadata say 10 frames of 45"
         ),
         changed_copy(exported, tmp_path / "broken.onnx", text[:-9]): "are no JSON",
+        changed_copy(exported, tmp_path / "list.onnx", "[]"): "of format None",
         changed_copy(exported, tmp_path / "no_gains.onnx", text.replace('"kp"', '"p"')): "lack kp",
         changed_copy(exported, tmp_path / "old.onnx", text.replace("newest_first", "oldest_first")): "oldest_first",
     }
@@ -229,6 +237,27 @@ def test_bad_files_are_refused_with_a_sentence(exported: Path, tmp_path: Path) -
             PolicyController(path)
     with pytest.raises(ValueError, match="the policy moves FL_hip_joint"):
         PolicyController(exported, joint_order=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("kp", [40.0] * 11),
+        ("kd", [math.nan] * 12),
+        ("torque_limits", "20"),
+        ("joint_pos_limits", [[0.0, 1.0]] * 11),
+        ("joint_vel_limits", [20.0, [30.0]]),
+        ("control_period_s", 0.0),
+        ("command_ranges", {"vx": [-1.0, 1.0], "vy": [-1.0, 1.0], "yaw_rate": 2.0}),
+        ("observation", [{"name": "commands", "width": 3, "scale": [2.0, 2.0]}]),
+    ],
+)
+def test_metadata_without_usable_numbers_are_refused(exported: Path, tmp_path: Path, key: str, value: Any) -> None:
+    metadata = json.loads(onnx.load(exported).metadata_props[0].value)
+    path = changed_copy(exported, tmp_path / "policy.onnx", json.dumps(metadata | {key: value}))
+    named = {"command_ranges": "command_ranges.yaw_rate;", "observation": "the scale of commands;"}
+    with pytest.raises(ValueError, match=f"have no usable numbers for {named.get(key, key)}"):
+        PolicyController(path)
 
 
 def test_readings_of_another_size_are_refused_with_a_sentence(exported: Path) -> None:
