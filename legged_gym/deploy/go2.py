@@ -37,7 +37,7 @@ NEEDED = ("joint_pos_limits", "joint_vel_limits")  # in the policy's metadata, b
 
 def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Runs a policy on a Unitree Go2", epilog=KEYS)
-    parser.add_argument("--policy", help="policy.onnx, written by play.py for a task of Go2")
+    parser.add_argument("--policy", help="policy.onnx of play.py for a task of Go2; default: the one that comes along")
     parser.add_argument("--network", required=True, help="interface that the robot is connected to, such as eth0")
     parser.add_argument("--domain", type=int, default=0, help="of DDS; the robot's is 0")
     parser.add_argument("--check", action="store_true", help="only print what the sensors say; no command is sent")
@@ -56,12 +56,21 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def shipped_policy() -> Path:
+    """Go2's policy that comes with a checkout or with an installed himloco; the robot's side alone has none."""
+    legged_gym = Path(__file__).resolve().parents[1]
+    for root in (legged_gym, legged_gym.parent):
+        path = root / "resources" / "policies" / ROBOT / "policy.onnx"
+        if path.is_file():
+            return path
+    raise FileNotFoundError("no policy comes with the robot's side alone: give --policy FILE, or --check")
+
+
 def load_policy(args: argparse.Namespace) -> PolicyController:
     """The policy of the command line, refused if it is not one for this robot."""
-    if not args.policy:
-        raise ValueError("give --policy FILE, or --check to look at the sensors only")
     if not 0 < args.speed <= 1:
         raise ValueError(f"--speed must be above 0 and at most 1, got {args.speed:g}")
+    args.policy = args.policy or str(shipped_policy())
     controller = PolicyController(args.policy, joint_order=GO2_JOINTS, robot=ROBOT)
     missing = [key for key in NEEDED if key not in controller.metadata]
     if missing:

@@ -9,6 +9,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
+from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.deploy.courses import FRICTION, Course
 from legged_gym.deploy.messages import GO2_JOINTS, LOW_STATE, NUM_MOTORS, is_command, new_command, sealed
 from legged_gym.deploy.mujoco_robot import NOISE
@@ -16,7 +17,7 @@ from legged_gym.deploy.mujoco_world import SIM_DT, build_model
 from legged_gym.deploy.remote import Remote, encode
 from legged_gym.deploy.state_machine import DAMP_KD, LYING, cubic
 
-URDF = Path(__file__).resolve().parents[2] / "resources" / "robots" / "go2" / "urdf" / "go2.urdf"
+URDF = Path(LEGGED_GYM_ROOT_DIR, "resources", "robots", "go2", "urdf", "go2.urdf")
 ARMATURE = 0.01  # [kg·m²] of a motor's rotor behind its gear, as in the training
 WATCHDOG_S = 0.1  # [s] without a command after which the motors only damp
 HOLD_KP, HOLD_KD = (

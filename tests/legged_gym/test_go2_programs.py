@@ -15,7 +15,7 @@ import go2_lockstep
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from go2_policies import standing_policy, trotting_policy, walking_policy
+from go2_policies import WALKING, standing_policy, trotting_policy, walking_policy
 
 pytest.importorskip("cyclonedds", reason="needs the package cyclonedds")
 
@@ -428,7 +428,7 @@ def test_mistakes_get_one_sentence(standing: Path, tmp_path: Path) -> None:
     cases = {
         ("--policy", str(standing), "--time_scale", "10"): "no robot answers on lo",
         ("--policy", str(aliengo)): "is a policy for aliengo, and this is a go2",
-        (): "give --policy FILE, or --check",
+        ("--time_scale", "10"): f"{WALKING}, iteration",  # the one that comes along; then no robot answers
         ("--policy", str(standing), "--speed", "3"): "--speed must be above 0 and at most 1",
         ("--policy", str(standing), "--network", "eth99"): "no network interface 'eth99'",
     }

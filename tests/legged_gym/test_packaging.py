@@ -97,6 +97,22 @@ def test_an_installed_wheel_trains_plays_and_walks_in_the_current_folder(built: 
     assert not (built.site / "logs").exists() and not (built.site / "legged_gym" / "logs").exists()
 
 
+@pytest.mark.slow
+def test_an_installed_wheel_has_go2s_policy_and_its_simulated_robot(built: Distribution, tmp_path: Path) -> None:
+    pytest.importorskip("cyclonedds", reason="needs the package cyclonedds")
+    place = ("--network", "lo", "--domain", "229")
+    module = (sys.executable, "-m")
+    robot = run(
+        *module, "legged_gym.deploy.simulated_go2", *place, "--seconds", "0.1", cwd=tmp_path, PYTHONPATH=str(built.site)
+    )
+    assert robot.returncode == 0 and "0 commands were not obeyed" in robot.stdout, robot.stderr
+    driver = run(
+        *module, "legged_gym.deploy.go2", *place, "--time_scale", "10", cwd=tmp_path, PYTHONPATH=str(built.site)
+    )
+    assert str(built.site / "legged_gym" / "resources" / "policies" / "go2" / "policy.onnx") in driver.stdout
+    assert driver.returncode == 2 and "no robot answers on lo" in driver.stderr
+
+
 def test_a_checkout_keeps_its_runs_and_resources() -> None:
     assert Path(LEGGED_GYM_LOGS_DIR) == Path(__file__).parents[2] / "logs"
     assert (ROOT / "setup.py").is_file() and (ROOT / "resources" / "robots" / "go2").is_dir()
