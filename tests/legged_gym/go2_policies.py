@@ -82,7 +82,7 @@ def walking_policy() -> Path:
 
 
 # A trot in the open loop: feet go round, legs of a diagonal alike, as large as the forward speed asked for.
-TROT_HZ, STRIDE, LIFT = 3.5, 0.2, 0.3  # [Hz], [rad] of thighs at 0.5 m/s, [rad] of calves
+TROT_HZ, STRIDE, LIFT = 3.5, 0.23, 0.3  # [Hz], [rad] of thighs at 0.5 m/s, [rad] of calves
 
 
 def trotting_policy(path: Path, **changed: Any) -> Path:

@@ -134,10 +134,12 @@ class Pair:
         self.go2 = Program("go2", *shared, "--policy", str(policy), *driver, lockstep=self.lockstep)
 
     def sleep(self, seconds: float) -> None:
-        """Of the programs' time."""
+        """Of the programs' time, second by second, for each of which a busy computer has the clock's patience."""
         assert self.lockstep is not None
         clock = go2_lockstep.Follower(str(self.lockstep))
-        clock.sleep(seconds)
+        end = clock.now() + seconds
+        while clock.now() < end - go2_lockstep.ROUNDING_S:
+            clock.sleep(min(1.0, end - clock.now()))
         clock.close()
 
     def stand(self) -> None:
