@@ -102,9 +102,12 @@ class Bus:
         handle = self._checked("dds_create_writer", self.participant, self._topic(topic), None, None)
         return Writer(self, topic, handle)
 
-    def reader(self, topic: Topic) -> Reader:
+    def reader(self, topic: Topic, of_others: bool = False) -> Reader:
+        """of_others: deaf to what is written on this bus object."""
         qos = ctypes.c_void_p(self.lib.dds_create_qos())
         self.lib.dds_qset_history(qos, 0, DEPTH)  # keep the last
+        if of_others:
+            self.lib.dds_qset_ignorelocal(qos, 1)  # the same participant
         handle = self._checked("dds_create_reader", self.participant, self._topic(topic), qos, None)
         self.lib.dds_delete_qos(qos)
         return Reader(self, topic, handle)

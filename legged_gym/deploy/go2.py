@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from legged_gym.deploy import motion_service
-from legged_gym.deploy.bus import Bus, BusError
+from legged_gym.deploy.bus import Bus, BusError, Reader
 from legged_gym.deploy.clock import Clock, Metronome, ask_for_priority
 from legged_gym.deploy.controller import PolicyController
 from legged_gym.deploy.go2_check import check
@@ -78,11 +78,11 @@ def load_policy(args: argparse.Namespace) -> PolicyController:
     return controller
 
 
-def refuse_rivals(bus: Bus, clock: Clock) -> None:
+def refuse_rivals(rivals: Reader, clock: Clock) -> None:
     """A ValueError if another program commands the motors."""
-    reader, deadline = bus.reader(COMMANDS), clock.now() + OTHERS_S
+    deadline = clock.now() + OTHERS_S
     while clock.now() < deadline:
-        if reader.take():
+        if rivals.take():
             raise ValueError(f"another program sends {COMMANDS.name} to this robot; stop it first")
         clock.sleep(0.02)
 
@@ -100,6 +100,7 @@ class Go2:
 
     def __init__(self, args: argparse.Namespace, controller: PolicyController, bus: Bus, clock: Clock) -> None:
         self.clock, self.link = clock, StateLink(bus, args.state_crc == "check")
+        self.rivals = bus.reader(COMMANDS, of_others=True)
         ranges = [controller.metadata["command_ranges"][name] for name in ("vx", "vy", "yaw_rate")]
         self.operator = Operator([[args.speed * v for v in pair] for pair in ranges], not args.no_remote)
         self.policy = PolicyRunner(controller, clock)
@@ -121,7 +122,7 @@ class Go2:
                 now = self.metronome.wait()
                 self.link.update(now)
                 wishes = self.operator.wishes(now, keyboard, self.link.remote())
-                fault = self.signal or self.operator.lost or self._held_up()
+                fault = self.signal or self.operator.lost or self._held_up() or self._rivalry()
                 targets = self.machine.step(now, self.link.readings, self.link.age_s(now), wishes, fault)
                 writer.write(fill(command, targets))
                 if ends_at is None and (self.signal or self.operator.wants_end):
@@ -136,6 +137,9 @@ class Go2:
         """A robot that got no command for a while has damped itself, and must not be pulled back to where it was."""
         late_s = self.metronome.last_s
         return f"this program was held up for {late_s * 1e3:.0f} ms" if late_s > MAX_STATE_AGE_S else ""
+
+    def _rivalry(self) -> str:
+        return f"another program sends {COMMANDS.name} to this robot" if self.rivals.take() else ""
 
     def _tell(self, now: float) -> None:
         for message in self.machine.messages + self.operator.messages:
@@ -167,7 +171,7 @@ def run(args: argparse.Namespace) -> None:
     if args.motion_service == "release":
         released = motion_service.release(bus, clock)
         print("the motion service let go: " + ", ".join(released) if released else "no motion service holds the motors")
-    refuse_rivals(bus, clock)
+    refuse_rivals(program.rivals, clock)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, program.on_signal)
     with Keyboard() as keyboard:

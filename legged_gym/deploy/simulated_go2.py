@@ -36,6 +36,7 @@ from legged_gym.deploy.simulated_services import MotionServices
 
 PICTURE_S = 0.02  # [s] between two pictures for the window or the film
 NEWS_S = 1.0  # [s]
+OTHERS_S = 0.5  # [s] to listen for another robot
 
 
 def get_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -69,6 +70,17 @@ def check_args(args: argparse.Namespace) -> None:
         path = getattr(args, flag)
         if path and not Path(path).resolve().parent.is_dir():
             raise ValueError(f"the folder of --{flag} {path} does not exist")
+
+
+def refuse_twin(bus: Bus, clock: Clock) -> None:
+    """A ValueError if another robot, or another simulation, speaks on this bus."""
+    others = bus.reader(STATES, of_others=True)
+    clock.sleep(OTHERS_S)
+    if others.take():
+        raise ValueError(
+            f"another robot already answers on {bus.network}, domain {bus.domain}; end it, or give this one and its "
+            "go2 another --domain"
+        )
 
 
 class Record:
@@ -190,6 +202,7 @@ def run(args: argparse.Namespace) -> None:
     check_args(args)
     ask_for_priority()
     simulation = Simulation(args)
+    refuse_twin(simulation.bus, simulation.clock)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, simulation.on_signal)
     print(f"a simulated Go2 lives on {args.network}, domain {args.domain}; {KEYS}", flush=True)

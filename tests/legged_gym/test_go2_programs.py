@@ -448,6 +448,32 @@ def test_a_rival_is_noticed(standing: Path, pairs: Any) -> None:
 
 
 @pytest.mark.slow
+def test_a_rival_that_comes_later_damps(standing: Path, pairs: Any) -> None:
+    pair = pairs(standing)
+    pair.walk()
+    bus = go2_lockstep.WatchedBus("lo", DOMAIN)
+    writer = bus.writer(COMMANDS)
+    deadline = time.monotonic() + PATIENCE_S
+    while writer.num_readers() < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    writer.write(sealed(new_command()))
+    pair.go2.wait_for("STOPPED, damping: another program sends rt/lowcmd")
+    bus.close()
+
+
+@pytest.mark.slow
+def test_a_second_robot_on_the_bus_is_refused() -> None:
+    place = ("--network", "lo", "--domain", str(DOMAIN))
+    first = Program("simulated_go2", *place)
+    first.wait_for("lives on")
+    second = Program("simulated_go2", *place)
+    status = second.process.wait(PATIENCE_S)
+    second._reader.join(PATIENCE_S)
+    assert first.end() == 0
+    assert status == 2 and f"another robot already answers on lo, domain {DOMAIN}" in second.text
+
+
+@pytest.mark.slow
 def test_check_shows_sensors_that_agree_with_each_other(standing: Path, pairs: Any) -> None:
     pair = pairs(standing)
     pair.robot.wait_for("lives on")
