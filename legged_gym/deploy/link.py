@@ -58,7 +58,8 @@ class StateLink:
                     )
                 raise ValueError(
                     f"no robot answers {where} ({FIRST_STATE_S:g} s without {STATES.name}): is it on, is the cable in, "
-                    "has this computer an address like 192.168.123.222 on that interface, is --network the right one?"
+                    "has this computer an address like 192.168.123.222 on that interface, are --network and --domain "
+                    "the robot's (0, unless a simulated one was given another)?"
                 )
             clock.sleep(0.01)
 

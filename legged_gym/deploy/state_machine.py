@@ -155,6 +155,12 @@ class StateMachine:
             self._begin_move(now, State.LIE_DOWN)
         elif self.state is State.LIE_DOWN and elapsed >= MOVE_S:
             self._enter(State.DAMP, now)
+        elif wishes.step_on:
+            self.messages.append(f"no next step from {self.state.value}: A or 2 walks from stand, B or 3 lies down")
+        elif wishes.walk and self.state is not State.WALK:
+            self.messages.append(f"cannot walk from {self.state.value}: start or 1, until it says stand, then A or 2")
+        elif wishes.lie_down and self.state in (State.IDLE, State.DAMP):
+            self.messages.append(f"cannot lie down from {self.state.value}: only a robot that stands or walks can")
 
     def _begin_move(self, now: float, state: State) -> None:
         self._from = self._targets

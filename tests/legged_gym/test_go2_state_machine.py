@@ -88,15 +88,18 @@ def test_it_halts_within_a_stride_without_falling(seed: int, walk_s: float, next
 
 def test_nothing_leads_from_lying_to_walking_but_standing_up(standing: Path) -> None:
     rig = Rig(standing)
-    for wishes in (Wishes(walk=True), Wishes(lie_down=True)):
+    for wishes, message in ((Wishes(walk=True), "cannot walk from idle"), (Wishes(lie_down=True), "cannot lie down")):
         rig.beat(wishes)
-        assert rig.machine.state is State.IDLE
+        assert rig.machine.state is State.IDLE and message in rig.messages[-1]
     rig.beat(Wishes(step_on=True))
     rig.beat(Wishes(walk=True))
     assert rig.machine.state is State.DAMP
     rig.beat(Wishes(step_on=True))
     rig.beat(Wishes(walk=True))
-    assert rig.machine.state is State.STAND_UP
+    assert rig.machine.state is State.STAND_UP and "cannot walk from stand up" in rig.messages[-1]
+    rig.run(2.5)
+    rig.beat(Wishes(step_on=True))
+    assert rig.machine.state is State.STAND and "no next step from stand" in rig.messages[-1]
 
 
 JOINTS = np.zeros(12, np.float32)
