@@ -24,6 +24,7 @@ ACCELERATION = 1.0  # [m/s²] from 9.81 within which the robot counts as at rest
 DIRECTION = 10.0  # [deg] between gravity by the quaternion and by the accelerometer
 RATE_ERROR = 0.3  # share by which rates may differ from differences of what they are rates of
 LEAST_MOTION = 0.1  # [rad] of a joint, below which such a comparison says nothing
+NOISE = 0.04  # [rad] of a joint, at most: twice that of the training, in the difference of two readings
 LEAST_TURN = 0.2  # [rad] of the trunk; noise of the attitude as in training, 0.05 rad about x and y, must not reach it
 
 
@@ -92,7 +93,19 @@ def joint_findings(states: list[np.ndarray]) -> list[Finding]:
         moved = np.array([float(last.joint_pos[j] - first.joint_pos[j])])
         rate = _rate_finding(name, np.array([float(mean[j])]) * seconds, moved, "")
         lines.append(Finding(name, low - 0.05 < pos < high + 0.05 and rate.good is not False, text))
-    return lines
+    return [*lines, Finding("what moves", None, f"{_moves(last.joint_pos - first.joint_pos)}; is it what you move?")]
+
+
+def _moves(change: Array) -> str:
+    """The joints that have turned most, and which way. change: [rad] (12,)."""
+    words = []
+    for j in np.argsort(-np.abs(change))[:2]:
+        if abs(change[j]) > NOISE:
+            leg, part, _ = GO2_JOINTS[j].split("_")
+            negative, positive = ("inwards", "outwards") if leg[1] == "L" else ("outwards", "inwards")
+            negative, positive = (negative, positive) if part == "hip" else ("forwards", "backwards")
+            words.append(f"{GO2_JOINTS[j]} {positive if change[j] > 0 else negative} by {abs(change[j]):.2f} rad")
+    return ", ".join(words) or "nothing"
 
 
 def other_findings(state: np.ndarray, temperature: Array) -> list[Finding]:

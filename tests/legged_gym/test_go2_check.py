@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import mujoco
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -90,6 +91,33 @@ def test_each_mix_up_shows(moving: list[np.ndarray], spoil: Callable[[np.ndarray
         spoil(state)
     wrong = [found for found, good in verdicts(spoiled).items() if good is False]
     assert wrong == [name]
+
+
+@pytest.mark.parametrize(
+    ("joint", "turn", "said"),
+    [
+        ("FL_hip_joint", 0.2, "FL_hip_joint outwards by 0.20 rad"),
+        ("FR_hip_joint", 0.2, "FR_hip_joint inwards by 0.20 rad"),
+        ("RL_thigh_joint", -0.2, "RL_thigh_joint forwards by 0.20 rad"),
+        ("RR_calf_joint", 0.2, "RR_calf_joint backwards by 0.20 rad"),
+    ],
+)
+def test_it_says_which_joint_moves_and_which_way(joint: str, turn: float, said: str) -> None:
+    """By the foot's place in MuJoCo, and so that wires or names that are swapped show."""
+    robot = SimulatedGo2(Course("flat"), "standing", noise=0.0)
+    foot, address = robot.model.body(f"{joint[:2]}_foot").id, robot.model.joint(joint).qposadr[0]
+    places, states = [], []
+    for angle in (0.0, turn):
+        robot.data.qpos[address] += angle
+        mujoco.mj_forward(robot.model, robot.data)
+        places.append(robot.data.xpos[foot].copy())
+        states.append(robot.state())
+    (moves,) = [finding.text for finding in findings(states) if finding.name == "what moves"]
+    assert moves.startswith(f"{said};")
+    forwards, left, _ = places[1] - places[0]
+    outwards = left if joint[1] == "L" else -left
+    direction = said.split()[1]
+    assert {"outwards": outwards, "inwards": -outwards, "forwards": forwards, "backwards": -forwards}[direction] > 0.03
 
 
 def test_a_quaternion_in_another_order_contradicts_the_accelerometer() -> None:
