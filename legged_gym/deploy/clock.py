@@ -38,6 +38,12 @@ def ask_for_priority() -> bool:
     return True
 
 
+def give_up_priority() -> None:
+    """Let other programs run beside this one again, before work that need not keep time."""
+    if hasattr(os, "sched_setscheduler"):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 class Metronome:
     """Beats at a steady pace, and remembers beats that came late.
 

@@ -23,7 +23,7 @@ import mujoco
 import numpy as np
 
 from legged_gym.deploy.bus import Bus, BusError
-from legged_gym.deploy.clock import Clock, Metronome, ask_for_priority
+from legged_gym.deploy.clock import Clock, Metronome, ask_for_priority, give_up_priority
 from legged_gym.deploy.courses import STEP_HEIGHT, Course
 from legged_gym.deploy.keyboard import Keyboard
 from legged_gym.deploy.messages import COMMANDS, STATES
@@ -211,6 +211,7 @@ def run(args: argparse.Namespace) -> None:
     window = viewer(watched) if args.viewer else nullcontext()
     with Keyboard() as keyboard, suppress(WindowClosedError), window as show:
         simulation.run(keyboard, show)
+    give_up_priority()  # drawing takes the processor for minutes
     if simulation.record is not None:
         simulation.record.save(args.record)
     if simulation.pictures is not None:
