@@ -126,7 +126,7 @@ class Go2:
                 targets = self.machine.step(now, self.link.readings, self.link.age_s(now), wishes, fault)
                 writer.write(fill(command, targets))
                 if ends_at is None and (self.signal or self.operator.wants_end):
-                    self.machine.stop(now, "the end was asked for")
+                    self.machine.stop(now, self.signal or "the end was asked for")  # it may come amid a beat
                     ends_at = now + LAST_DAMP_S
                 self._tell(now)
         finally:  # motors go on with the last command they got
