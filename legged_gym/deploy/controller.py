@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float32]
 
-FORMAT = 1  # of the metadata that this file understands
+FORMATS = (1, 2)  # of the metadata that this file understands; with wheels it is 2
 METADATA = "metadata"  # property of the ONNX model that holds the contract as JSON
 NEEDED = (
     *("robot", "joint_names", "default_joint_pos", "kp", "kd", "torque_limits", "action_scale", "clip_actions"),
@@ -35,6 +35,7 @@ class PolicyController:
         default_joint_pos: pose at zero action [rad], (num_joints,).
         kp, kd: gains of the joint controllers [N·m/rad], [N·m·s/rad], (num_joints,).
         torque_limits: [N·m], (num_joints,).
+        wheel_mask: which joints are wheels, whose targets are speeds, (num_joints,).
         actions: last policy output, clipped, in the policy's own joint order, (num_joints,).
     """
 
@@ -59,6 +60,8 @@ class PolicyController:
         self.default_joint_pos, self.kp, self.kd, self.torque_limits = (
             self._per_joint(key)[self._to_caller] for key in ("default_joint_pos", "kp", "kd", "torque_limits")
         )
+        wheels = self.metadata.get("wheels", [])
+        self.wheel_mask = np.array([name in wheels for name in names])[self._to_caller]
         self._default_joint_pos = self._per_joint("default_joint_pos")
         self._action_scale = self._per_joint("action_scale")
         self._scales = np.array([s for group in self.metadata["observation"] for s in group["scale"]], np.float32)
@@ -82,7 +85,7 @@ class PolicyController:
         joint_pos: ArrayLike,
         joint_vel: ArrayLike,
     ) -> Array:
-        """One control period: readings in, joint position targets [rad] out, (num_joints,).
+        """One control period: readings in, joint targets out, (num_joints,): positions [rad], of wheels speeds [rad/s].
 
         Args:
             command: vx, vy [m/s], yaw rate [rad/s] in the base frame; clipped to what the policy was trained on.
@@ -207,8 +210,9 @@ def read_metadata(session: Any, path: str | Path) -> Mapping[str, Any]:
     except json.JSONDecodeError as error:
         raise ValueError(f"the metadata of '{path}' are no JSON; export it with play.py") from error
     number = metadata.get("format") if isinstance(metadata, dict) else None
-    if number != FORMAT:
-        raise ValueError(f"'{path}' has metadata of format {number}, but this controller reads {FORMAT}")
+    if number not in FORMATS:
+        known = " and ".join(map(str, FORMATS))
+        raise ValueError(f"'{path}' has metadata of format {number}, but this controller reads {known}")
     missing = [key for key in NEEDED if key not in metadata]
     if missing:
         raise ValueError(f"the metadata of '{path}' lack {', '.join(missing)}; export it with play.py")
@@ -234,17 +238,19 @@ def _wrong_keys(metadata: Mapping[str, Any]) -> list[str]:
         values[f"command_ranges.{key}"] = ranges.get(key) if isinstance(ranges, dict) else None, (2,)
     for group in metadata["observation"]:
         values[f"the scale of {group.get('name')}"] = group.get("scale"), (group.get("width"),)
-    wrong = [name for name, (value, shape) in values.items() if not _is_finite(value, shape)]
+    wrong = [name for name, (value, shape) in values.items() if not _are_numbers(value, shape, "limits" in name)]
+    if not set(metadata.get("wheels", [])) <= set(metadata["joint_names"]):
+        wrong.append("wheels")
     return wrong or [key for key in ("control_period_s", "history_length") if metadata[key] <= 0]
 
 
-def _is_finite(value: Any, shape: tuple[int, ...]) -> bool:
-    """Whether a list, or a number, has that shape and nothing but finite numbers."""
+def _are_numbers(value: Any, shape: tuple[int, ...], may_be_infinite: bool) -> bool:
+    """Whether a list, or a number, has that shape and finite numbers; limits may be infinite, that is none."""
     try:
         array = np.array(value, float)
     except (TypeError, ValueError):  # text, or lists of different lengths
         return False
-    return array.shape == shape and bool(np.isfinite(array).all())
+    return array.shape == shape and bool(np.isfinite(array).all() or (may_be_infinite and not np.isnan(array).any()))
 
 
 def _positions(names: Sequence[str], joint_order: Sequence[str]) -> NDArray[np.intp]:

@@ -58,6 +58,8 @@ class Robot:
         ground = ground_height(self.model, self.data, x)
         self.data.qpos[2] = ground + courses.FOOT_HEIGHT - self.data.xpos[1:, 2].min()
         mujoco.mj_forward(self.model, self.data)
+        self.data.qpos[2] -= self.data.contact.dist.min(initial=0.0)  # of wheels, which are larger than feet
+        mujoco.mj_forward(self.model, self.data)
         self.controller.reset()
         self._targets = self.controller.default_joint_pos.astype(np.float64)
         self._pending: deque[tuple[int, Array]] = deque()  # (simulation step at which they take effect, joint targets)
@@ -100,9 +102,10 @@ class Robot:
         self.leg_touches = len(begun) - self.trunk_touches
 
     def pd_torques(self, targets: Array) -> Array:
-        """Torques [N·m] of the joint controllers, within the motors' limits."""
+        """Torques [N·m] of the joint controllers, within the motors' limits. Wheels hold speeds, by kd alone."""
         control, data = self.controller, self.data
-        torques = control.kp * (targets - data.qpos[7:]) - control.kd * data.qvel[6:]
+        speeds = np.where(control.wheel_mask, targets, 0.0)
+        torques = control.kp * (targets - data.qpos[7:]) + control.kd * (speeds - data.qvel[6:])
         return np.clip(torques, -control.torque_limits, control.torque_limits)
 
     def base_lin_vel(self) -> Array:

@@ -14,7 +14,7 @@ from rsl_rl.modules import ActorCritic
 from rsl_rl.runners.checkpoint import export_name
 from rsl_rl.utils.console import tell
 
-FORMAT = 1  # of the metadata; a reader refuses what it does not know
+FORMAT, FORMAT_WITH_WHEELS = 1, 2  # of the metadata; a reader refuses what it does not know
 
 
 def policy_metadata(
@@ -31,10 +31,10 @@ def policy_metadata(
     cfg, columns = env.cfg, env.layout.columns
     if cfg.control.control_type != "P":
         raise ValueError(f"only joint position targets can be deployed, but control_type is {cfg.control.control_type}")
-    if getattr(cfg.control, "wheel_name", ""):
-        raise ValueError("wheels follow speeds, which the deployed controller does not command")
+    wheel_name = getattr(cfg.control, "wheel_name", "")
+    wheels = [name for name in env.dof_names if wheel_name and wheel_name in name]
     return {
-        "format": FORMAT,
+        "format": FORMAT_WITH_WHEELS if wheels else FORMAT,
         "robot": cfg.asset.name,
         "mass": round(env.robot_mass, 4),
         "iteration": iteration,
@@ -49,6 +49,7 @@ def policy_metadata(
         "armature": cfg.asset.armature,
         "foot_name": cfg.asset.foot_name,
         "action_scale": rounded(env.action_scales),
+        **({"wheels": wheels} if wheels else {}),
         "clip_actions": cfg.normalization.clip_actions,
         "clip_observations": cfg.normalization.clip_observations,
         "observation": [
@@ -63,13 +64,15 @@ def policy_metadata(
 
 
 def observation_scales(env: Any) -> dict[str, list[float]]:
-    """Factor on every column of the actor's frame, by group, in order."""
+    """Factor on every column of the actor's frame, by group, in order; 0 on wheels' angles, which no policy sees."""
     scales, num_dof = env.obs_scales, env.num_dof
+    wheel_name = getattr(env.cfg.control, "wheel_name", "")
+    sees_angle = [not (wheel_name and wheel_name in name) for name in env.dof_names]
     return {
         "commands": [scales.lin_vel, scales.lin_vel, scales.ang_vel],
         "base_ang_vel": [scales.ang_vel] * 3,
         "projected_gravity": [1.0] * 3,
-        "dof_pos": [scales.dof_pos] * num_dof,
+        "dof_pos": [scales.dof_pos if seen else 0.0 for seen in sees_angle],
         "dof_vel": [scales.dof_vel] * num_dof,
         "actions": [1.0] * num_dof,
     }

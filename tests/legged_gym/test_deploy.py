@@ -223,7 +223,7 @@ def test_bad_files_are_refused_with_a_sentence(exported: Path, tmp_path: Path) -
         tmp_path / "future.onnx": "onnxruntime .* cannot run",
         tmp_path / "missing.onnx": "no policy",
         changed_copy(exported, tmp_path / "bare.onnx", None): "has no metadata",
-        changed_copy(exported, tmp_path / "new.onnx", text.replace('"format": 1', '"format": 2')): "of format 2",
+        changed_copy(exported, tmp_path / "new.onnx", text.replace('"format": 1', '"format": 3')): "of format 3",
         changed_copy(exported, tmp_path / "ten.onnx", text.replace('"history_length": 6', '"history_length": 10')): (
             "takes 270 numbers, but its metadata say 10 frames of 45"
         ),

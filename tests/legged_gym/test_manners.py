@@ -76,14 +76,6 @@ def test_a_policy_of_another_robot_is_not_exported(tmp_path, monkeypatch, capsys
     assert "Not exported: this policy was trained on 'aliengo', and --task go1_flat is 'go1'" in capsys.readouterr().out
 
 
-def test_a_robot_with_wheels_is_not_exported(tmp_path, monkeypatch, capsys):
-    cfg = small_cfg("go2w_flat")
-    monkeypatch.setattr(play, "export_policy", lambda *args: export.policy_metadata(env, 1, 0, {}))
-    env = SimpleNamespace(cfg=cfg, layout=SimpleNamespace(columns={}))
-    play.export(player(cfg, write_run(tmp_path, "run", 1, "go2w"), tmp_path), "go2w_flat")
-    assert "Not exported: wheels follow speeds" in capsys.readouterr().out
-
-
 def test_without_onnx_no_older_policy_stays(tmp_path, monkeypatch):
     (tmp_path / "policy.onnx").write_bytes(b"of an earlier export")
     monkeypatch.setattr(export, "onnx_is_installed", lambda: False)
