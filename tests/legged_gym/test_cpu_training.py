@@ -25,7 +25,7 @@ def test_on_a_plane_penalties_shrink_with_the_robots_own(task: str, dof_acc: flo
     assert suit_cpu(env_cfg, train_cfg)
     scales = env_cfg.rewards.scales
     assert [scales.dof_acc, scales.action_rate, scales.lin_vel_z] == pytest.approx([dof_acc, -0.003, -0.5])
-    assert scales.orientation == kept
+    assert scales.orientation == kept and scales.base_height == -10.0
     assert not env_cfg.domain_rand.push_robots and env_cfg.domain_rand.randomize_kp
 
 
