@@ -454,9 +454,9 @@ def test_a_rival_that_comes_later_damps(standing: Path, pairs: Any) -> None:
     bus = go2_lockstep.WatchedBus("lo", DOMAIN)
     writer = bus.writer(COMMANDS)
     deadline = time.monotonic() + PATIENCE_S
-    while writer.num_readers() < 2 and time.monotonic() < deadline:
+    while "STOPPED" not in pair.go2.text and time.monotonic() < deadline:
+        writer.write(sealed(new_command()))  # again and again, for what is sent before both know each other is lost
         time.sleep(0.02)
-    writer.write(sealed(new_command()))
     pair.go2.wait_for("STOPPED, damping: another program sends rt/lowcmd")
     bus.close()
 

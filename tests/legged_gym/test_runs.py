@@ -31,7 +31,7 @@ from rsl_rl.runners import on_policy_runner
 EXPERIMENT = f"test_runs_{os.getpid()}"
 ENDINGS = ("pt", "onnx")
 FLAGS = [
-    *("--task", "aliengo_flat", "--headless", "--sim_device", "cpu", "--num_envs", "4"),
+    *("--task", "aliengo_flat", "--headless", "--sim_device", "cpu", "--num_envs", "4", "--cpu_recipe", "off"),
     *("--experiment_name", EXPERIMENT, "--max_iterations", "2"),
 ]
 
