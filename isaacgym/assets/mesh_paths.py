@@ -17,16 +17,32 @@ from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from isaacgym.assets.notices import Notices
+
 FIND = re.compile(r"^\$\(find(?:-pkg-share)?\s+([^)\s]+)\s*\)/*")
 PACKAGE = re.compile(r"^(?:package|model)://+", re.IGNORECASE)
 FOLDERS_OF_PACKAGES = ("urdf", "robot", "robots", "model", "models", "xml", "mjcf")  # with robot files
 MAX_ENTRIES = 20_000  # of a folder tree that is searched for a name
+ELSEWHERE = "collision meshes that are not where the file says were found by name: {}"  # said
 WINDOWS_DRIVE = re.compile(r"^[A-Za-z]:/")
 
 
 def find_mesh(reference: str, robot_file: Path) -> Path | None:
     """The existing file that a reference means; None if it is in none of the places."""
     return next((found for place in places(reference, robot_file) if (found := _existing(place)) is not None), None)
+
+
+def find_collision_mesh(reference: str, robot_file: Path, called: str, notices: Notices) -> Path:
+    """The file that a reference means; a FileNotFoundError, which calls the mesh `called`, if there is none."""
+    found = find_mesh(reference, robot_file)
+    if found is None and (found := find_elsewhere(reference, robot_file)) is not None:
+        notices.add(ELSEWHERE, f"'{reference}' at {found}")
+    if found is None:
+        looked = ", ".join(map(str, places(reference, robot_file)))
+        raise FileNotFoundError(
+            f"{robot_file}: the collision mesh {called} does not exist; add it or use a box (looked for: {looked})"
+        )
+    return found
 
 
 def places(reference: str, robot_file: Path) -> list[Path]:

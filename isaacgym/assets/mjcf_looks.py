@@ -10,8 +10,8 @@ import mujoco
 import numpy as np
 
 from isaacgym.assets.mesh_files import READERS, read_points, thickened
-from isaacgym.assets.mesh_paths import find_elsewhere, find_mesh, places
-from isaacgym.assets.notices import ELSEWHERE, Notices
+from isaacgym.assets.mesh_paths import find_collision_mesh
+from isaacgym.assets.notices import Notices
 
 
 def leave_out_looks(path: Path, spec: mujoco.MjSpec, notices: Notices, problem: str) -> None:
@@ -52,7 +52,8 @@ def _mend_mesh(path: Path, spec: mujoco.MjSpec, mesh: mujoco.MjsMesh, notices: N
     """Find a collision mesh wherever it is, and where MuJoCo cannot take it, give it the points alone, in place."""
     points = np.array(mesh.uservert).reshape(-1, 3)
     if mesh.file:
-        file = _found(path, str(PurePosixPath(spec.meshdir) / mesh.file), mesh.name, notices)
+        reference = str(PurePosixPath(spec.meshdir) / mesh.file)
+        file = find_collision_mesh(reference, path, f"'{mesh.name}', '{reference}',", notices)
         mesh.file = str(file.absolute())
         if _mujoco_reads(mesh) or file.suffix.lower() not in READERS:
             return  # of another kind: MuJoCo says what is wrong
@@ -63,20 +64,6 @@ def _mend_mesh(path: Path, spec: mujoco.MjSpec, mesh: mujoco.MjsMesh, notices: N
     if mesh.file or len(thick) > len(points):
         mesh.file, mesh.userface, mesh.scale = "", [], np.ones(3)
         mesh.uservert = thick.ravel()
-
-
-def _found(path: Path, reference: str, name: str, notices: Notices) -> Path:
-    """The mesh file that a reference means, as for URDF."""
-    found = find_mesh(reference, path)
-    if found is None and (found := find_elsewhere(reference, path)) is not None:
-        notices.add(ELSEWHERE, f"'{reference}' at {found}")
-    if found is None:
-        looked = ", ".join(map(str, places(reference, path)))
-        raise FileNotFoundError(
-            f"{path}: the collision mesh '{name}', '{reference}', does not exist; add it or use a box (looked for: "
-            f"{looked})"
-        )
-    return found
 
 
 def _mujoco_reads(mesh: mujoco.MjsMesh) -> bool:

@@ -5,7 +5,6 @@ import logging
 from pathlib import Path
 
 LOG = logging.getLogger("isaacgym.assets")  # without a handler of its own it prints to the error output
-ELSEWHERE = "collision meshes that are not where the file says were found by name: {}"  # said of URDF and MJCF
 
 
 @functools.cache

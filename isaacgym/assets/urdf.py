@@ -41,8 +41,8 @@ from isaacgym.assets.description import (
     as_collision,
 )
 from isaacgym.assets.mesh_files import load_hull
-from isaacgym.assets.mesh_paths import find_elsewhere, find_mesh, places
-from isaacgym.assets.notices import ELSEWHERE, Notices
+from isaacgym.assets.mesh_paths import find_collision_mesh, find_mesh, places
+from isaacgym.assets.notices import Notices
 from isaacgym.assets.urdf_tree import UrdfJoint, UrdfLink, check_tree, collapse, ordered_bodies, root_joints
 from isaacgym.assets.xml_file import read_xml
 from isaacgym.gym_types import AssetOptions
@@ -284,19 +284,8 @@ class _Urdf:
                 return None
             return as_collision(shape, self.options)
         reference = self._text(geometry[0], "filename", where)
-        if not shape.mesh_file.is_file():
-            found = find_elsewhere(reference, self.path)
-            if found is not None:
-                self.notices.add(ELSEWHERE, f"'{reference}' at {found}")
-                shape = replace(shape, mesh_file=found)
-        assert shape.mesh_file is not None
-        if not shape.mesh_file.is_file():
-            looked = ", ".join(map(str, places(reference, self.path)))
-            raise FileNotFoundError(
-                f"{self.path}: the collision mesh '{reference}' of {where} does not exist; add it or use a box "
-                f"(looked for: {looked})"
-            )
-        return replace(shape, vertices=load_hull(shape.mesh_file, shape.mesh_scale))
+        file = find_collision_mesh(reference, self.path, f"'{reference}' of {where}", self.notices)
+        return replace(shape, mesh_file=file, vertices=load_hull(file, shape.mesh_scale))
 
     def _visual(self, element: ET.Element, where: str) -> Visual | None:
         """None, and a notice, if something is wrong with it: looks never keep a robot from moving."""
