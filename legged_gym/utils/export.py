@@ -31,8 +31,7 @@ def policy_metadata(
     cfg, columns = env.cfg, env.layout.columns
     if cfg.control.control_type != "P":
         raise ValueError(f"only joint position targets can be deployed, but control_type is {cfg.control.control_type}")
-    wheel_name = getattr(cfg.control, "wheel_name", "")
-    wheels = [name for name in env.dof_names if wheel_name and wheel_name in name]
+    wheels = wheel_joints(env)
     return {
         "format": FORMAT_WITH_WHEELS if wheels else FORMAT,
         "robot": cfg.asset.name,
@@ -63,16 +62,21 @@ def policy_metadata(
     }
 
 
+def wheel_joints(env: Any) -> list[str]:
+    """Names of the joints whose actions are speeds; none of a robot without wheels."""
+    wheel_name = getattr(env.cfg.control, "wheel_name", "")
+    return [name for name in env.dof_names if wheel_name and wheel_name in name]
+
+
 def observation_scales(env: Any) -> dict[str, list[float]]:
     """Factor on every column of the actor's frame, by group, in order; 0 on wheels' angles, which no policy sees."""
     scales, num_dof = env.obs_scales, env.num_dof
-    wheel_name = getattr(env.cfg.control, "wheel_name", "")
-    sees_angle = [not (wheel_name and wheel_name in name) for name in env.dof_names]
+    wheels = wheel_joints(env)
     return {
         "commands": [scales.lin_vel, scales.lin_vel, scales.ang_vel],
         "base_ang_vel": [scales.ang_vel] * 3,
         "projected_gravity": [1.0] * 3,
-        "dof_pos": [scales.dof_pos if seen else 0.0 for seen in sees_angle],
+        "dof_pos": [0.0 if name in wheels else scales.dof_pos for name in env.dof_names],
         "dof_vel": [scales.dof_vel] * num_dof,
         "actions": [1.0] * num_dof,
     }
