@@ -77,7 +77,9 @@ def test_pip_finds_all_that_it_installs(tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--no-cache-dir"]
     dry = ["--dry-run", "--ignore-installed", "--no-build-isolation", "-q", "--report", str(tmp_path / "report.json")]
     done = run(*pip, *dry, f"{ROOT}{extras}", cwd=tmp_path)
-    if re.search("Temporary failure|NewConnectionError|No matching distribution found for setuptools", done.stderr):
+    if done.returncode != 0 and re.search(
+        "Temporary failure|NewConnectionError|No matching distribution found for setuptools", done.stderr
+    ):
         pytest.skip("asks the package index, which cannot be reached from here")
     assert done.returncode == 0, done.stderr
 
