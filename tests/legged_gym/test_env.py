@@ -302,6 +302,20 @@ def test_levels_move_at_the_end_of_an_episode_and_not_at_explicit_first_resets(r
     assert rough_env.extras["episode"]["terrain_level_rough_slope"].item() == 2.0
 
 
+def test_robots_that_keep_their_direction_report_how_high_they_climb_forwards() -> None:
+    """Every other robot goes forwards: of robots 0 to 5 the even ones."""
+    cfg = small_cfg("aliengo")
+    cfg.commands.keep_direction = True
+    cfg.terrain.terrain_proportions = {"stairs_up": 1.0}
+    env = build(cfg, "aliengo")
+    env.episode_length_buf[:] = 0  # none has taken a step, so that all keep their level
+    env.terrain_levels[:] = torch.tensor([2, 0, 2, 0, 2, 1])
+    env.reset_idx(torch.arange(NUM_ENVS))
+    episode = env.extras["episode"]
+    assert episode["terrain_level_stairs_up"].item() == pytest.approx(7 / 6)
+    assert episode["terrain_level_stairs_up_forwards"].item() == pytest.approx(2.0)
+
+
 def test_speed_range_widens_once_per_period(flat_env: Any) -> None:
     flat_env.command_ranges["lin_vel_x"][:] = torch.tensor([-1.0, 1.0])
     everyone = torch.arange(NUM_ENVS)

@@ -133,7 +133,7 @@ class Buffers:
         self.refill_mask = torch.ones(self.num_envs, dtype=torch.bool, device=device)  # history starts over
 
     def _init_terrain_types(self) -> None:
-        """Weights that average a value over the robots on each terrain type."""
+        """Weights that average a value over the robots on each terrain type, and over those that always go forwards."""
         self._type_names: list[str] = []
         self._type_weights = torch.zeros(0, self.num_envs, device=self.device)  # (num_types, num_envs)
         if self.terrain_curriculum:
@@ -142,6 +142,9 @@ class Buffers:
             self._type_names = list(dict.fromkeys(robot_types))
             members = [[own == name for own in robot_types] for name in self._type_names]
             weights = torch.tensor(members, dtype=torch.float, device=self.device)
+            if self.vx_signs is not None:
+                self._type_names += [f"{name}_forwards" for name in self._type_names]
+                weights = torch.cat((weights, weights * (self.vx_signs > 0)))
             self._type_weights = weights / weights.sum(dim=1, keepdim=True)
 
     def _prepare_reward_function(self) -> None:
