@@ -49,14 +49,15 @@ def ship(args: argparse.Namespace) -> Path:
 
 
 def run_facts(checkpoint: Path) -> dict[str, Any]:
-    """How the run of a checkpoint was started, from its folder's run.json."""
-    path = checkpoint.parent / "run.json"
-    if not path.is_file():
+    """How the run of a checkpoint was started and, if it was, gone on with: from its folder's run.json, run_2.json …"""
+    paths = sorted(checkpoint.parent.glob("run*.json"), key=lambda path: (len(path.name), path.name))
+    if not paths:
         raise FileNotFoundError(f"{checkpoint} lies beside no run.json, which says how it was trained")
-    run = json.loads(path.read_text(encoding="utf-8"))
-    commit = (run["git"] or {}).get("commit", "unknown")
-    facts = {name: run[name] for name in ("command", "seed", "devices", "versions")}
-    return {"commit": commit, **facts, "iteration": int(checkpoint.stem.removeprefix("model_"))}
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    commit = (runs[-1]["git"] or {}).get("commit", "unknown")
+    command = " && ".join(run["command"] for run in runs)
+    facts = {name: runs[-1][name] for name in ("seed", "devices", "versions")}
+    return {"commit": commit, "command": command, **facts, "iteration": int(checkpoint.stem.removeprefix("model_"))}
 
 
 def read_table(path: str) -> Any:

@@ -50,6 +50,16 @@ def test_results_say_how_it_was_made(box: Path) -> None:
     assert {"command", "commit", "devices", "versions"} <= results.keys()
 
 
+def test_results_name_every_command_of_a_run_that_went_on(tmp_path: Path) -> None:
+    """As record_run numbers them: run.json, run_2.json, … run_10.json."""
+    for number in range(1, 11):
+        run = {"command": f"train {number}", "seed": number, "git": None, "devices": {}, "versions": {}}
+        (tmp_path / ("run.json" if number == 1 else f"run_{number}.json")).write_text(json.dumps(run))
+    facts = ship.run_facts(tmp_path / "model_7.pt")
+    assert facts["command"] == " && ".join(f"train {number}" for number in range(1, 11))
+    assert (facts["seed"], facts["commit"], facts["iteration"]) == (10, "unknown", 7)
+
+
 def test_training_goes_on_from_it(box: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = [*FLAGS, "--resume", "--load_run", str(box / "model.pt"), "--max_iterations", "1"]
     runner = train.prepare(get_args(flags, extra=train.FLAGS)).runner
