@@ -189,7 +189,7 @@ def test_200_bad_commands_move_nothing(standing: Path, pairs: Any) -> None:
 def test_it_walks_20_s_at_half_a_metre_per_second_and_takes_over_without_a_jump(
     pairs: Any, gait: str, start: str, tmp_path: Path
 ) -> None:
-    """A policy made by hand for these tests, and the shipped one, which is slower than asked wherever it walks."""
+    """A policy made by hand for these tests, and the shipped one, which walks as it does without the bus."""
     policy = trotting_policy(tmp_path / "policy.onnx") if gait == "trot" else walking_policy()
     highest = PolicyController(policy).metadata["command_ranges"]["vx"][1]
     keys = round(SPEED / highest * 10)  # each adds a tenth of the range
@@ -208,8 +208,8 @@ def test_it_walks_20_s_at_half_a_metre_per_second_and_takes_over_without_a_jump(
     begin = np.flatnonzero((np.diff(stiffness) < 0) & (stiffness[1:] > 0))[0]  # the policy's is less than standing's
     taken_over, settled, end = (begin + round(seconds / SIM_DT) for seconds in (0.5, 1.0, WALK_S))
     forwards, sideways, _ = record["speeds"][settled:end].mean(axis=0)
-    expected, allowed = (asked, TRACKING * asked) if gait == "trot" else (speed_without_bus(policy, asked), AGREEMENT)
-    assert abs(forwards - expected) < allowed and abs(sideways) < TRACKING * asked
+    assert abs(forwards - asked) < TRACKING * asked and abs(sideways) < TRACKING * asked
+    assert gait == "trot" or abs(forwards - speed_without_bus(policy, asked)) < AGREEMENT
     assert record["base"][-1, 2] < 0.15
     torques = np.abs(record["torques"]).max(axis=1)
     assert torques[begin:taken_over].max() < JUMP * torques[taken_over:end].max()

@@ -9,7 +9,7 @@ from legged_gym.scripts import evaluate, sim2sim
 from legged_gym.utils.helpers import get_args
 from legged_gym.utils.shipped import POLICIES
 
-CLIMBED = {"aliengo": 12, "go2": 6}  # [cm] of a step
+CLIMBED = {"a1": 9, "aliengo": 12, "go1": 6, "go2": 6}  # [cm] of a step
 
 
 @pytest.mark.parametrize(("robot", "height"), CLIMBED.items())
@@ -25,7 +25,15 @@ def test_all_cross_stairs_upwards(robot: str, height: int, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("robot", "height"), CLIMBED.items())
 def test_all_climb_stairs_in_c_mujoco(robot: str, height: int) -> None:
-    flags = ["--headless", "--task", robot, "--terrain", "stairs", "--step_height", str(height / 100)]
+    flags = [
+        "--headless",
+        "--policy",
+        str(POLICIES / robot / "policy.onnx"),
+        "--terrain",
+        "stairs",
+        "--step_height",
+        str(height / 100),
+    ]
     args = sim2sim.get_args([*flags, "--command", "1", "0", "0", "--trials", "6", "--workers", "1"])
     (result,) = sim2sim.sim2sim(args).values()
     assert (result["crossed"]["mean"], result["fell"]["mean"]) == (1.0, 0.0)
