@@ -52,8 +52,7 @@ from legged_gym.utils.helpers import (
 from legged_gym.utils.shipped import compared_checkpoint, find_checkpoint
 from legged_gym.utils.task_registry import experiment_root
 from rsl_rl.modules import ActorCritic, HIMActorCritic
-from rsl_rl.modules.actor_critic import infer_hidden_dims
-from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, infer_temporal_steps
+from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, network_sizes
 from rsl_rl.runners.checkpoint import load_parameters, read_checkpoint
 from rsl_rl.utils.config import config_keys, select_config
 
@@ -101,12 +100,11 @@ FLAGS = [
 def load_policy(path: str, policy_cfg: dict[str, Any], layout: FrameLayout, num_actions: int) -> ActorCritic:
     """The networks of a checkpoint, whatever its sizes; without an estimator it is the PPO baseline."""
     parameters = read_checkpoint(path, "cpu")["model_state_dict"]
-    policy_cfg = policy_cfg | infer_hidden_dims(parameters)
     frame = layout.num_actor
+    policy_cfg = policy_cfg | network_sizes(parameters, frame)
     if ENCODER_INPUT_WEIGHT in parameters:
-        steps = infer_temporal_steps(parameters, frame)
-        kwargs = select_config(HIMActorCritic, policy_cfg | {"temporal_steps": steps}, "policy")
-        policy = HIMActorCritic(steps * frame, layout.num_critic, frame, num_actions, **kwargs)
+        kwargs = select_config(HIMActorCritic, policy_cfg, "policy")
+        policy = HIMActorCritic(policy_cfg["temporal_steps"] * frame, layout.num_critic, frame, num_actions, **kwargs)
     else:
         kwargs = select_config(ActorCritic, policy_cfg, "policy", ignored=config_keys(HIMActorCritic))
         width = parameters[ACTOR_INPUT_WEIGHT].shape[1] if ACTOR_INPUT_WEIGHT in parameters else frame

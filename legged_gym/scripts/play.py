@@ -6,7 +6,7 @@ python legged_gym/scripts/play.py --task aliengo --agent random     # before the
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -32,13 +32,13 @@ from legged_gym.utils.export import export_policy, trained_commands
 from legged_gym.utils.helpers import (
     get_args,
     update_cfg_from_args,
+    update_class_from_dict,
     user_errors,
 )
 from legged_gym.utils.logger import Logger
 from legged_gym.utils.shipped import find_checkpoint, named_checkpoint
 from legged_gym.utils.task_registry import experiment_root
-from rsl_rl.modules.actor_critic import infer_hidden_dims
-from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, infer_temporal_steps
+from rsl_rl.modules.him_actor_critic import network_sizes
 from rsl_rl.runners.checkpoint import read_checkpoint
 from rsl_rl.utils.signals import StopRequest
 
@@ -69,6 +69,7 @@ class Player(NamedTuple):
     folder: Path  # where exports and plots go
     runner: Any = None  # with the policy, if that is the agent
     checkpoint_path: str = ""  # of the policy
+    checkpoint: Mapping[str, Any] | None = None  # what that file holds, on the host
 
 
 class Measurement(NamedTuple):
@@ -78,16 +79,6 @@ class Measurement(NamedTuple):
     ang_vel_error: float  # [rad/s] absolute error of the yaw rate
     falls: int
     steps: int
-
-
-def match_networks(train_cfg: Any, env_cfg: Any, path: str) -> None:
-    """Give the policy the history length and the hidden layers of the checkpoint at `path`, in place."""
-    parameters = read_checkpoint(path, "cpu")["model_state_dict"]
-    for name, widths in infer_hidden_dims(parameters).items():
-        setattr(train_cfg.policy, name, widths)
-    if ENCODER_INPUT_WEIGHT in parameters:
-        frame = configured_layout(env_cfg).num_actor
-        train_cfg.policy.temporal_steps = infer_temporal_steps(parameters, frame)
 
 
 def checkpoint_path(args: argparse.Namespace, train_cfg: Any) -> str:
@@ -121,11 +112,13 @@ def prepare(args: argparse.Namespace) -> Player:
     env_cfg, train_cfg = task_registry.get_cfgs(args.task)
     set_conditions(env_cfg, args)
     update_cfg_from_args(env_cfg, train_cfg, args)
-    path = ""
+    path, checkpoint = "", None
     if args.agent == "policy":
         path = checkpoint_path(args, train_cfg)
         tell_what_changed(path, task_registry.get_cfgs(args.task)[0])
-        match_networks(train_cfg, env_cfg, path)
+        checkpoint = read_checkpoint(path, "cpu")
+        sizes = network_sizes(checkpoint["model_state_dict"], configured_layout(env_cfg).num_actor)
+        update_class_from_dict(train_cfg.policy, sizes)
     folder = make_folder(experiment_root(train_cfg) / "exported")
     env, _ = task_registry.make_env(args.task, args, env_cfg, train_cfg)
     place_robots(env, args)
@@ -137,8 +130,8 @@ def prepare(args: argparse.Namespace) -> Player:
     runner.load(path, load_optimizer=False)
     if hasattr(env.viewer, "page"):
         trained_cfg, _ = task_registry.get_cfgs(args.task)
-        env.limit_sliders(trained_commands(trained_cfg.commands, read_checkpoint(path, "cpu")))
-    return Player(env, runner.get_inference_policy(device=env.device), folder, runner, path)
+        env.limit_sliders(trained_commands(trained_cfg.commands, checkpoint))
+    return Player(env, runner.get_inference_policy(device=env.device), folder, runner, path, checkpoint)
 
 
 def simple_agent(name: str, env: Any) -> Agent:
@@ -242,14 +235,13 @@ def play(args: argparse.Namespace) -> Measurement:
 def export(player: Player, task: str) -> None:
     """Write the policy as a robot's computer needs it."""
     trained_cfg, _ = task_registry.get_cfgs(task)  # the commands of training, not those played
-    checkpoint = read_checkpoint(player.checkpoint_path, "cpu")
     policy, own = player.runner.alg.actor_critic, player.env.cfg.asset.name
     trained = trained_robot(player.checkpoint_path)
     if trained not in (None, own):
         print(f"Not exported: this policy was trained on '{trained}', and --task {task} is '{own}'")
         return
     try:
-        files = export_policy(policy, player.env, trained_cfg.commands, checkpoint, player.folder / "policies")
+        files = export_policy(policy, player.env, trained_cfg.commands, player.checkpoint, player.folder / "policies")
     except ValueError as error:  # a robot that cannot be deployed
         print(f"Not exported: {error}")
         return

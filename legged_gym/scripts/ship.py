@@ -19,7 +19,7 @@ from legged_gym.scripts import play
 from legged_gym.utils import shipped
 from legged_gym.utils.export import export_policy
 from legged_gym.utils.helpers import get_args, user_errors
-from rsl_rl.runners.checkpoint import read_checkpoint, write_checkpoint
+from rsl_rl.runners.checkpoint import write_checkpoint
 from rsl_rl.utils.files import write_whole
 
 FLAGS = [
@@ -34,7 +34,7 @@ def ship(args: argparse.Namespace) -> Path:
     args.num_envs = 1
     player = play.prepare(args)
     env, policy = player.env, player.runner.alg.actor_critic
-    checkpoint = read_checkpoint(player.checkpoint_path, "cpu")
+    checkpoint = player.checkpoint
     parameters = {name: value.half() for name, value in checkpoint["model_state_dict"].items()}
     policy.load_state_dict(parameters)
     folder = make_folder(shipped.POLICIES / env.cfg.asset.name)

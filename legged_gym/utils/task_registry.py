@@ -21,7 +21,7 @@ from legged_gym.utils.helpers import (
     update_cfg_from_args,
 )
 from legged_gym.utils.memory import tell_if_too_many
-from rsl_rl.modules.actor_critic import infer_hidden_dims
+from rsl_rl.modules.him_actor_critic import network_sizes
 from rsl_rl.runners import get_runner_class
 from rsl_rl.runners.checkpoint import checkpoint_files, read_checkpoint
 from rsl_rl.utils import ranks
@@ -150,7 +150,7 @@ class TaskRegistry:
             log_dir = str(Path(resumed_from).parent if goes_on else root / _run_folder(train_cfg))
         resumed_from, log_dir = ranks.from_first((resumed_from, log_dir))
         if resumed_from is not None:
-            _match_hidden_dims(train_cfg.policy, resumed_from)
+            _keep_networks(train_cfg.policy, resumed_from, env.num_one_step_obs)
         runner_class = get_runner_class(train_cfg.runner_class_name)
         runner = runner_class(env, class_to_dict(train_cfg), log_dir, device=args.rl_device)
         if resumed_from is not None:
@@ -203,12 +203,14 @@ def _check_history(env: Any, train_cfg: Any) -> None:
         )
 
 
-def _match_hidden_dims(policy_cfg: Any, checkpoint: str) -> None:
-    """Give the policy hidden layers as wide as those of a checkpoint, and say so if they were to be others."""
-    for name, widths in infer_hidden_dims(read_checkpoint(checkpoint, "cpu")["model_state_dict"]).items():
-        if getattr(policy_cfg, name, widths) != widths:
-            print(f"policy.{name} is {widths} in {Path(checkpoint).name}, and stays so.")
-            setattr(policy_cfg, name, widths)
+def _keep_networks(policy_cfg: Any, checkpoint: str, frame: int) -> None:
+    """Give the policy the sizes of a checkpoint, but for the history's length, which the environment has by now; say
+    which of them were to be others. frame: length of an observation."""
+    sizes = network_sizes(read_checkpoint(checkpoint, "cpu")["model_state_dict"], frame)
+    for name, size in sizes.items():
+        if name != "temporal_steps" and getattr(policy_cfg, name, size) != size:
+            print(f"policy.{name} is {size} in {Path(checkpoint).name}, and stays so.")
+            setattr(policy_cfg, name, size)
 
 
 def experiment_root(train_cfg: Any) -> Path:

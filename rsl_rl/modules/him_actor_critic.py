@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rsl_rl.modules.actor_critic import ActorCritic
+from rsl_rl.modules.actor_critic import ActorCritic, infer_hidden_dims
 from rsl_rl.modules.estimators import ESTIMATORS
 from rsl_rl.modules.him_estimator import VELOCITY_DIM
 from rsl_rl.utils.config import find_class
@@ -101,6 +101,15 @@ def infer_temporal_steps(state_dict: Mapping[str, Tensor], num_one_step_obs: int
             f"the encoder takes {width} numbers, which is not a whole number of {num_one_step_obs}-long frames"
         )
     return width // num_one_step_obs
+
+
+def network_sizes(state_dict: Mapping[str, Tensor], num_one_step_obs: int) -> dict[str, Any]:
+    """Keys of the policy's config that a checkpoint's `model_state_dict` decides, with their values: widths of hidden
+    layers and, if it has an estimator, the history's length `temporal_steps` [frames]."""
+    sizes: dict[str, Any] = dict(infer_hidden_dims(state_dict))
+    if ENCODER_INPUT_WEIGHT in state_dict:
+        sizes["temporal_steps"] = infer_temporal_steps(state_dict, num_one_step_obs)
+    return sizes
 
 
 def _actor_input(obs_history: Tensor, num_one_step_obs: int, estimate: Estimate) -> Tensor:

@@ -66,7 +66,7 @@ def test_the_robot_of_a_checkpoint_is_known(tmp_path, monkeypatch):
 def player(env_cfg, path, folder):
     alg = SimpleNamespace(actor_critic=None)
     env = SimpleNamespace(cfg=env_cfg)
-    return play.Player(env, None, folder, SimpleNamespace(alg=alg), str(path))
+    return play.Player(env, None, folder, SimpleNamespace(alg=alg), str(path), {})
 
 
 def test_a_policy_of_another_robot_is_not_exported(tmp_path, monkeypatch, capsys):

@@ -7,8 +7,7 @@ import torch
 
 from rsl_rl.export import export_policy_as_jit
 from rsl_rl.modules import ActorCritic, HIMActorCritic
-from rsl_rl.modules.actor_critic import infer_hidden_dims
-from rsl_rl.modules.him_actor_critic import infer_temporal_steps
+from rsl_rl.modules.him_actor_critic import infer_temporal_steps, network_sizes
 from rsl_rl.modules.mlp import fast_dtype, make_mlp, mixed_precision
 
 SMALL = {"actor_hidden_dims": [16], "critic_hidden_dims": [16]}
@@ -151,10 +150,9 @@ def test_mixed_precision_leaves_sequences_alone():
 
 
 @pytest.mark.parametrize("widths", [([], [7]), ([16], [24, 8]), ([512, 256, 128], [5, 4, 3, 2])])
-def test_widths_of_hidden_layers_are_read_from_parameters(widths):
+def test_sizes_are_read_from_parameters(widths):
     actor, critic = widths
-    for policy in (
-        HIMActorCritic(450, 60, 45, 12, actor_hidden_dims=actor, critic_hidden_dims=critic),
-        ActorCritic(90, 60, 12, actor_hidden_dims=actor, critic_hidden_dims=critic),
-    ):
-        assert infer_hidden_dims(policy.state_dict()) == {"actor_hidden_dims": actor, "critic_hidden_dims": critic}
+    hidden = {"actor_hidden_dims": actor, "critic_hidden_dims": critic}
+    him = HIMActorCritic(450, 60, 45, 12, temporal_steps=10, **hidden)
+    assert network_sizes(him.state_dict(), 45) == {**hidden, "temporal_steps": 10}
+    assert network_sizes(ActorCritic(90, 60, 12, **hidden).state_dict(), 45) == hidden
