@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from rsl_rl.modules.actor_critic import ActorCritic, infer_hidden_dims
 from rsl_rl.modules.estimators import ESTIMATORS
 from rsl_rl.modules.him_estimator import VELOCITY_DIM
+from rsl_rl.modules.regression_estimator import DECODER_WEIGHT
 from rsl_rl.utils.config import find_class
 
 Estimate = Callable[[Tensor], tuple[Tensor, Tensor]]  # history → velocity, latent
@@ -105,10 +106,13 @@ def infer_temporal_steps(state_dict: Mapping[str, Tensor], num_one_step_obs: int
 
 def network_sizes(state_dict: Mapping[str, Tensor], num_one_step_obs: int) -> dict[str, Any]:
     """Keys of the policy's config that a checkpoint's `model_state_dict` decides, with their values: widths of hidden
-    layers and, if it has an estimator, the history's length `temporal_steps` [frames]."""
+    layers and, if it has an estimator, the history's length `temporal_steps` [frames] and, if that is a
+    RegressionEstimator, its name."""
     sizes: dict[str, Any] = dict(infer_hidden_dims(state_dict))
     if ENCODER_INPUT_WEIGHT in state_dict:
         sizes["temporal_steps"] = infer_temporal_steps(state_dict, num_one_step_obs)
+    if DECODER_WEIGHT in state_dict:
+        sizes["estimator_class_name"] = "RegressionEstimator"
     return sizes
 
 

@@ -7,7 +7,7 @@ that of the next state must predict each other's soft cluster.
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ SINKHORN_ITERATIONS = 3
 
 class EstimatorLosses(NamedTuple):
     estimation: Tensor  # 0-d, mean squared error of the velocity
-    swap: Tensor  # 0-d, cross-entropy between swapped assignments
+    swap: Tensor  # 0-d, cross-entropy between swapped assignments; of a subclass, whatever it shapes the latent with
 
 
 @torch.no_grad()
@@ -91,6 +91,7 @@ class HIMEstimator(GraphSafety, nn.Module):
     """
 
     graph_safe = True
+    heads: ClassVar[tuple[str, ...]] = ("target", "proto")
     global_assignments = True  # with several ranks: assign samples to prototypes over the samples of all, see swap_loss
 
     def __init__(
@@ -117,11 +118,17 @@ class HIMEstimator(GraphSafety, nn.Module):
         self.max_grad_norm = max_grad_norm
 
         self.encoder = make_mlp([temporal_steps * num_one_step_obs, *hidden_dims, self.output_size], activation)
-        self.target = make_mlp([num_states, *tar_hidden_dims, latent_dim], activation)
-        self.proto = nn.Embedding(num_prototype, latent_dim)
+        self._make_heads(num_states, latent_dim, tar_hidden_dims, activation, num_prototype)
         self.optimizer = make_adam(self.parameters(), learning_rate)
         self._shared_history: Tensor | None = None  # see `encoding_once`
         self._shared_code: Tensor | None = None
+
+    def _make_heads(
+        self, num_states: int, latent_dim: int, tar_hidden_dims: Sequence[int], activation: str, num_prototype: int
+    ) -> None:
+        """Make the modules that only `losses` needs, `heads`."""
+        self.target = make_mlp([num_states, *tar_hidden_dims, latent_dim], activation)
+        self.proto = nn.Embedding(num_prototype, latent_dim)
 
     def forward(self, obs_history: Tensor) -> tuple[Tensor, Tensor]:
         """Velocity (N, 3) and latent (N, latent) of a history (N, temporal_steps · num_one_step_obs)."""
@@ -153,7 +160,8 @@ class HIMEstimator(GraphSafety, nn.Module):
     def inference_module(self) -> nn.Module:
         """A copy that does what `forward` does, without what only training needs."""
         twin = copy.deepcopy(self)
-        del twin.target, twin.proto, twin.optimizer
+        for name in (*self.heads, "optimizer"):
+            delattr(twin, name)
         return twin
 
     def update(self, obs_history: Tensor, next_critic_obs: Tensor, lr: float | Tensor) -> EstimatorLosses:
@@ -168,7 +176,7 @@ class HIMEstimator(GraphSafety, nn.Module):
         """
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        self._normalize_prototypes()
+        self._prepare_update()
         losses = self.losses(obs_history, next_critic_obs)
         loss = losses.estimation + losses.swap
         self.skipped = step_if_finite(self.optimizer, loss, self.parameters(), self.max_grad_norm)
@@ -186,5 +194,6 @@ class HIMEstimator(GraphSafety, nn.Module):
         )
 
     @torch.no_grad()
-    def _normalize_prototypes(self) -> None:
+    def _prepare_update(self) -> None:
+        """Prototypes have length 1 at the start of every step."""
         self.proto.weight.copy_(functional.normalize(self.proto.weight, p=2.0, dim=-1))

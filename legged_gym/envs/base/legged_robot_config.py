@@ -222,7 +222,8 @@ class LeggedRobotCfgPPO(BaseConfig):
         actor_hidden_dims = [512, 256, 128]
         critic_hidden_dims = [512, 256, 128]
         activation = "elu"
-        estimator_class_name = "HIMEstimator"  # a name in rsl_rl/modules/estimators.py
+        # A name in rsl_rl/modules/estimators.py; RegressionEstimator: the baseline without contrast.
+        estimator_class_name = "HIMEstimator"
         temporal_steps = 10  # frames in the actor's history; the environment follows
         enc_hidden_dims = [128, 64, 16]  # the last one is the latent's size
         tar_hidden_dims = [128, 64]
