@@ -37,7 +37,7 @@ from legged_gym.utils.helpers import (
 )
 from legged_gym.utils.logger import Logger
 from legged_gym.utils.shipped import find_checkpoint, named_checkpoint
-from legged_gym.utils.task_registry import experiment_root
+from legged_gym.utils.task_registry import experiment_root, suit_baseline
 from rsl_rl.modules.him_actor_critic import network_sizes
 from rsl_rl.runners.checkpoint import read_checkpoint
 from rsl_rl.utils.signals import StopRequest
@@ -117,6 +117,7 @@ def prepare(args: argparse.Namespace) -> Player:
         path = checkpoint_path(args, train_cfg)
         tell_what_changed(path, task_registry.get_cfgs(args.task)[0])
         checkpoint = read_checkpoint(path, "cpu")
+        suit_baseline(train_cfg, checkpoint["model_state_dict"])
         sizes = network_sizes(checkpoint["model_state_dict"], configured_layout(env_cfg).num_actor)
         update_class_from_dict(train_cfg.policy, sizes)
     folder = make_folder(experiment_root(train_cfg) / "exported")

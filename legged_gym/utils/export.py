@@ -116,7 +116,8 @@ def export_policy(
         checkpoint: contents of the checkpoint file.
         folder: created if missing.
     """
-    history_length = getattr(actor_critic, "temporal_steps", 1)
+    seen = actor_critic.actor[0].in_features  # of the baseline without an estimator, all that it sees
+    history_length = getattr(actor_critic, "temporal_steps", seen // env.num_one_step_obs)
     commands_trained = trained_commands(commands, checkpoint)
     metadata = policy_metadata(env, history_length, int(checkpoint.get("iter", 0)), commands_trained)
     paths = [Path(folder, f"{name}.pt")]

@@ -1,6 +1,7 @@
 """Tasks by name: which robot class, which configs, which learner."""
 
 import argparse
+from collections.abc import Mapping
 from copy import deepcopy
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from legged_gym.utils.helpers import (
     update_cfg_from_args,
 )
 from legged_gym.utils.memory import tell_if_too_many
-from rsl_rl.modules.him_actor_critic import network_sizes
+from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, network_sizes
 from rsl_rl.runners import get_runner_class
 from rsl_rl.runners.checkpoint import checkpoint_files, read_checkpoint
 from rsl_rl.utils import ranks
@@ -150,7 +151,7 @@ class TaskRegistry:
             log_dir = str(Path(resumed_from).parent if goes_on else root / _run_folder(train_cfg))
         resumed_from, log_dir = ranks.from_first((resumed_from, log_dir))
         if resumed_from is not None:
-            _keep_networks(train_cfg.policy, resumed_from, env.num_one_step_obs)
+            _keep_networks(train_cfg, resumed_from, env.num_one_step_obs)
         runner_class = get_runner_class(train_cfg.runner_class_name)
         runner = runner_class(env, class_to_dict(train_cfg), log_dir, device=args.rl_device)
         if resumed_from is not None:
@@ -203,14 +204,28 @@ def _check_history(env: Any, train_cfg: Any) -> None:
         )
 
 
-def _keep_networks(policy_cfg: Any, checkpoint: str, frame: int) -> None:
-    """Give the policy the sizes of a checkpoint, but for the history's length, which the environment has by now; say
-    which of them were to be others. frame: length of an observation."""
-    sizes = network_sizes(read_checkpoint(checkpoint, "cpu")["model_state_dict"], frame)
-    for name, size in sizes.items():
-        if name != "temporal_steps" and getattr(policy_cfg, name, size) != size:
-            print(f"policy.{name} is {size} in {Path(checkpoint).name}, and stays so.")
-            setattr(policy_cfg, name, size)
+def _keep_networks(train_cfg: Any, checkpoint: str, frame: int) -> None:
+    """Give the learner the networks of a checkpoint, but for the history's length, which the environment has by now;
+    say which settings were to be others. frame: length of an observation."""
+    parameters, name = read_checkpoint(checkpoint, "cpu")["model_state_dict"], Path(checkpoint).name
+    if suit_baseline(train_cfg, parameters):
+        print(f"{name} has no estimator: going on with plain PPO.")
+    for key, size in network_sizes(parameters, frame).items():
+        if key != "temporal_steps" and getattr(train_cfg.policy, key, size) != size:
+            print(f"policy.{key} is {size} in {name}, and stays so.")
+            setattr(train_cfg.policy, key, size)
+
+
+def suit_baseline(train_cfg: Any, parameters: Mapping[str, Any]) -> bool:
+    """Turn a config of HIMPPO into plain PPO's if a checkpoint's parameters have no estimator. Result: whether it did.
+
+    Classes of one's own stay.
+    """
+    if train_cfg.runner.policy_class_name != "HIMActorCritic" or ENCODER_INPUT_WEIGHT in parameters:
+        return False
+    train_cfg.runner_class_name = "OnPolicyRunner"
+    train_cfg.runner.policy_class_name, train_cfg.runner.algorithm_class_name = "ActorCritic", "PPO"
+    return True
 
 
 def experiment_root(train_cfg: Any) -> Path:

@@ -1,6 +1,7 @@
 """What play.py plays: which policy, commands and terrain, and its video."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_bad_input import FUZZ, check_sentence, flag_values, is_refused
 
+from legged_gym.deploy.controller import PolicyController
 from legged_gym.envs import task_registry
 from legged_gym.evaluation import play_conditions
 from legged_gym.scripts import play
 from legged_gym.utils import shipped
 from legged_gym.utils.helpers import get_args
 from legged_gym.utils.logger import Logger
-from rsl_rl.modules import HIMActorCritic
+from rsl_rl.modules import ActorCritic, HIMActorCritic
 
 CPU = ["--headless", "--sim_device", "cpu"]
 FRAME, CRITIC_FRAME, JOINTS = 45, 238, 12  # numbers of Aliengo's observations and actions
@@ -45,6 +47,29 @@ def test_a_published_checkpoint_of_six_frames_acts(published: tuple[Path, HIMAct
     obs = torch.randn(3, 6 * FRAME)
     with torch.inference_mode():
         assert torch.equal(player.agent(obs), policy.act_inference(obs))
+
+
+def test_the_baseline_plays_exports_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint of plain PPO on the whole history, without a word about it on the command line."""
+    torch.manual_seed(3)
+    policy = ActorCritic(10 * FRAME, CRITIC_FRAME, JOINTS)
+    path = tmp_path / "logs" / "run" / "model_5.pt"
+    path.parent.mkdir(parents=True)
+    torch.save({"model_state_dict": policy.state_dict(), "iter": 5, "infos": None}, path)
+    for module in (play, sys.modules["legged_gym.utils.task_registry"]):
+        monkeypatch.setattr(module, "experiment_root", lambda cfg: tmp_path / "logs")
+    flags = ["--task", "aliengo_flat", "--num_envs", "3"]
+    player = play.prepare(parse(*flags, "--checkpoint_path", str(path)))
+    obs = torch.randn(3, 10 * FRAME)
+    with torch.inference_mode():
+        assert torch.equal(player.agent(obs), policy.act_inference(obs))
+    play.export(player, "aliengo_flat")
+    metadata = PolicyController(player.folder / "policies" / "policy.onnx").metadata
+    assert metadata["history_length"] == 10
+    _, train_cfg = task_registry.get_cfgs("aliengo_flat")
+    args, logs = parse(*flags, "--resume"), str(tmp_path / "logs")
+    runner, _ = task_registry.make_alg_runner(player.env, "aliengo_flat", args, train_cfg, log_root=logs)
+    assert type(runner.alg.actor_critic) is ActorCritic and runner.current_learning_iteration == 5
 
 
 def test_a_shipped_policy_goes_by_its_name(
