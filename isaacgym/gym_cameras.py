@@ -44,8 +44,8 @@ class CameraCalls:
     def create_camera_sensor(self, env: Env, props: CameraProperties) -> int:
         """A camera at the env's origin, at any time; returns its handle in the env.
 
-        Cameras with the same properties are drawn together. Create all of them before the first picture: a new one
-        gives those with its properties new tensors.
+        Cameras with the same properties are drawn together, fastest if all of them are there before the first tensor is
+        asked for; `get_camera_image_gpu_tensor` says why.
         """
         if not (0 < props.width <= MAX_SIDE and 0 < props.height <= MAX_SIDE and 0.0 < props.horizontal_fov < 180.0):
             raise ValueError(
@@ -86,16 +86,28 @@ class CameraCalls:
         _place(_sensor(env, camera), local_transform, int(body), turns)
 
     def get_camera_transform(self, sim: Simulation, env: Env, camera: int) -> Transform:
-        """Pose in the env at the last `render_all_camera_sensors`."""
-        pose = _sensors(sim).camera_pose(_sensor(env, camera))
-        return Transform(Vec3(*pose[:3]) - Vec3(*env.origin), Quat(*pose[3:]))
+        """Pose in the env: where a standing camera was put; of one on a body, at the last `render_all_camera_sensors`.
+
+        Before `prepare_sim` it is where the body starts.
+        """
+        sensor = _sensor(env, camera)
+        if sensor.body < 0:
+            return sensor.pose.copy()
+        if sim.engine is not None:
+            pose = _sensors(sim).camera_pose(sensor)
+            return Transform(Vec3(*pose[:3]) - Vec3(*env.origin), Quat(*pose[3:]))
+        body: Transform = self.get_rigid_transform(env, sensor.body)  # type: ignore[attr-defined]  # of HostStateCalls
+        return body * sensor.pose if sensor.turns_with_body else Transform(body.p + sensor.pose.p, sensor.pose.r)
 
     def get_camera_view_matrix(self, sim: Simulation, env: Env, camera: int) -> np.ndarray:
-        """(4, 4) float32; a row (x, y, z, 1) of the world times it is in OpenGL's axes: x right, y up, z backwards."""
-        pose = _sensors(sim).camera_pose(_sensor(env, camera))
-        to_world = Rotation.from_quat(pose[3:]).as_matrix() @ OPENGL_AXES
+        """(4, 4) float32; a row (x, y, z, 1) of the world times it is in OpenGL's axes: x right, y up, z backwards.
+
+        Of the pose that `get_camera_transform` tells.
+        """
+        pose = self.get_camera_transform(sim, env, camera)
+        to_world = Rotation.from_quat([*pose.r]).as_matrix() @ OPENGL_AXES
         view = np.eye(4, dtype=np.float32)
-        view[:3, :3], view[3, :3] = to_world, -pose[:3] @ to_world
+        view[:3, :3], view[3, :3] = to_world, -np.array([*(pose.p + Vec3(*env.origin))]) @ to_world
         return view
 
     def get_camera_proj_matrix(self, sim: Simulation, env: Env, camera: int) -> np.ndarray:
@@ -146,7 +158,9 @@ class CameraCalls:
     def get_camera_image_gpu_tensor(self, sim: Simulation, env: Env, camera: int, image_type: ImageType) -> Tensor:
         """On the simulation's device, CPU or CUDA: the tensor that every `render_all_camera_sensors` draws into.
 
-        As `get_camera_image`, but colours are (height, width, 4), ids int32, and flow is (height, width, 2).
+        As `get_camera_image`, but colours are (height, width, 4), ids int32, and flow is (height, width, 2). Cameras
+        with the same properties are drawn into one tensor, of which this is a part. A tensor that was asked for before
+        `prepare_sim`, or before another camera with these properties was created, is a copy, made by every render.
         """
         return Tensor(self._picture(sim, env, camera, image_type, keep=True))
 
@@ -155,7 +169,10 @@ class CameraCalls:
         kind = ImageType(image_type)
         if kind == ImageType.IMAGE_OPTICAL_FLOW:
             warnings.warn("IMAGE_OPTICAL_FLOW is not computed: it is zero", RuntimeWarning, stacklevel=3)
-        return _sensors(sim).picture(_sensor(env, camera), kind, keep)
+        sensor = _sensor(env, camera)
+        if keep and sim.engine is None:
+            return sensor.early_picture(kind, sim.device)
+        return _sensors(sim).picture(sensor, kind, keep)
 
     # ---- how bodies are seen ---------------------------------------------------------------------------------------
 
@@ -203,7 +220,9 @@ def _sensor(env: Env, camera: int) -> CameraSensor:
 
 
 def _sensors(sim: Simulation) -> CameraSensors:
-    """Made for the first picture; the state that it shows is the present one."""
+    """Made for the first picture; the state that it shows is the present one. Prepares the simulation."""
+    if sim.engine is None and sim.envs:
+        sim.prepare()
     if sim.cameras is None:
         sim.cameras = CameraSensors(sim)
         sim.cameras.render()

@@ -42,6 +42,7 @@ class CameraSensor:
         pose: in the env, or in the frame of `body`.
         body: index in the env, -1: it stands in the env.
         turns_with_body: the camera's axes are the body's, else the env's.
+        handed: pictures that callers hold and that are not in the group's tensors, see `CameraSensors.picture`.
     """
 
     env: int
@@ -51,6 +52,25 @@ class CameraSensor:
     turns_with_body: bool = True
     group: Group | None = None  # set by `CameraSensors`
     row: int = 0  # in the group's tensors
+    handed: dict[ImageType, Tensor] = field(default_factory=dict)
+
+    def early_picture(self, kind: ImageType, device: str) -> Tensor:
+        """For a caller who wants a tensor before the simulation is prepared; every `render` fills it."""
+        if kind not in self.handed:
+            self.handed[kind] = _blank(kind, (self.properties.height, self.properties.width), device)
+        return self.handed[kind]
+
+
+def _blank(kind: ImageType, shape: tuple[int, ...], device: str) -> Tensor:
+    """Pictures of zeros. shape: up to height and width."""
+    width = {ImageType.IMAGE_COLOR: [4], ImageType.IMAGE_OPTICAL_FLOW: [2]}.get(kind, [])
+    dtype = {
+        ImageType.IMAGE_COLOR: torch.uint8,
+        ImageType.IMAGE_DEPTH: torch.float32,
+        ImageType.IMAGE_SEGMENTATION: torch.int32,
+        ImageType.IMAGE_OPTICAL_FLOW: torch.int16,
+    }[kind]
+    return torch.zeros(*shape, *width, dtype=dtype, device=device)
 
 
 class Group:
@@ -70,7 +90,7 @@ class Group:
         cameras.position, cameras.rotation = wp.zeros(count, dtype=wp.vec3), wp.zeros(count, dtype=wp.quat)
         self.images: dict[ImageType, Tensor] = {}
         self.current: set[ImageType] = set()  # those that show the present state
-        self.wanted: set[ImageType] = set()  # those that callers hold tensors of
+        self.wanted = {kind for sensor in sensors for kind in sensor.handed}  # those that callers hold tensors of
         self._device = device
         self._placement: list[Any] = []
         self.moved = True
@@ -93,15 +113,14 @@ class Group:
     def image(self, kind: ImageType) -> Tensor:
         """All pictures of a kind, a tensor that stays the same."""
         if kind not in self.images:
-            width = {ImageType.IMAGE_COLOR: [4], ImageType.IMAGE_OPTICAL_FLOW: [2]}.get(kind, [])
-            dtype = {
-                ImageType.IMAGE_COLOR: torch.uint8,
-                ImageType.IMAGE_DEPTH: torch.float32,
-                ImageType.IMAGE_SEGMENTATION: torch.int32,
-                ImageType.IMAGE_OPTICAL_FLOW: torch.int16,
-            }[kind]
-            self.images[kind] = torch.zeros(*self.shape, *width, dtype=dtype, device=self._device)
+            self.images[kind] = _blank(kind, self.shape, self._device)
         return self.images[kind]
+
+    def hand_over(self) -> None:
+        """Before its cameras go to another group: leave them the tensors that callers hold."""
+        for sensor in self.sensors:
+            for kind in self.wanted:
+                sensor.handed.setdefault(kind, self.image(kind)[sensor.row])
 
 
 class CameraSensors:
@@ -195,11 +214,15 @@ class CameraSensors:
     # ---- cameras -------------------------------------------------------------------------------------------------
 
     def regroup(self) -> None:
-        """Take over the cameras that there are now. Tensors of groups whose cameras have changed are others then."""
+        """Take over the cameras that there are now. Tensors that callers hold stay in use, as copies where need be."""
         lenses: dict[tuple[Any, ...], list[CameraSensor]] = {}
         for sensor in self._all():
             lenses.setdefault(tuple(vars(sensor.properties).values()), []).append(sensor)
         kept = {tuple(map(id, group.sensors)): group for group in self.groups}
+        staying = {tuple(map(id, sensors)) for sensors in lenses.values()}
+        for cameras, group in kept.items():
+            if cameras not in staying:
+                group.hand_over()
         with on_torch_stream(self._device):
             self.groups = [
                 kept.get(tuple(map(id, sensors))) or Group(sensors, self._sim.device) for sensors in lenses.values()
@@ -225,12 +248,18 @@ class CameraSensors:
                 self._draw(group, kind)
 
     def picture(self, sensor: CameraSensor, kind: ImageType, keep: bool) -> Tensor:
-        """What a camera saw at the last `render`. keep: have every `render` draw into this tensor from now on."""
+        """What a camera saw at the last `render`. keep: have every `render` draw into this tensor from now on.
+
+        It is a part of the group's tensor, unless the caller got one earlier, from before the group was made: then it
+        is that one, into which pictures are copied.
+        """
         group = sensor.group
         assert group is not None, "the camera is in a group since `regroup`"
         self._draw(group, kind)
         if keep:
             group.wanted.add(kind)
+            if kind in sensor.handed:
+                return sensor.handed[kind]
         return group.image(kind)[sensor.row]
 
     def camera_pose(self, sensor: CameraSensor) -> np.ndarray:
@@ -264,6 +293,9 @@ class CameraSensors:
             kernel = sensor_kernels.paint if kind == ImageType.IMAGE_COLOR else sensor_kernels.measure
             self._launch(group, kernel, inputs, [wp.from_torch(image) for image in outputs])
         group.current |= drawn
+        for sensor in group.sensors:
+            for drawn_kind in drawn & sensor.handed.keys():
+                sensor.handed[drawn_kind].copy_(group.image(drawn_kind)[sensor.row])
 
     def _launch(self, group: Group, kernel: wp.Kernel, inputs: list[Any], outputs: list[Any]) -> None:
         """In bands of rows of all pictures."""

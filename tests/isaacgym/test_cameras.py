@@ -138,6 +138,31 @@ def test_the_image_tensors_of_a_group_follow_the_robots_without_copies(climbers)
     assert (shown == depths[1].cpu().numpy()).all()
 
 
+def test_tensors_asked_for_while_envs_are_made_show_what_later_renders_see():
+    """As scripts do that make an env, its camera and its tensor in one loop, and prepare the simulation after it."""
+    sim = GYM.create_sim(0, -1, gymapi.SIM_PHYSX, gymapi.SimParams(up_axis=1, gravity=(0.0, 0.0, -9.81)))
+    GYM.add_ground(sim, gymapi.PlaneParams(normal=Vec3(0, 0, 1), distance=1.0))
+    asset = GYM.create_box(sim, 0.2, 0.2, 0.2, gymapi.AssetOptions(disable_gravity=True))
+    depths = []
+    for k in range(3):
+        env = GYM.create_env(sim, Vec3(), Vec3(), 3)
+        GYM.create_actor(env, asset, Transform(Vec3(5, 5, 5)), "box", k, 0)
+        handle = GYM.create_camera_sensor(env, CameraProperties(width=4, height=4, enable_tensors=True))
+        GYM.set_camera_location(handle, env, Vec3(0, 0, k), Vec3(0, 0, -1))
+        tensor = GYM.get_camera_image_gpu_tensor(sim, env, handle, IMAGE_DEPTH)
+        assert GYM.get_camera_image_gpu_tensor(sim, env, handle, IMAGE_DEPTH).data_ptr == tensor.data_ptr
+        depths.append(gymtorch.wrap_tensor(tensor))
+    GYM.render_all_camera_sensors(sim)  # nobody called prepare_sim
+    assert [depth[2, 2].item() for depth in depths] == pytest.approx([-1.0, -2.0, -3.0], abs=1e-4)
+    late = GYM.create_camera_sensor(env, CameraProperties(width=4, height=4, enable_tensors=True))
+    GYM.set_camera_location(late, env, Vec3(0, 0, 6), Vec3(0, 0, -1))
+    of_late = gymtorch.wrap_tensor(GYM.get_camera_image_gpu_tensor(sim, env, late, IMAGE_DEPTH))
+    GYM.set_camera_location(0, sim.envs[1], Vec3(0, 0, 4), Vec3(0, 0, -1))
+    GYM.render_all_camera_sensors(sim)
+    seen = [depth[2, 2].item() for depth in (*depths, of_late)]
+    assert seen == pytest.approx([-1.0, -5.0, -3.0, -7.0], abs=1e-4)
+
+
 # --- a ball on a plane ------------------------------------------------------------------------------------------------
 
 
@@ -242,6 +267,26 @@ def test_a_camera_goes_with_its_body(ball, mode, turns):
     expected = turn if turns else Rotation.identity()
     assert [*pose.p] == pytest.approx([1.0, 2.0, 3.0] + expected.apply([0.3, 0.2, 0.1]), abs=1e-5)
     assert abs(np.dot([*pose.r], (expected * local).as_quat())) == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize(("mode", "turns"), [(FOLLOW_TRANSFORM, True), (FOLLOW_POSITION, False)])
+def test_poses_and_view_matrices_are_known_before_prepare_sim(ball, mode, turns):
+    sim = GYM.create_sim(0, -1, gymapi.SIM_PHYSX, gymapi.SimParams(up_axis=1))
+    asset = GYM.load_asset(sim, str(ball.parent), ball.name, gymapi.AssetOptions())
+    for _ in range(2):
+        env = GYM.create_env(sim, Vec3(), Vec3(3, 3, 0), 2)
+        turn = Rotation.from_euler("ZYX", [0.5, -0.4, 0.3])
+        GYM.create_actor(env, asset, Transform(Vec3(1, 2, 3), Quat(*turn.as_quat())), "ball", 0, 1)
+    standing = looking(sim, env, (1, 2, 3), (1, 2, 5))
+    on_body = GYM.create_camera_sensor(env, CameraProperties(width=8, height=8))
+    GYM.attach_camera_to_body(on_body, env, 0, Transform(Vec3(0.3, 0.2, 0.1)), mode)
+    eye = GYM.get_camera_transform(sim, env, on_body)
+    expected = turn if turns else Rotation.identity()
+    assert [*eye.p] == pytest.approx([1.0, 2.0, 3.0] + expected.apply([0.3, 0.2, 0.1]), abs=1e-6)
+    assert abs(np.dot([*eye.r], expected.as_quat())) == pytest.approx(1.0, abs=1e-6)
+    point = np.array([4.0, 2.0, 4.5, 1.0]) @ GYM.get_camera_view_matrix(sim, env, standing)  # the env's origin: x = 3
+    assert point[2:] == pytest.approx([-1.5, 1.0], abs=1e-5)  # 1.5 m ahead, in the middle
+    assert point[:2] == pytest.approx([0.0, 0.0], abs=1e-5)
 
 
 def test_bodies_can_be_painted_and_numbered(ball):
