@@ -357,13 +357,17 @@ class Engine(StateCalls):
         self._update_position()
 
     def compile(self) -> None:
-        """Load or compile all kernels by stepping once, and put the state back."""
+        """Load or compile all kernels by stepping once, and put the state back: poses as placed, and no contacts."""
         saved = self.qpos.clone(), self.qvel.clone()
         self.step()
         self.qpos.copy_(saved[0])
         self.qvel.copy_(saved[1])
-        self._warmstart.zero_()
+        for past in (self._warmstart, self.contact_forces):
+            past.zero_()
+        if self._force_sensors is not None:
+            self._force_sensors.wrenches.zero_()
         self._stale = True
+        self._update_position()
         if self._wp_device.is_cuda:
             wp.synchronize_device(self._wp_device)
 
