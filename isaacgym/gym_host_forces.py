@@ -11,15 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from isaacgym.actors import Asset, Env
-from isaacgym.assets.description import Joint
+from isaacgym.actors import Env
 from isaacgym.gym_host_states import DofState, HostStateCalls, actor_ids
-from isaacgym.gym_lookups import LookupCalls, actor_of, index_in
+from isaacgym.gym_lookups import LookupCalls, actor_of
 from isaacgym.gym_types import (
-    INVALID_HANDLE,
     CoordinateSpace,
     DofFrame,
-    JointType,
     Quat,
     StateFlags,
     Transform,
@@ -174,56 +171,18 @@ class HostForceCalls(HostStateCalls, LookupCalls):
         actor, body = _body(env, rigidHandle)
         return env.actors[actor].asset.robot.body_names[body]
 
-    # joints that move are DOFs, by the same names and numbers
-
-    def find_asset_joint_index(self, asset: Asset, name: str) -> int:
-        """Among joints that move, see `get_asset_joint_count`."""
-        return self.find_asset_dof_index(asset, name)
-
-    find_actor_joint_index = LookupCalls.find_actor_dof_index
-    find_actor_joint_handle = LookupCalls.find_actor_dof_handle
-    get_actor_joint_index = LookupCalls.get_actor_dof_index
-    get_actor_joint_handle = LookupCalls.get_actor_dof_handle
-    get_joint_position, get_joint_velocity = get_dof_position, get_dof_velocity
-    get_joint_target_position, get_joint_target_velocity = get_dof_target_position, get_dof_target_velocity
-    set_joint_target_position, set_joint_target_velocity = set_dof_target_position, set_dof_target_velocity
-
-    def get_joint_handle(self, env: Env, actor_name: str, joint_name: str) -> int:
-        """INVALID_HANDLE if there is none of these names."""
-        actor = index_in([each.name for each in env.actors], actor_name)
-        return actor if actor == INVALID_HANDLE else self.find_actor_dof_handle(env, actor, joint_name)
-
-    def get_joint_name(self, env: Env, joint_handle: int) -> str:
-        """Of the DOF with this handle in the env."""
-        return _joint(env, joint_handle).name
-
-    def get_asset_joint_type(self, asset: Asset, index: int) -> JointType:
-        """Revolute (continuous joints too) or prismatic."""
-        return _TYPES[asset.robot.dofs[index].kind]
-
-    def get_joint_type_string(self, kind: JointType) -> str:
-        """Of a type of joint, as `get_asset_joint_type` gives it."""
-        return JointType(kind).name.removeprefix("JOINT_").capitalize()
-
-
-_TYPES = {
-    "revolute": JointType.JOINT_REVOLUTE,
-    "continuous": JointType.JOINT_REVOLUTE,
-    "prismatic": JointType.JOINT_PRISMATIC,
-}
-
 
 def _body(env: Env, handle: int) -> tuple[int, int]:
     """The actor of body number `handle` of an env, and the body's index in it."""
-    return _located(env, "body", handle, [len(actor.mass) for actor in env.actors])
+    return located(env, "body", handle, [len(actor.mass) for actor in env.actors])
 
 
 def _dof(env: Env, handle: int) -> tuple[int, int]:
     """The actor of DOF number `handle` of an env, and the DOF's index in it."""
-    return _located(env, "DOF", handle, [len(actor.dof_properties) for actor in env.actors])
+    return located(env, "DOF", handle, [len(actor.dof_properties) for actor in env.actors])
 
 
-def _located(env: Env, what: str, handle: int, counts: list[int]) -> tuple[int, int]:
+def located(env: Env, what: str, handle: int, counts: list[int]) -> tuple[int, int]:
     """The actor, and the index in it, of number `handle` of the env, whose actors have `counts` of these."""
     index = int(handle)
     for actor, count in enumerate(counts):
@@ -231,11 +190,6 @@ def _located(env: Env, what: str, handle: int, counts: list[int]) -> tuple[int, 
             return actor, index
         index -= count
     raise IndexError(f"env {env.index} has no {what} {int(handle)}")
-
-
-def _joint(env: Env, handle: int) -> Joint:
-    actor, index = _dof(env, handle)
-    return env.actors[actor].asset.robot.dofs[index]
 
 
 def _set_root(env: Env, handle: int, columns: slice, values: Sequence[float]) -> None:

@@ -39,10 +39,6 @@ class LookupCalls:
         """Degrees of freedom: joints that move."""
         return len(asset.robot.dofs)
 
-    def get_asset_joint_count(self, asset: Asset) -> int:
-        """Joints that move; joints that keep two bodies fixed are not counted (unverified in NVIDIA's)."""
-        return len(asset.robot.dofs)
-
     def get_asset_rigid_body_count(self, asset: Asset) -> int:
         """Links, after those of fixed joints have collapsed if AssetOptions says so."""
         return len(asset.robot.bodies)
@@ -59,20 +55,12 @@ class LookupCalls:
         """In DOF order: depth first, siblings by joint name in URDF, as the document has them in MJCF."""
         return asset.robot.dof_names
 
-    def get_asset_joint_names(self, asset: Asset) -> list[str]:
-        """As `get_asset_dof_names`: of joints that move."""
-        return asset.robot.dof_names
-
     def get_asset_rigid_body_names(self, asset: Asset) -> list[str]:
         """In body order, the root first; the DOFs follow the bodies that they move."""
         return asset.robot.body_names
 
     def get_asset_dof_name(self, asset: Asset, index: int) -> str:
         """Of DOF number `index`."""
-        return asset.robot.dof_names[index]
-
-    def get_asset_joint_name(self, asset: Asset, index: int) -> str:
-        """Of the joint number `index` among those that move."""
         return asset.robot.dof_names[index]
 
     def get_asset_rigid_body_name(self, asset: Asset, index: int) -> str:
@@ -91,15 +79,11 @@ class LookupCalls:
 
     def get_asset_dof_dict(self, asset: Asset) -> dict[str, int]:
         """Name → index."""
-        return _index_by_name(asset.robot.dof_names)
-
-    def get_asset_joint_dict(self, asset: Asset) -> dict[str, int]:
-        """Name → index, of joints that move."""
-        return _index_by_name(asset.robot.dof_names)
+        return index_by_name(asset.robot.dof_names)
 
     def get_asset_rigid_body_dict(self, asset: Asset) -> dict[str, int]:
         """Name → index."""
-        return _index_by_name(asset.robot.body_names)
+        return index_by_name(asset.robot.body_names)
 
     def find_asset_dof_index(self, asset: Asset, name: str) -> int:
         """INVALID_HANDLE if there is none of this name."""
@@ -151,10 +135,6 @@ class LookupCalls:
         """As `get_asset_dof_count`."""
         return len(actor_of(env, actor).asset.robot.dofs)
 
-    def get_actor_joint_count(self, env: Env, actor: int) -> int:
-        """As `get_asset_joint_count`."""
-        return self.get_actor_dof_count(env, actor)
-
     def get_actor_rigid_body_count(self, env: Env, actor: int) -> int:
         """As `get_asset_rigid_body_count`."""
         return len(actor_of(env, actor).asset.robot.bodies)
@@ -171,25 +151,17 @@ class LookupCalls:
         """As `get_asset_dof_names`."""
         return actor_of(env, actor).asset.robot.dof_names
 
-    def get_actor_joint_names(self, env: Env, actor: int) -> list[str]:
-        """As `get_asset_joint_names`."""
-        return self.get_actor_dof_names(env, actor)
-
     def get_actor_rigid_body_names(self, env: Env, actor: int) -> list[str]:
         """As `get_asset_rigid_body_names`."""
         return actor_of(env, actor).asset.robot.body_names
 
     def get_actor_dof_dict(self, env: Env, actor: int) -> dict[str, int]:
         """Name → index within the actor."""
-        return _index_by_name(self.get_actor_dof_names(env, actor))
-
-    def get_actor_joint_dict(self, env: Env, actor: int) -> dict[str, int]:
-        """Name → index within the actor, of joints that move."""
-        return self.get_actor_dof_dict(env, actor)
+        return index_by_name(self.get_actor_dof_names(env, actor))
 
     def get_actor_rigid_body_dict(self, env: Env, actor: int) -> dict[str, int]:
         """Name → index within the actor."""
-        return _index_by_name(self.get_actor_rigid_body_names(env, actor))
+        return index_by_name(self.get_actor_rigid_body_names(env, actor))
 
     def get_actor_rigid_body_shape_indices(self, env: Env, actor: int) -> list[IndexRange]:
         """For each body, where its shapes lie in the actor's list of shape properties."""
@@ -202,7 +174,7 @@ class LookupCalls:
         num_bodies = self.get_actor_rigid_body_count(env, actor)
         if not 0 <= index < num_bodies:
             return INVALID_HANDLE
-        return int(index) + _offset(env, actor, domain, [len(a.asset.robot.bodies) for a in env.actors])
+        return int(index) + offset_of(env, actor, domain, [len(a.asset.robot.bodies) for a in env.actors])
 
     def get_actor_rigid_body_handle(self, env: Env, actor: int, index: int) -> int:
         """Index within the env of the actor's body number `index`."""
@@ -225,7 +197,7 @@ class LookupCalls:
         """Index in `domain` of the actor's DOF number `index`."""
         if not 0 <= index < self.get_actor_dof_count(env, actor):
             return INVALID_HANDLE
-        return int(index) + _offset(env, actor, domain, [len(a.asset.robot.dofs) for a in env.actors])
+        return int(index) + offset_of(env, actor, domain, [len(a.asset.robot.dofs) for a in env.actors])
 
     def get_actor_dof_handle(self, env: Env, actor: int, index: int) -> int:
         """Index within the env of the actor's DOF number `index`."""
@@ -265,10 +237,6 @@ class LookupCalls:
         """Of all actors of the env."""
         return sum(len(actor.asset.robot.dofs) for actor in env.actors)
 
-    def get_env_joint_count(self, env: Env) -> int:
-        """Joints that move, of all actors of the env."""
-        return self.get_env_dof_count(env)
-
     def get_sim_actor_count(self, sim: Simulation) -> int:
         """Of all envs: rows of the root state tensor."""
         return sum(len(env.actors) for env in sim.envs)
@@ -285,17 +253,13 @@ class LookupCalls:
         """Of all envs: rows of the DOF state tensor."""
         return sum(self.get_env_dof_count(env) for env in sim.envs)
 
-    def get_sim_joint_count(self, sim: Simulation) -> int:
-        """Joints that move, of all envs."""
-        return self.get_sim_dof_count(sim)
-
 
 def index_in(names: list[str], name: str) -> int:
     """Where a name is in a list, INVALID_HANDLE if it is not."""
     return names.index(name) if name in names else INVALID_HANDLE
 
 
-def _index_by_name(names: list[str]) -> dict[str, int]:
+def index_by_name(names: list[str]) -> dict[str, int]:
     return {name: index for index, name in enumerate(names)}
 
 
@@ -307,7 +271,7 @@ def _shape_ranges(robot: RobotDescription) -> list[IndexRange]:
     return ranges
 
 
-def _offset(env: Env, actor: int, domain: IndexDomain, counts: list[int]) -> int:
+def offset_of(env: Env, actor: int, domain: IndexDomain, counts: list[int]) -> int:
     """Where the actor's items start in `domain`, with `counts` items in the env's actors; all envs hold the same."""
     domain = IndexDomain(domain)
     offset = 0 if domain == IndexDomain.DOMAIN_ACTOR else sum(counts[: int(actor)])

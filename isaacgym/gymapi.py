@@ -23,8 +23,8 @@ from isaacgym.engine.terrain import Grid, Mesh, Plane
 from isaacgym.gym_actuators import ActuatorCalls
 from isaacgym.gym_cameras import CameraCalls
 from isaacgym.gym_dynamics import ForceSensorProperties, SensorReading, SpatialForce  # noqa: F401  the module's face
-from isaacgym.gym_host_forces import HostForceCalls
 from isaacgym.gym_host_states import DofState, RigidBodyState, Velocity  # noqa: F401  likewise
+from isaacgym.gym_joints import JointCalls
 from isaacgym.gym_lookups import IndexRange, actor_of  # noqa: F401  likewise
 from isaacgym.gym_tensors import TensorCalls
 from isaacgym.gym_types import (  # noqa: F401  part of the module's public face
@@ -95,7 +95,7 @@ def acquire_gym() -> Gym:
     return _GYM
 
 
-class Gym(HostForceCalls, ActuatorCalls, TensorCalls, ViewerCalls, CameraCalls):
+class Gym(JointCalls, ActuatorCalls, TensorCalls, ViewerCalls, CameraCalls):
     """Handles are plain objects and indices; tensors are torch tensors behind `gymtorch.wrap_tensor`."""
 
     def __getattr__(self, name: str) -> NoReturn:

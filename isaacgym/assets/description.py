@@ -110,6 +110,7 @@ class Body:
     shapes: list[Shape] = field(default_factory=list)
     visuals: list[Visual] = field(default_factory=list)
     joints: tuple[Joint, ...] = ()  # from the parent on; none: root, or fixed to the parent
+    fixed_by: str = ""  # name of the joint that fixes it to its parent
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,17 @@ class RobotDescription:
     @property
     def dof_names(self) -> list[str]:
         return [joint.name for joint in self.dofs]
+
+    @property
+    def all_joints(self) -> list[tuple[str, JointKind | Literal["fixed"]]]:
+        """Names and kinds of all joints in the order of the bodies below them, fixed ones included."""
+        names: list[tuple[str, JointKind | Literal["fixed"]]] = []
+        for body in self.bodies:
+            if body.joints:
+                names += [(joint.name, joint.kind) for joint in body.joints]
+            elif body.parent >= 0:
+                names.append((body.fixed_by or f"{body.name}_fixed", "fixed"))
+        return names
 
     @property
     def mass(self) -> float:

@@ -193,6 +193,7 @@ def ordered_bodies(
                 shapes=link.shapes,
                 visuals=link.visuals,
                 joints=tuple(replace(moving, body=index) for moving in joint.moving) if joint else (),
+                fixed_by=joint.name if joint and not joint.moving else "",
             )
         )
         for below in by_parent.get(name, []):

@@ -27,7 +27,8 @@ def env(world):
 def test_counts_of_an_asset(world):
     asset = world.asset
     assert GYM.get_asset_rigid_body_count(asset) == NUM_BODIES
-    assert GYM.get_asset_dof_count(asset) == GYM.get_asset_joint_count(asset) == NUM_DOFS
+    assert GYM.get_asset_dof_count(asset) == NUM_DOFS
+    assert GYM.get_asset_joint_count(asset) == NUM_BODIES - 1  # the feet's are fixed
     assert GYM.get_asset_actuator_count(asset) == GYM.get_asset_tendon_count(asset) == 0
 
 
@@ -51,7 +52,7 @@ def test_shape_indices_split_the_shapes_among_the_bodies(world):
 
 
 def test_counts_of_an_actor_its_env_and_the_simulation(world, env):
-    counts = {"rigid_body": NUM_BODIES, "dof": NUM_DOFS, "joint": NUM_DOFS}
+    counts = {"rigid_body": NUM_BODIES, "dof": NUM_DOFS, "joint": NUM_BODIES - 1}
     for thing, count in counts.items():
         assert getattr(GYM, f"get_actor_{thing}_count")(env, 0) == count
         assert getattr(GYM, f"get_env_{thing}_count")(env) == count
