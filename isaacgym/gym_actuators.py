@@ -1,22 +1,14 @@
-"""The gym's calls on actuators and tendons of MJCF files. Neither acts in the simulation: scripts set the forces."""
+"""The gym's calls on actuators of MJCF files, which do not act in the simulation: scripts set the forces."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
-from dataclasses import replace
-
 from isaacgym.actors import Asset, Env
 from isaacgym.gym_lookups import actor_of, index_in
-from isaacgym.gym_types import ActuatorProperties, TendonProperties
-
-ACTING = ("stiffness", "limit_stiffness", "damping")  # of tendons
+from isaacgym.gym_types import ActuatorProperties
 
 
 class ActuatorCalls:
-    """Mixin of `gymapi.Gym`. An actor's actuators and tendons are those of its asset."""
-
-    # ---- actuators -------------------------------------------------------------------------------------------------
+    """Mixin of `gymapi.Gym`. An actor's actuators are those of its asset."""
 
     def get_asset_actuator_count(self, asset: Asset) -> int:
         """Of actuators on joints."""
@@ -46,42 +38,14 @@ class ActuatorCalls:
         """As `get_asset_actuator_properties`."""
         return self.get_asset_actuator_properties(actor_of(env, actor).asset)
 
-    # ---- tendons ---------------------------------------------------------------------------------------------------
+    def get_actor_actuator_name(self, env: Env, actor: int, index: int) -> str:
+        """As `get_asset_actuator_name`."""
+        return self.get_asset_actuator_name(actor_of(env, actor).asset, index)
 
-    def get_asset_tendon_count(self, asset: Asset) -> int:
-        """Of all tendons of the file."""
-        return len(asset.robot.tendons)
+    def get_actor_actuator_joint_name(self, env: Env, actor: int, index: int) -> str:
+        """As `get_asset_actuator_joint_name`."""
+        return self.get_asset_actuator_joint_name(actor_of(env, actor).asset, index)
 
-    def get_asset_tendon_properties(self, asset: Asset) -> list[TendonProperties]:
-        """Copies, in the file's order."""
-        return [tendon.copy() for tendon in asset.robot.tendons]
-
-    def get_asset_tendon_name(self, asset: Asset, index: int) -> str:
-        """The file's, else tendon_<index>."""
-        return asset.robot.tendons[index].name
-
-    def find_asset_tendon_index(self, asset: Asset, name: str) -> int:
-        """INVALID_HANDLE if there is none of this name."""
-        return index_in([tendon.name for tendon in asset.robot.tendons], name)
-
-    def set_asset_tendon_properties(self, asset: Asset, properties: Sequence[TendonProperties]) -> bool:
-        """Kept, so that the getter shows them, and without effect, which a warning says once they are not 0."""
-        if len(properties) != len(asset.robot.tendons):
-            raise ValueError(f"the asset has {len(asset.robot.tendons)} tendons, got {len(properties)} properties")
-        acting = [tendon.name for tendon in properties if any(getattr(tendon, name) for name in ACTING)]
-        if acting:
-            warnings.warn(f"tendons exert no force here, nor will {', '.join(acting)}", RuntimeWarning, stacklevel=2)
-        asset.robot = replace(asset.robot, tendons=[tendon.copy() for tendon in properties])
-        return True
-
-    def get_actor_tendon_count(self, env: Env, actor: int) -> int:
-        """As `get_asset_tendon_count`."""
-        return self.get_asset_tendon_count(actor_of(env, actor).asset)
-
-    def get_actor_tendon_properties(self, env: Env, actor: int) -> list[TendonProperties]:
-        """As `get_asset_tendon_properties`."""
-        return self.get_asset_tendon_properties(actor_of(env, actor).asset)
-
-    def set_actor_tendon_properties(self, env: Env, actor: int, properties: Sequence[TendonProperties]) -> bool:
-        """As `set_asset_tendon_properties`, of all actors of the asset."""
-        return self.set_asset_tendon_properties(actor_of(env, actor).asset, properties)
+    def find_actor_actuator_index(self, env: Env, actor: int, name: str) -> int:
+        """As `find_asset_actuator_index`."""
+        return self.find_asset_actuator_index(actor_of(env, actor).asset, name)

@@ -21,7 +21,7 @@ REASONS = {
     "usd": "USD is neither read nor written; load URDF or MJCF files with load_asset",
     "opensim": "only URDF and MJCF files are read, with load_asset",
     "load_": "only URDF and MJCF files are read, with load_asset",
-    "fixed_tendon": "tendons exert no force",
+    "tendon": "coefficients and offsets of tendons stay those of the file; set_asset_tendon_properties changes springs",
     "timers": "the engine has no such timers; use torch.profiler",
     "destroy_env": "single envs cannot be taken out; destroy_sim ends them all",
     "get_vec": "states of many envs are read from tensors (acquire_dof_state_tensor and the like)",

@@ -26,6 +26,7 @@ from isaacgym.gym_dynamics import ForceSensorProperties, SensorReading, SpatialF
 from isaacgym.gym_host_states import DofState, RigidBodyState, Velocity  # noqa: F401  likewise
 from isaacgym.gym_joints import JointCalls
 from isaacgym.gym_lookups import IndexRange, actor_of  # noqa: F401  likewise
+from isaacgym.gym_tendons import TendonCalls
 from isaacgym.gym_tensors import TensorCalls
 from isaacgym.gym_types import (  # noqa: F401  part of the module's public face
     INVALID_HANDLE,
@@ -60,6 +61,7 @@ from isaacgym.gym_types import (  # noqa: F401  part of the module's public face
     SimType,
     StateFlags,
     TendonProperties,
+    TendonType,
     Tensor,
     TensorDataType,
     Transform,
@@ -95,7 +97,7 @@ def acquire_gym() -> Gym:
     return _GYM
 
 
-class Gym(JointCalls, ActuatorCalls, TensorCalls, ViewerCalls, CameraCalls):
+class Gym(JointCalls, ActuatorCalls, TendonCalls, TensorCalls, ViewerCalls, CameraCalls):
     """Handles are plain objects and indices; tensors are torch tensors behind `gymtorch.wrap_tensor`."""
 
     def __getattr__(self, name: str) -> NoReturn:

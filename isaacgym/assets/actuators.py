@@ -1,11 +1,11 @@
-"""Actuators and tendons of an MJCF file as Isaac Gym tells scripts about them. They do not act here: scripts do."""
+"""Actuators of an MJCF file as Isaac Gym tells scripts about them. They do not act: scripts do."""
 
 from __future__ import annotations
 
 import mujoco
 import numpy as np
 
-from isaacgym.gym_types import ActuatorProperties, TendonProperties
+from isaacgym.gym_types import ActuatorProperties
 
 
 def actuator_properties(model: mujoco.MjModel) -> list[ActuatorProperties]:
@@ -36,11 +36,3 @@ def _properties(model: mujoco.MjModel, index: int) -> ActuatorProperties:
     if model.actuator_forcelimited[index]:
         properties.lower_force_limit, properties.upper_force_limit = model.actuator_forcerange[index]
     return properties
-
-
-def tendon_properties(model: mujoco.MjModel) -> list[TendonProperties]:
-    """In the order of the file."""
-    return [
-        TendonProperties(name=model.tendon(index).name or f"tendon_{index}", num_joints=model.tendon_num[index])
-        for index in range(model.ntendon)
-    ]

@@ -122,6 +122,32 @@ class Coupling:
     coefficients: tuple[float, float, float, float, float]  # c₀ to c₄
 
 
+@dataclass(frozen=True)
+class FixedTendon:
+    """A length Σ coefficient · joint position that springs, dampers and limits act on, as in MuJoCo.
+
+    A spring pulls outside of `rest`; forces are along the length.
+    """
+
+    name: str
+    joints: tuple[tuple[str, float], ...]  # names and coefficients
+    lower: float  # -inf if unlimited
+    upper: float
+    stiffness: float = 0.0
+    damping: float = 0.0
+    friction: float = 0.0
+    rest: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def is_limited(self) -> bool:
+        return bool(np.isfinite(self.lower))
+
+    @property
+    def acts(self) -> bool:
+        """Others only name a combination of joints."""
+        return self.is_limited or any((self.stiffness, self.damping, self.friction))
+
+
 @dataclass(frozen=True, eq=False)
 class RobotDescription:
     name: str
@@ -129,7 +155,8 @@ class RobotDescription:
     couplings: tuple[Coupling, ...] = ()
     fixed_base: bool = False  # by the file, whatever AssetOptions.fix_base_link says
     actuators: Sequence[ActuatorProperties] = ()  # that the file names; they do not act
-    tendons: Sequence[TendonProperties] = ()  # likewise
+    tendons: Sequence[TendonProperties] = ()  # what scripts are told of them
+    fixed_tendons: tuple[FixedTendon, ...] = ()
 
     def with_filters(self, filters: Sequence[int]) -> RobotDescription:
         """The same robot with these collision filters of its shapes, body by body."""
@@ -178,6 +205,11 @@ class RobotDescription:
             elif body.parent >= 0:
                 names.append((body.fixed_by or f"{body.name}_fixed", "fixed"))
         return names
+
+    @property
+    def couples_joints(self) -> bool:
+        """Whether joints act on each other otherwise than through the bodies between them."""
+        return bool(self.couplings) or any(tendon.acts for tendon in self.fixed_tendons)
 
     @property
     def mass(self) -> float:

@@ -21,7 +21,7 @@ def difference_of(robot: RobotDescription, other: RobotDescription) -> str | Non
         return f"its bodies are {_listed(robot.body_names)}, not {_listed(other.body_names)}"
     if robot.dof_names != other.dof_names:
         return f"its joints are {_listed(robot.dof_names)}, not {_listed(other.dof_names)}"
-    if robot.couplings != other.couplings:
+    if robot.couplings != other.couplings or robot.fixed_tendons != other.fixed_tendons:
         return "its joints follow each other in another way"
     for own, theirs in zip(robot.bodies, other.bodies, strict=True):
         if own.parent != theirs.parent or _differ(_place(own), _place(theirs)):

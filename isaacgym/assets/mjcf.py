@@ -18,13 +18,14 @@ Decisions where NVIDIA's behaviour is not documented:
   actuators' force limit; what else there is about actuators, scripts can read (`actuators`).
 * `collapse_fixed_joints` merges bodies without joints into their parents, as MuJoCo's `fusestatic` does.
 * Equality constraints between joints couple them, inactive ones are left out; other ones are refused, and so are ball
-  joints and tendons that exert a force.
+  joints. Limits, springs, dampers and friction of fixed tendons act; spatial tendons that exert a force are refused.
 * Meshes become their convex hull, as with URDF, and so do ellipsoids; visual meshes are left out. A visual that MuJoCo
   cannot read, such as a missing texture, never refuses a robot.
 """
 
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -34,7 +35,7 @@ from numpy.polynomial import Polynomial
 from scipy.spatial import QhullError
 from scipy.spatial.transform import Rotation
 
-from isaacgym.assets.actuators import actuator_properties, tendon_properties
+from isaacgym.assets.actuators import actuator_properties
 from isaacgym.assets.description import (
     Body,
     Coupling,
@@ -52,6 +53,7 @@ from isaacgym.assets.mjcf_scene import leave_out_scene, pose_at_zero
 from isaacgym.assets.notices import Notices, listed
 from isaacgym.assets.old_mjcf import read_spec
 from isaacgym.assets.solid import sphere_points
+from isaacgym.assets.tendons import fixed_tendons, tendon_properties
 from isaacgym.gym_types import AssetOptions
 
 KINDS: dict[mujoco.mjtGeom, ShapeKind] = {
@@ -73,15 +75,15 @@ def load_mjcf(path: str | Path, options: AssetOptions) -> RobotDescription:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; check the asset root and file name given to load_asset")
     spec, model, notices = _compiled(path, options)
-    _check_tendons(path, model)
+    tendons = fixed_tendons(path, model, partial(_joint_name, model))
     _check_numbers(path, model)
     bodies = [_body(path, model, index, options) for index in range(1, model.nbody)]
     is_planar = model.jnt_type[0] != mujoco.mjtJoint.mjJNT_FREE
     if is_planar:
         bodies = _with_frame(bodies)
     notices.say()
-    about = actuator_properties(model), tendon_properties(model)
-    return RobotDescription(spec.modelname, bodies, _couplings(model), is_planar, *about)
+    about = actuator_properties(model), tendon_properties(model, options.tendon_limit_stiffness)
+    return RobotDescription(spec.modelname, bodies, _couplings(model), is_planar, *about, tendons)
 
 
 def _compiled(path: Path, options: AssetOptions) -> tuple[mujoco.MjSpec, mujoco.MjModel, Notices]:
@@ -227,13 +229,6 @@ def _balance_inertias(path: Path, spec: mujoco.MjSpec, options: AssetOptions) ->
             else:
                 body.inertia = np.diag(inertia)
     balance.report(options.strict_inertia)
-
-
-def _check_tendons(path: Path, model: mujoco.MjModel) -> None:
-    """Refuse tendons that act; others only name a combination of joints, which gaits of a humanoid, say, report."""
-    forces = (model.tendon_stiffness, model.tendon_damping, model.tendon_frictionloss, model.tendon_armature)
-    if model.tendon_limited.any() or any(values.any() for values in forces):
-        _fail(path, "it has tendons with limits, stiffness, damping, friction or armature; remove these")
 
 
 def _check_numbers(path: Path, model: mujoco.MjModel) -> None:

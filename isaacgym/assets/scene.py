@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from isaacgym.assets.description import Body, Coupling, RobotDescription
+from isaacgym.assets.description import Body, Coupling, FixedTendon, RobotDescription
 
 
 @dataclass(frozen=True)
@@ -66,17 +66,24 @@ def combined(robots: Sequence[RobotDescription], roots: Sequence[Root]) -> Scene
     """All robots in one description."""
     bodies: list[Body] = []
     couplings: list[Coupling] = []
+    tendons: list[FixedTendon] = []
     for number, robot in enumerate(robots):
         first = len(bodies)
         bodies += [_moved(body, number, first) for body in robot.bodies]
         couplings += [_renamed(coupling, number) for coupling in robot.couplings]
+        tendons += [_renamed_tendon(tendon, number) for tendon in robot.fixed_tendons]
     name = " + ".join(robot.name for robot in robots)
-    return Scene(name, bodies, tuple(couplings), roots=tuple(roots))
+    return Scene(name, bodies, tuple(couplings), fixed_tendons=tuple(tendons), roots=tuple(roots))
 
 
 def _renamed(coupling: Coupling, number: int) -> Coupling:
     other = None if coupling.other is None else f"{number}/{coupling.other}"
     return replace(coupling, joint=f"{number}/{coupling.joint}", other=other)
+
+
+def _renamed_tendon(tendon: FixedTendon, number: int) -> FixedTendon:
+    joints = tuple((f"{number}/{joint}", coefficient) for joint, coefficient in tendon.joints)
+    return replace(tendon, name=f"{number}/{tendon.name}", joints=joints)
 
 
 def _moved(body: Body, number: int, first: int) -> Body:

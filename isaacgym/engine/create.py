@@ -36,9 +36,11 @@ def create_engine(
         raise ValueError(f"nothing of '{robot.name}' can move: its base is fixed, and it has no joints")
     if options.self_collision and kind == "tree":
         raise ValueError("the tree engine cannot collide bodies of a robot with each other; use --engine mujoco")
-    if robot.couplings and kind == "tree":
-        raise ValueError("the tree engine cannot couple joints (<mimic>, MJCF's <equality>); use --engine mujoco")
-    use_tree = kind != "mujoco" and not options.self_collision and not robot.couplings and not is_scene
+    if robot.couples_joints and kind == "tree":
+        raise ValueError(
+            "the tree engine cannot couple joints (<mimic>, MJCF's <equality> and <tendon>); use --engine mujoco"
+        )
+    use_tree = kind != "mujoco" and not options.self_collision and not robot.couples_joints and not is_scene
     if options.deterministic and not use_tree and device != "cpu":
         raise ValueError(
             "on a GPU, MuJoCo Warp gives other bits in every run; leave out --deterministic on, or use the tree engine "
@@ -46,8 +48,8 @@ def create_engine(
         )
     if is_scene and kind == "auto":
         print("Envs have several actors: simulating with MuJoCo Warp, not with the tree engine.")
-    elif robot.couplings and kind == "auto":
-        print("Joints of the robot follow others: simulating with MuJoCo Warp, not with the tree engine.")
+    elif robot.couples_joints and kind == "auto":
+        print("Joints of the robot act on others: simulating with MuJoCo Warp, not with the tree engine.")
     elif options.self_collision and kind == "auto":
         print("Bodies of the robot collide with each other: simulating with MuJoCo Warp, not with the tree engine.")
     return (SceneEngine if is_scene else TreeEngine if use_tree else Engine)(

@@ -159,7 +159,8 @@ class Engine(StateCalls):
     def _allocate(self, options: EngineOptions, dofs: DofParameters | None) -> None:
         model, n = self.mj_model, self.num_worlds
         extra = EXTRA_CONTACTS if options.self_collision else 0
-        rows = LIMIT_ROWS * int(model.jnt_limited.sum()) + model.neq
+        rows = LIMIT_ROWS * int(model.jnt_limited.sum() + model.tendon_limited.sum()) + model.neq
+        rows += int((model.tendon_frictionloss > 0.0).sum())
         self._dof_fields = []
         if dofs is not None:
             self._dof_fields = [
@@ -377,6 +378,8 @@ class Engine(StateCalls):
         mjw.kinematics(self._posed_model, d)
         mjw.com_pos(m, d)
         mjw.crb(m, d)
+        if self.mj_model.ntendon:
+            mjw.tendon(m, d)
         if self._self_collision:
             if self.fixed_base:
                 place_static_geoms(m, d)
@@ -387,6 +390,9 @@ class Engine(StateCalls):
         if self.fixed_base:
             drop_static_contacts(m, d)
         mjw.make_constraint(m, d)
+        if self.mj_model.ntendon:
+            mjw.fwd_velocity(m, d)  # all of the below, with the tendons' velocities, which springs and dampers want
+            return
         mjw.com_vel(m, d)
         if self.mj_model.ngravcomp:
             mjw.passive(m, d)

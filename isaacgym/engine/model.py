@@ -8,7 +8,7 @@ from itertools import product
 import mujoco
 import numpy as np
 
-from isaacgym.assets.description import Body, RobotDescription, Shape, unused_name
+from isaacgym.assets.description import Body, FixedTendon, RobotDescription, Shape, unused_name
 from isaacgym.assets.scene import Root, Scene, in_touch
 
 # MuJoCo's friction creeps in proportion to 1 - impedance, and the more the lighter the touching body is against the
@@ -84,12 +84,29 @@ def build_spec(
             name2=coupling.other or "",
             data=[*coupling.coefficients, *[0.0] * (mujoco.mjNEQDATA - 5)],
         )
+    for tendon in robot.fixed_tendons:
+        if tendon.acts:
+            _add_tendon(spec, tendon)
     if isinstance(robot, Scene):
         for geom in spec.geoms[TERRAIN_GEOM + 1 :]:
             geom.margin = REST_MARGIN
     if self_collision:
         _exclude_overlapping_bodies(spec)
     return spec
+
+
+def _add_tendon(spec: mujoco.MjSpec, tendon: FixedTendon) -> None:
+    element = spec.add_tendon(
+        name=tendon.name,
+        limited=tendon.is_limited,
+        range=[tendon.lower, tendon.upper] if tendon.is_limited else [0.0, 0.0],
+        stiffness=tendon.stiffness,
+        damping=tendon.damping,
+        frictionloss=tendon.friction,
+        springlength=tendon.rest,
+    )
+    for joint, coefficient in tendon.joints:
+        element.wrap_joint(joint, coefficient)
 
 
 def _collision_masks(

@@ -26,6 +26,7 @@ from isaacgym.gym_types.enums import (
     RigidBodyFlags,
     SimType,
     StateFlags,
+    TendonType,
     TensorDataType,
     UpAxis,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "SimType",
     "StateFlags",
     "TendonProperties",
+    "TendonType",
     "Tensor",
     "TensorDataType",
     "Transform",

@@ -85,6 +85,13 @@ class MeshNormalMode(IntEnum):
     COMPUTE_PER_FACE = 2
 
 
+class TendonType(IntEnum):
+    """Numbers are unverified."""
+
+    TENDON_FIXED = 0
+    TENDON_SPATIAL = 1
+
+
 class StateFlags(IntEnum):
     STATE_NONE = 0
     STATE_POS = 1
@@ -142,6 +149,7 @@ ENUMS: tuple[type[IntEnum], ...] = (
     JointType,
     MeshType,
     MeshNormalMode,
+    TendonType,
     StateFlags,
     RigidBodyFlags,
     TensorDataType,

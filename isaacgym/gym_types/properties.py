@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from isaacgym.gym_types.enums import DofDriveMode, MeshNormalMode
+from isaacgym.gym_types.enums import DofDriveMode, MeshNormalMode, TendonType
 from isaacgym.gym_types.geometry import Mat33, Vec3
 from isaacgym.gym_types.record import Record
 
@@ -109,13 +109,19 @@ class ActuatorProperties(Record):
 
 
 class TendonProperties(Record):
-    """A tendon of an MJCF file, which exerts no force here: other numbers than 0 are accepted with a warning."""
+    """A tendon of an MJCF file; see `set_asset_tendon_properties` for what acts."""
 
     name: str = ""
-    num_joints: int = 0
-    stiffness: float = 0.0
-    limit_stiffness: float = 0.0
+    type: TendonType = TendonType.TENDON_FIXED
+    num_joints: int = 0  # that a fixed tendon is over
+    num_attachments: int = 0  # of a spatial one
+    stiffness: float = 0.0  # force along the tendon per length
     damping: float = 0.0
+    limit_stiffness: float = 0.0
+    is_fixed_limited: bool = False
+    fixed_lower_limit: float = 0.0
+    fixed_upper_limit: float = 0.0
+    fixed_spring_rest_length: float = 0.0
 
 
 DOF_PROPERTIES_DTYPE = np.dtype(

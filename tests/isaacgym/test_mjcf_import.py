@@ -207,7 +207,7 @@ WELD = '<equality><weld body1="a" body2="b"/></equality>'
         (body(body('<joint name="i"/><joint name="j" ref="10"/>', "b")), "a joint of body 'b' has a ref"),
         (body('<geom type="sdf" mesh="m"/>'), "MuJoCo cannot"),
         (f"<mujoco><worldbody>{body(body('', 'b'))}</worldbody>{WELD}</mujoco>", "equality constraints"),
-        (SHOULDERED.replace("<fixed name", '<fixed stiffness="3" name'), "tendons with limits, stiffness"),
+        (SHOULDERED.replace("<fixed name", '<fixed armature="3" name'), "tendon 'sum' has an armature"),
     ],
 )
 def test_what_is_not_covered_is_refused_in_one_sentence_naming_the_file(tmp_path, text, message):

@@ -141,16 +141,3 @@ def test_actuators_of_the_file_can_be_read(tmp_path):
     assert GYM.get_asset_actuator_count(asset) == 3
     assert GYM.get_asset_actuator_joint_name(asset, 1) == "hip_1"
     assert GYM.find_asset_actuator_index(asset, "spin") == 2
-
-
-def test_tendons_of_the_file_can_be_read_and_set_with_a_warning(tmp_path):
-    asset = GYM.load_asset(None, str(tmp_path), write(tmp_path, written({"more": ACTUATORS})).name, AssetOptions())
-    (tendon,) = GYM.get_asset_tendon_properties(asset)
-    assert (tendon.name, tendon.num_joints, GYM.get_asset_tendon_name(asset, 0)) == ("both", 2, "both")
-    assert GYM.set_asset_tendon_properties(asset, [tendon])
-    tendon.limit_stiffness, tendon.damping = 30.0, 0.1
-    with pytest.warns(RuntimeWarning, match="tendons exert no force here, nor will both"):
-        GYM.set_asset_tendon_properties(asset, [tendon])
-    assert GYM.get_asset_tendon_properties(asset)[0].limit_stiffness == 30.0
-    with pytest.raises(ValueError, match="the asset has 1 tendons, got properties of 0|got 0 properties"):
-        GYM.set_asset_tendon_properties(asset, [])
