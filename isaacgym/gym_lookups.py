@@ -7,6 +7,7 @@ There are no soft bodies, so their counts are zero.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from isaacgym.actors import Actor, Asset, Env
@@ -116,7 +117,7 @@ class LookupCalls:
         if IndexDomain(domain) == IndexDomain.DOMAIN_ACTOR:
             return 0
         actor_of(env, actor)
-        return int(actor) + (env.index * len(env.actors) if IndexDomain(domain) == IndexDomain.DOMAIN_SIM else 0)
+        return int(actor) + (_before(env, lambda _: 1) if IndexDomain(domain) == IndexDomain.DOMAIN_SIM else 0)
 
     def find_actor_index(self, env: Env, name: str, domain: IndexDomain) -> int:
         """As `get_actor_index`, by name; INVALID_HANDLE if there is none of this name."""
@@ -174,7 +175,7 @@ class LookupCalls:
         num_bodies = self.get_actor_rigid_body_count(env, actor)
         if not 0 <= index < num_bodies:
             return INVALID_HANDLE
-        return int(index) + offset_of(env, actor, domain, [len(a.asset.robot.bodies) for a in env.actors])
+        return int(index) + offset_of(env, actor, domain, lambda each: len(each.asset.robot.bodies))
 
     def get_actor_rigid_body_handle(self, env: Env, actor: int, index: int) -> int:
         """Index within the env of the actor's body number `index`."""
@@ -197,7 +198,7 @@ class LookupCalls:
         """Index in `domain` of the actor's DOF number `index`."""
         if not 0 <= index < self.get_actor_dof_count(env, actor):
             return INVALID_HANDLE
-        return int(index) + offset_of(env, actor, domain, [len(a.asset.robot.dofs) for a in env.actors])
+        return int(index) + offset_of(env, actor, domain, lambda each: len(each.asset.robot.dofs))
 
     def get_actor_dof_handle(self, env: Env, actor: int, index: int) -> int:
         """Index within the env of the actor's DOF number `index`."""
@@ -271,8 +272,13 @@ def _shape_ranges(robot: RobotDescription) -> list[IndexRange]:
     return ranges
 
 
-def offset_of(env: Env, actor: int, domain: IndexDomain, counts: list[int]) -> int:
-    """Where the actor's items start in `domain`, with `counts` items in the env's actors; all envs hold the same."""
+def offset_of(env: Env, actor: int, domain: IndexDomain, count: Callable[[Actor], int]) -> int:
+    """Where the actor's items start in `domain`; `count` is how many an actor has."""
     domain = IndexDomain(domain)
-    offset = 0 if domain == IndexDomain.DOMAIN_ACTOR else sum(counts[: int(actor)])
-    return offset + (env.index * sum(counts) if domain == IndexDomain.DOMAIN_SIM else 0)
+    offset = 0 if domain == IndexDomain.DOMAIN_ACTOR else sum(map(count, env.actors[: int(actor)]))
+    return offset + (_before(env, count) if domain == IndexDomain.DOMAIN_SIM else 0)
+
+
+def _before(env: Env, count: Callable[[Actor], int]) -> int:
+    """Items of all envs before this one, which hold what the first does; this one may not be complete yet."""
+    return env.index * sum(map(count, env.sim.envs[0].actors))

@@ -217,3 +217,21 @@ def test_dof_properties_are_taken_as_a_dict_of_columns_too(arm):
     properties = GYM.get_actor_dof_properties(stage.envs[0], 0)
     assert properties["stiffness"].tolist() == [3, 5] and properties["driveMode"].tolist() == [1, 1]
     assert properties["upper"][1] == 1.5  # as it was
+
+
+def test_indices_in_the_simulation_are_right_while_envs_are_filled(arm):
+    """Scripts note an actor's index as soon as they have created it, before the others of its env."""
+    sim = Stage().sim
+    asset = GYM.load_asset(sim, str(arm.parent), arm.name, AssetOptions())  # 3 bodies, 2 joints
+    box = GYM.create_box(sim, 0.1, 0.1, 0.1, AssetOptions())
+    noted = []
+    sim.envs.clear()
+    for _ in range(3):
+        env = GYM.create_env(sim, Vec3(), Vec3(), 3)
+        for thing in (box, asset):
+            handle = GYM.create_actor(env, thing, Transform(), "thing", 0, 1)
+            noted.append(GYM.get_actor_index(env, handle, gymapi.DOMAIN_SIM))
+            noted.append(GYM.get_actor_rigid_body_index(env, handle, 0, gymapi.DOMAIN_SIM))
+        noted.append(GYM.find_actor_dof_index(env, handle, "elbow", gymapi.DOMAIN_SIM))
+        noted.append(GYM.find_actor_joint_index(env, handle, "elbow", gymapi.DOMAIN_SIM))
+    assert noted == [0, 0, 1, 1, 1, 1, 2, 4, 3, 5, 3, 3, 4, 8, 5, 9, 5, 5]
