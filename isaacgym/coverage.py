@@ -54,7 +54,7 @@ LIMITS = {
     "gymapi.IMAGE_OPTICAL_FLOW": "zeros, with a warning",
     "gym.get_asset_actuator_properties": "what the MJCF file says; actuators do not act",
     "gym.set_actor_tendon_properties": "before prepare_sim; limits are stiff, whatever limit_stiffness",
-    "gym.set_actor_scale": "before prepare_sim, the same in all envs",
+    "gym.set_actor_scale": "before prepare_sim; all envs get that of env 0",
     "gym.create_texture_from_file": "textures are not drawn, which is said once",
     "gym.set_rigid_body_texture": "textures are not drawn",
     "gym.set_light_parameters": "pictures and the page have a light of their own",

@@ -381,10 +381,13 @@ class Gym(JointCalls, ActuatorCalls, TendonCalls, TensorCalls, ViewerCalls, Came
         return True
 
     def set_actor_scale(self, env: Env, actor: int, scale: float) -> bool:
-        """Of all lengths of the file, before `prepare_sim` and the same in all envs; the density stays (unverified)."""
+        """Of all lengths of the file, before `prepare_sim`; the density stays (unverified).
+
+        All envs hold the same sizes: where scales differ, `prepare_sim` gives all that of env 0, and says so.
+        """
         if env.sim.engine is not None:
             raise RuntimeError("set_actor_scale after prepare_sim; scale all actors before it")
-        actor_of(env, actor).set_scale(float(scale))
+        actor_of(env, actor).set_scale(np.asarray(scale, dtype=float).item())
         return True
 
     def get_actor_scale(self, env: Env, actor: int) -> float:

@@ -213,6 +213,7 @@ class Simulation:
         if not self.envs:
             raise RuntimeError("the simulation has no envs; call create_env and create_actor before prepare_sim")
         first = self.envs[0]
+        self._share_scales()
         alike: set[int] = set()  # descriptions that were compared
         if not first.actors:
             raise RuntimeError("env 0 has no actors; call create_actor before prepare_sim")
@@ -235,12 +236,18 @@ class Simulation:
                     alike.add(id(pair[0]))
                 if own.shape_filters != other.shape_filters:
                     raise RuntimeError(f"the actors of {where} differ in collision filters; give all the same `filter`")
-                if own.scale != other.scale:
-                    raise RuntimeError(f"the actors of {where} differ in scale; give the same to all")
                 if own.fixed_and_weightless != other.fixed_and_weightless:
                     raise RuntimeError(
                         f"the assets of {where} differ in fix_base_link or disable_gravity; use one asset"
                     )
+
+    def _share_scales(self) -> None:
+        """Sizes are those of all envs alike: scripts that randomise them go on with those of env 0."""
+        for env in self.envs[1:]:
+            for own, first in zip(env.actors, self.envs[0].actors, strict=False):
+                if own.scale != first.scale:
+                    notice(f"actor '{own.name}' has a scale in each env; all have that of env 0, {first.scale:.4g}")
+                    own.set_scale(first.scale)
 
     def _dof_parameters(self) -> DofParameters:
         properties = np.stack([env.of_actors("dof_properties") for env in self.envs])
