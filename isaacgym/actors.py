@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from isaacgym import gym_types as types
 from isaacgym.assets.description import RobotDescription
+from isaacgym.assets.limits import LIMITS, same_limits, with_limits
 from isaacgym.assets.mjcf import load_mjcf
 from isaacgym.assets.notices import listed, notice
 from isaacgym.assets.scaling import INERTIA_POWER, MASS_POWER, scaled
@@ -141,8 +142,8 @@ class Actor:
 
     @property
     def robot(self) -> RobotDescription:
-        """In the actor's size."""
-        return scaled(self.asset.robot, self.scale)
+        """In the actor's size and with its limits of joints."""
+        return with_limits(scaled(self.asset.robot, self.scale), self.dof_properties, self.asset.dof_properties)
 
     def set_scale(self, scale: float) -> None:
         """Of the file's lengths; masses and inertias follow as of a body of the same density."""
@@ -154,7 +155,7 @@ class Actor:
         self.inertia = self.inertia * growth**INERTIA_POWER
 
     def set_dof_properties(self, properties: np.ndarray | Mapping[str, ArrayLike]) -> None:
-        """Drive modes, gains and limits; limits of position and velocity are those of the file whatever is given.
+        """Drive modes, gains and limits; limits of velocity are those of the file whatever is given.
 
         properties: as `dof_properties`, or some of its columns by name.
         """
@@ -169,9 +170,17 @@ class Actor:
         for name in ("stiffness", "damping", "friction", "armature"):
             if (properties[name] < 0.0).any():
                 raise ValueError(f"the DOF property '{name}' of actor '{self.name}' is negative")
+        if (properties["lower"] > properties["upper"]).any():
+            joint = self.asset.robot.dof_names[int(np.argmax(properties["lower"] > properties["upper"]))]
+            raise ValueError(f"joint '{joint}' of actor '{self.name}' got a lower limit above the upper one")
+        properties = properties.copy()
         if self.on_dof_change is not None:
+            if not same_limits(properties, self.dof_properties):
+                notice("limits of joints stay what they were at prepare_sim; set lower, upper and hasLimits before it")
+                for name in LIMITS:
+                    properties[name] = self.dof_properties[name]
             self.on_dof_change(self.dof_properties, properties)
-        self.dof_properties = properties.copy()
+        self.dof_properties = properties
 
     def body_properties(self) -> list[types.RigidBodyProperties]:
         if self.mass is self.asset.body_mass:  # nothing was set yet; a copy takes a fifth of the time

@@ -32,7 +32,7 @@ LIMITS = {
     "gym.set_actor_rigid_shape_properties": "friction and restitution; filters until prepare_sim",
     "gym.set_asset_rigid_shape_properties": "friction, restitution and filter only",
     "gym.set_actor_rigid_body_properties": "of flags, gravity of whole actors, before prepare_sim",
-    "gym.set_actor_dof_properties": "limits of position and velocity stay those of the file",
+    "gym.set_actor_dof_properties": "limits of position before prepare_sim, of env 0 for all; none of velocity",
     "gym.set_sim_params": "after prepare_sim gravity only; dt and substeps must stay",
     "gym.create_asset_force_sensor": "reports the contacts of its body only",
     "gym.create_viewer": "a page for the browser, which needs the package viser; none if graphics_device is -1",

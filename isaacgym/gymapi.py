@@ -329,7 +329,8 @@ class Gym(JointCalls, ActuatorCalls, TendonCalls, TensorCalls, ViewerCalls, Came
 
         The limit `effort` bounds the forces of drives only, and `velocity` bounds nothing: whether NVIDIA's simulator
         enforces them is not documented, legged_gym clips its torques itself and penalises fast joints, and a motor's
-        true limit is neither of them but a curve. `lower` and `upper` stay those of the file.
+        true limit is neither of them but a curve. `lower`, `upper` and `hasLimits` count until `prepare_sim`, and
+        those of env 0 hold in all envs.
         """
         actor_of(env, actor).set_dof_properties(properties)
         return True

@@ -12,6 +12,7 @@ from isaacgym import gym_types as types
 from isaacgym.actors import Asset, Env
 from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.likeness import difference_of
+from isaacgym.assets.limits import same_limits
 from isaacgym.assets.notices import notice
 from isaacgym.assets.scene import Root, combined
 from isaacgym.engine.create import create_engine
@@ -214,6 +215,7 @@ class Simulation:
             raise RuntimeError("the simulation has no envs; call create_env and create_actor before prepare_sim")
         first = self.envs[0]
         self._share_scales()
+        self._tell_of_unlike_limits()
         alike: set[int] = set()  # descriptions that were compared
         if not first.actors:
             raise RuntimeError("env 0 has no actors; call create_actor before prepare_sim")
@@ -248,6 +250,13 @@ class Simulation:
                 if own.scale != first.scale:
                     notice(f"actor '{own.name}' has a scale in each env; all have that of env 0, {first.scale:.4g}")
                     own.set_scale(first.scale)
+
+    def _tell_of_unlike_limits(self) -> None:
+        firsts = self.envs[0].actors
+        pairs = [pair for env in self.envs for pair in zip(env.actors, firsts, strict=False)]
+        unlike = [own.name for own, first in pairs if not same_limits(own.dof_properties, first.dof_properties)]
+        if unlike:
+            notice(f"limits of the joints of actor '{unlike[0]}' differ between envs; all have those of env 0")
 
     def _dof_parameters(self) -> DofParameters:
         properties = np.stack([env.of_actors("dof_properties") for env in self.envs])

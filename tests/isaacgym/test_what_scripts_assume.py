@@ -235,3 +235,37 @@ def test_indices_in_the_simulation_are_right_while_envs_are_filled(arm):
         noted.append(GYM.find_actor_dof_index(env, handle, "elbow", gymapi.DOMAIN_SIM))
         noted.append(GYM.find_actor_joint_index(env, handle, "elbow", gymapi.DOMAIN_SIM))
     assert noted == [0, 0, 1, 1, 1, 1, 2, 4, 3, 5, 3, 3, 4, 8, 5, 9, 5, 5]
+
+
+@pytest.mark.parametrize("engine", ["tree", "mujoco"])
+def test_limits_of_joints_that_a_script_sets_hold(arm, engine, caplog):
+    """The elbow is torn at: it stops where the script says, not at the file's 1.5 rad; the shoulder, unlimited, too."""
+    params = gymapi.SimParams(dt=0.005, substeps=1, up_axis=1, gravity=(0.0, 0.0, 0.0), engine=engine)
+    sim = GYM.create_sim(0, -1, gymapi.SIM_PHYSX, params)
+    asset = GYM.load_asset(sim, str(arm.parent), arm.name, AssetOptions(fix_base_link=True, default_dof_drive_mode=3))
+    for _ in range(2):
+        env = GYM.create_env(sim, Vec3(), Vec3(), 1)
+        GYM.create_actor(env, asset, Transform(), "arm", 0, 1)
+        properties = GYM.get_actor_dof_properties(env, 0)
+        properties["hasLimits"][0], properties["lower"][0], properties["upper"][0] = True, -0.25, 0.25
+        properties["upper"][1] = 0.5
+        GYM.set_actor_dof_properties(env, 0, properties)
+    GYM.prepare_sim(sim)
+    GYM.set_dof_actuation_force_tensor(sim, gymtorch.unwrap_tensor(torch.tensor([[-0.2, 0.1]] * 2)))
+    for _ in range(400):
+        GYM.simulate(sim)
+    position = GYM.get_actor_dof_states(env, 0, gymapi.STATE_POS)["pos"]
+    assert position == pytest.approx([-0.25, 0.5], abs=0.02)
+    assert "limits" not in caplog.text
+
+
+def test_limits_of_joints_in_a_running_simulation_stay_which_is_said(arm, caplog):
+    env = drives(arm, 1).envs[0]
+    properties = GYM.get_actor_dof_properties(env, 0)
+    properties["upper"] = 1.0
+    GYM.set_actor_dof_properties(env, 0, properties)
+    assert "limits of joints stay what they were at prepare_sim" in caplog.text
+    assert GYM.get_actor_dof_properties(env, 0)["upper"][1] == 1.5
+    properties["lower"] = 2.0
+    with pytest.raises(ValueError, match="joint 'shoulder' of actor 'thing' got a lower limit above the upper one"):
+        GYM.set_actor_dof_properties(env, 0, properties)
