@@ -13,13 +13,17 @@ from isaacgym.gym_types import (
     ActionEvent,
     CameraProperties,
     KeyboardInput,
+    Quat,
     Transform,
     Vec2,
     Vec3,
 )
 from isaacgym.headless_viewer import Viewer
 from isaacgym.simulation import Simulation
+from isaacgym.viewer.picture import ViewerPictures
 from isaacgym.viewer.viewer import open_viewer
+
+Z_FORWARD = Quat(0.5, 0.5, 0.5, 0.5)  # its x, y and z are y, z and x of a camera that looks along x
 
 
 class ViewerCalls:
@@ -33,6 +37,7 @@ class ViewerCalls:
         """
         if sim.viewer is None or sim.viewer.closed:
             sim.viewer = open_viewer(sim)
+            sim.viewer.pictures = ViewerPictures(sim, sim.viewer, props)
         return sim.viewer
 
     def destroy_viewer(self, viewer: Viewer | None) -> None:
@@ -65,10 +70,11 @@ class ViewerCalls:
     def get_viewer_camera_transform(self, viewer: Viewer | None, env: Env | None) -> Transform:
         """The camera of the page, or where `viewer_camera_look_at` put it if no browser shows it.
 
-        It looks along its x axis with z up (unverified axes).
+        It looks along its z axis, as scripts that throw things from it take for granted, with y up (unverified).
         """
         camera = Transform() if viewer is None else viewer.current_camera()
-        return camera if env is None else Transform(camera.p - Vec3(*env.origin), camera.r)
+        origin = Vec3() if env is None else Vec3(*env.origin)
+        return Transform(camera.p - origin, camera.r * Z_FORWARD)
 
     def get_viewer_size(self, viewer: Viewer | None) -> Vec2:
         """[pixels] as they are by default: a browser's window has any size, and pictures none."""
@@ -108,10 +114,16 @@ class ViewerCalls:
         """Nothing to do: the page reports events by itself."""
 
     def write_viewer_image_to_file(self, viewer: Viewer | None, filename: str) -> None:
-        """Writes no file and warns."""
-        warnings.warn(
-            "write_viewer_image_to_file: there is no picture, so no file is written", RuntimeWarning, stacklevel=2
-        )
+        """What the viewer's camera sees, in the size and with the lens given to `create_viewer`, of the first 50 envs.
+
+        Ray-traced: 1600 × 900 pixels take two CPU cores half a second. Without a viewer it warns and writes nothing.
+        """
+        if viewer is None or viewer.pictures is None:
+            warnings.warn(
+                "write_viewer_image_to_file: there is no viewer, so no file is written", RuntimeWarning, stacklevel=2
+            )
+        else:
+            viewer.pictures.write(filename)
 
     def clear_lines(self, viewer: Viewer | None) -> None:
         """Of `add_lines`."""

@@ -1,9 +1,16 @@
 """A viewer without a page, which is also what all viewers answer to."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from isaacgym.gym_types import ActionEvent, KeyboardInput, Quat, Transform, Vec3
+
+if TYPE_CHECKING:
+    from isaacgym.viewer.picture import ViewerPictures
 
 UP = Vec3(0.0, 0.0, 1.0)
 
@@ -13,6 +20,7 @@ class Viewer:
 
     def __init__(self) -> None:
         self.camera = Transform()  # looks along its x axis, z up
+        self.pictures: ViewerPictures | None = None  # set by `create_viewer`
 
     @property
     def watched(self) -> bool:

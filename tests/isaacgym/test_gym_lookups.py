@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from matplotlib.image import imread
 
 from isaacgym import gymapi, gymtorch
 from isaacgym.gymapi import DOMAIN_ACTOR, DOMAIN_ENV, DOMAIN_SIM, INVALID_HANDLE, STATE_ALL, STATE_POS, Vec3
@@ -224,11 +225,35 @@ def test_viewer_camera_stays_where_it_was_put(world):
     GYM.viewer_camera_look_at(viewer, None, Vec3(1, 2, 3), Vec3(1, 2 + 3, 3 + 4))
     camera = GYM.get_viewer_camera_transform(viewer, None)
     assert camera.p == Vec3(1, 2, 3)
-    assert list(camera.r.rotate(Vec3(1, 0, 0))) == pytest.approx([0.0, 0.6, 0.8])
-    assert list(camera.r.rotate(Vec3(0, 0, 1))) == pytest.approx([0.0, -0.8, 0.6])
+    assert list(camera.r.rotate(Vec3(0, 0, 1))) == pytest.approx([0.0, 0.6, 0.8])  # forward
+    assert list(camera.r.rotate(Vec3(0, 1, 0))) == pytest.approx([0.0, -0.8, 0.6])  # up
+    assert list(camera.r.rotate(Vec3(1, 0, 0))) == pytest.approx([-1.0, 0.0, 0.0])  # left
 
 
-def test_a_viewer_image_is_not_written_and_a_warning_says_so(world, tmp_path):
+def test_a_viewers_picture_shows_what_is_before_its_camera(tmp_path):
+    """A red ball before a plane, which fills the lower half of the picture."""
+    sim = GYM.create_sim(0, -1, gymapi.SIM_PHYSX, gymapi.SimParams(up_axis=1, gravity=(0.0, 0.0, 0.0)))
+    GYM.add_ground(sim, gymapi.PlaneParams(normal=Vec3(0, 0, 1)))
+    sphere = '<geometry><sphere radius="0.1"/></geometry>'
+    (tmp_path / "ball.urdf").write_text(
+        f'<robot name="b"><link name="b"><visual>{sphere}<material name="red"><color rgba="1 0 0 1"/></material>'
+        f"</visual><collision>{sphere}</collision></link></robot>"
+    )
+    asset = GYM.load_asset(sim, str(tmp_path), "ball.urdf", gymapi.AssetOptions())
+    env = GYM.create_env(sim, Vec3(), Vec3(), 1)
+    GYM.create_actor(env, asset, gymapi.Transform(Vec3(3, 0, 1)), "ball", 0, 1)
+    viewer = GYM.create_viewer(sim, gymapi.CameraProperties(width=64, height=48))
+    GYM.viewer_camera_look_at(viewer, None, Vec3(2, 0, 1), Vec3(3, 0, 1))
+    GYM.write_viewer_image_to_file(viewer, str(tmp_path / "frames" / "0.png"))
+    image = imread(tmp_path / "frames" / "0.png")[..., :3]
+    assert image.shape == (48, 64, 3)
+    red = image[..., 0] - image[..., 1] > 0.3
+    # seen from 1 m by a lens of 90 degrees, 32 pixels to 1: the ball has a radius of 32 · 0.1 / sqrt(1 - 0.01)
+    assert red[24, 32] and red.sum() == pytest.approx(np.pi * 3.2**2, rel=0.15)
+    assert not red[:, :25].any() and np.abs(image[4, 4] - image[44, 4]).max() > 0.1  # sky and ground
+
+
+def test_a_picture_without_a_viewer_is_not_written_and_a_warning_says_so(world, tmp_path):
     with pytest.warns(RuntimeWarning, match="write_viewer_image_to_file"):
         GYM.write_viewer_image_to_file(None, str(tmp_path / "frame.png"))
     assert list(tmp_path.iterdir()) == []
