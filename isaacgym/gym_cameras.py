@@ -221,8 +221,7 @@ def _sensor(env: Env, camera: int) -> CameraSensor:
 
 def _sensors(sim: Simulation) -> CameraSensors:
     """Made for the first picture; the state that it shows is the present one. Prepares the simulation."""
-    if sim.engine is None and sim.envs:
-        sim.prepare()
+    sim.prepare()
     if sim.cameras is None:
         sim.cameras = CameraSensors(sim)
         sim.cameras.render()

@@ -85,10 +85,10 @@ class TensorCalls(DynamicsCalls):
 
         They are not clipped to the DOF property `effort`, which bounds drives; legged_gym clips its torques itself.
         """
-        torques = sim.running.torques
-        if forces.tensor.numel() != torques.numel():
-            raise ValueError(f"expected {torques.numel()} joint torques, got a tensor of shape {forces.shape}")
-        sim.set_torques(forces.tensor.view(torques.shape))
+        torques, given = sim.running.torques, _unwrapped(forces)
+        if given.numel() != torques.numel():
+            raise ValueError(f"expected {torques.numel()} joint torques, got a tensor of shape {tuple(given.shape)}")
+        sim.set_torques(given.view(torques.shape))
         return True
 
     def set_dof_actuation_force_tensor_indexed(
@@ -180,7 +180,7 @@ class TensorCalls(DynamicsCalls):
 
     @staticmethod
     def _values(given: Tensor, expected: torch.Tensor) -> torch.Tensor:
-        tensor = given.tensor
+        tensor = _unwrapped(given)
         if tensor.numel() != expected.numel() or tensor.dtype != expected.dtype or tensor.device != expected.device:
             raise ValueError(
                 f"expected a tensor of shape {tuple(expected.shape)}, {expected.dtype} on {expected.device}; "
@@ -190,7 +190,7 @@ class TensorCalls(DynamicsCalls):
 
     @staticmethod
     def _indices(sim: Simulation, given: Tensor, count: int) -> torch.Tensor:
-        tensor, device = given.tensor, torch.device(sim.device)
+        tensor, device = _unwrapped(given), torch.device(sim.device)
         if tensor.dtype != torch.int32:
             raise ValueError(f"actor indices must be int32, got {tensor.dtype}; call .to(torch.int32)")
         if tensor.device != device:
@@ -236,3 +236,9 @@ class TensorCalls(DynamicsCalls):
     def set_sim_snapshot(self, sim: Simulation, state: dict[str, torch.Tensor]) -> None:
         """Not in Isaac Gym: take over a snapshot of a simulation of the same envs; else a ValueError."""
         snapshot.load(sim, state)
+
+
+def _unwrapped(given: Tensor) -> torch.Tensor:
+    if not isinstance(given, Tensor):
+        raise TypeError(f"expected a gym tensor, gymtorch.unwrap_tensor(tensor), got {type(given).__name__}")
+    return given.tensor

@@ -130,7 +130,7 @@ class Gym(JointCalls, ActuatorCalls, TendonCalls, TensorCalls, ViewerCalls, Came
 
     def destroy_sim(self, sim: Simulation) -> None:
         """Free the memory of its engine; nothing can be simulated afterwards."""
-        sim.engine = None
+        sim.destroy()
 
     def get_sim_params(self, sim: Simulation) -> SimParams:
         """A copy; `set_sim_params` hands changes back."""
@@ -141,7 +141,10 @@ class Gym(JointCalls, ActuatorCalls, TendonCalls, TensorCalls, ViewerCalls, Came
         sim.set_params(params)
 
     def prepare_sim(self, sim: Simulation) -> bool:
-        """Build the engine and its tensors; compiles kernels on first use, which may take a minute."""
+        """Build the engine and its tensors, once; compiles kernels on first use, which may take a minute.
+
+        Calls that need a prepared simulation, such as `simulate` and `acquire_dof_state_tensor`, do it if nobody did.
+        """
         sim.prepare()
         return True
 
@@ -315,6 +318,8 @@ class Gym(JointCalls, ActuatorCalls, TendonCalls, TensorCalls, ViewerCalls, Came
         """
         if env.sim.engine is not None:
             raise RuntimeError("create_actor after prepare_sim; create all actors before it")
+        if not isinstance(pose, Transform):
+            raise TypeError(f"create_actor takes a gymapi.Transform as the actor's pose, got {type(pose).__name__}")
         actor = Actor(asset, pose.copy(), name or f"actor_{len(env.actors)}", group, filter, segmentationId)
         actor.aggregate_filter = env.aggregate_filter
         env.actors.append(actor)

@@ -29,6 +29,7 @@ from isaacgym.headless_viewer import Viewer
 if TYPE_CHECKING:
     from isaacgym.viewer.camera_sensors import CameraSensors
 
+TENSORS = ("root_states", "dof_states", "body_states", "contact_forces", "dof_forces", "dof_targets", "force_sensors")
 BASE_VELOCITIES = 6  # of a floating root
 DOF_FIELDS = ("stiffness", "damping", "effort", "friction", "armature")
 
@@ -48,6 +49,7 @@ class Simulation:
         self.envs: list[Env] = []
         self._robot: RobotDescription | None = None  # from `prepare` on
         self.engine: Engine | None = None
+        self.destroyed = False
         self.bodies_changed = False  # an actor's body properties differ from the engine's
         self.frame_count = 0
         self._staged_efforts: list[tuple[int, slice, torch.Tensor]] = []  # for the next step
@@ -71,10 +73,23 @@ class Simulation:
 
     @property
     def running(self) -> Engine:
-        """The engine, which `prepare` makes."""
-        if self.engine is None:
-            raise RuntimeError("the simulation is not prepared; call prepare_sim first")
+        """The engine, which `prepare` makes, now if nobody called it."""
+        self.prepare()
+        assert self.engine is not None
         return self.engine
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> torch.Tensor:
+            """A tensor, which `prepare` makes, now if nobody called it."""
+            if name not in TENSORS or self.engine is not None:
+                raise AttributeError(f"a simulation has no {name}")
+            self.prepare()
+            return getattr(self, name)
+
+    def destroy(self) -> None:
+        """Free the engine's memory."""
+        self.engine, self.destroyed = None, True
 
     def add_terrain(self, terrain: Terrain, segmentation_id: int = 0) -> None:
         """One more thing to stand on. segmentation_id: that camera sensors see it as."""
@@ -84,7 +99,11 @@ class Simulation:
         self.ground_ids.append(segmentation_id)
 
     def prepare(self) -> None:
-        """Build the engine from the envs and allocate the tensors."""
+        """Build the engine from the envs and allocate the tensors; once."""
+        if self.destroyed:
+            raise RuntimeError("the simulation was ended by destroy_sim; create another one")
+        if self.engine is not None:
+            return
         with heartbeat("Preparing the simulation (its kernels are compiled on the first run on this machine)"):
             self._prepare()
 
@@ -323,8 +342,7 @@ class Simulation:
 
     def stage_efforts(self, env: int, dofs: slice, efforts: np.ndarray) -> None:
         """On the env's DOFs in EFFORT mode, during the next `simulate` only; they add up. Prepares the simulation."""
-        if self.engine is None:
-            self.prepare()
+        self.prepare()
         values = torch.from_numpy(efforts).to(self.device)
         if self._effort_mask is not None:
             values = values * self._effort_mask[env, dofs]
@@ -335,8 +353,6 @@ class Simulation:
 
         Prepares the simulation.
         """
-        if self.engine is None:
-            self.prepare()
         self.running.add_body_force(env, body, *torch.from_numpy(wrench).to(self.device))
 
     def dofs_of(self, actor_ids: torch.Tensor) -> torch.Tensor:
@@ -346,6 +362,7 @@ class Simulation:
         return listed(actor_ids, len(self.envs))[:, None]
 
     def read_dof_forces(self) -> None:
+        self.prepare()
         torch.mul(self._last_dof_forces, self._dof_force_mask, out=self.dof_forces.view(self._last_dof_forces.shape))
 
     def jacobian(self, actor: int) -> torch.Tensor:
@@ -381,6 +398,7 @@ class Simulation:
             self.running.read_inertia_matrices(tensor, actor)
 
     def read_force_sensors(self) -> None:
+        self.prepare()
         if self._wrenches is not None:
             self.force_sensors.copy_(self._wrenches.view(-1, 6))
 
@@ -392,8 +410,6 @@ class Simulation:
 
     def simulate(self) -> None:
         """Advance by one step, after `prepare` if nobody called it."""
-        if self.engine is None and self.envs:
-            self.prepare()
         if not self.running.is_recorded:  # nothing is simulated yet while others record a graph
             self.prepare_step(1)
         lasting = self._add_staged_efforts()

@@ -48,3 +48,53 @@ def test_bodies_rest_where_they_were_placed_and_nothing_touches(tmp_path, engine
     GYM.refresh_net_contact_force_tensor(sim)
     GYM.refresh_force_sensor_tensor(sim)
     assert contacts[0, 2] > 0 and wrenches[0, 2] > 0
+
+
+TENSORS = {  # with a body, no joints and a force sensor
+    "actor_root_state": (1, 13),
+    "dof_state": (0, 2),
+    "rigid_body_state": (1, 13),
+    "net_contact_force": (1, 3),
+    "force_sensor": (1, 6),
+    "dof_force": (0,),
+}
+
+
+def placed_box():
+    """A simulation that is not prepared, of a box at 2 m."""
+    sim = GYM.create_sim(0, -1, gymapi.SIM_PHYSX, gymapi.SimParams(up_axis=1, gravity=(0.0, 0.0, -9.81)))
+    asset = GYM.create_box(sim, 0.1, 0.1, 0.1, gymapi.AssetOptions())
+    GYM.create_asset_force_sensor(asset, 0, Transform())
+    GYM.create_actor(GYM.create_env(sim, Vec3(), Vec3(), 1), asset, Transform(Vec3(0, 0, 2)), "box", 0, 1)
+    return sim
+
+
+@pytest.mark.parametrize("name", TENSORS)
+def test_tensors_can_be_acquired_and_refreshed_before_prepare_sim(name):
+    sim = placed_box()
+    tensor = gymtorch.wrap_tensor(getattr(GYM, f"acquire_{name}_tensor")(sim))
+    assert tensor.shape == TENSORS[name]
+    assert GYM.prepare_sim(sim)  # once more
+    assert getattr(GYM, f"refresh_{name}_tensor")(placed_box())
+    GYM.simulate(sim)
+    assert getattr(GYM, f"refresh_{name}_tensor")(sim)
+    if name in ("actor_root_state", "rigid_body_state"):
+        assert 0.0 < 2.0 - tensor[0, 2] < 0.01  # it is the live one
+
+
+def test_a_destroyed_simulation_says_so():
+    sim = placed_box()
+    GYM.simulate(sim)
+    GYM.destroy_sim(sim)
+    for call in (GYM.simulate, GYM.prepare_sim, GYM.refresh_dof_state_tensor):
+        with pytest.raises(RuntimeError, match="the simulation was ended by destroy_sim; create another one"):
+            call(sim)
+
+
+def test_mistaken_arguments_are_named():
+    sim = placed_box()
+    with pytest.raises(TypeError, match=r"create_actor takes a gymapi.Transform as the actor's pose, got Vec3"):
+        GYM.create_actor(sim.envs[0], GYM.get_actor_asset(sim.envs[0], 0), Vec3(), "box", 0, 1)
+    for call in (GYM.set_actor_root_state_tensor, GYM.set_dof_actuation_force_tensor):
+        with pytest.raises(TypeError, match=r"expected a gym tensor, gymtorch.unwrap_tensor\(tensor\), got Tensor"):
+            call(sim, torch.zeros(1, 13))

@@ -339,5 +339,5 @@ def test_mistakes_are_refused_in_a_sentence(ball):
     with pytest.raises(IndexError, match="no camera with the handle 0"):
         GYM.set_camera_transform(handle, env, Transform())
     fresh = GYM.create_sim(0, -1, gymapi.SIM_PHYSX, gymapi.SimParams())
-    with pytest.raises(RuntimeError, match="call prepare_sim first"):
+    with pytest.raises(RuntimeError, match="the simulation has no envs; call create_env"):
         GYM.render_all_camera_sensors(fresh)

@@ -199,9 +199,9 @@ def test_actors_cannot_be_added_to_a_prepared_simulation(world, env):
 
 
 @pytest.mark.parametrize("call", [GYM.simulate, GYM.refresh_dof_state_tensor, GYM.get_overflow_count_tensor])
-def test_calls_on_the_engine_before_prepare_sim_say_so(call):
+def test_calls_on_the_engine_of_a_simulation_without_envs_say_so(call):
     sim = GYM.create_sim(0, -1, gymapi.SIM_PHYSX, gymapi.SimParams())
-    with pytest.raises(RuntimeError, match="call prepare_sim first"):
+    with pytest.raises(RuntimeError, match="the simulation has no envs; call create_env and create_actor"):
         call(sim)
 
 
