@@ -61,6 +61,7 @@ class Env:
     origin: tuple[float, float, float]  # in the world [m]
     actors: list[Actor] = field(default_factory=list)
     cameras: list[CameraSensor | None] = field(default_factory=list)  # None: destroyed
+    attractors: list[types.AttractorProperties] = field(default_factory=list)
     aggregate_filter: int = 0  # of actors created now
     num_untouching: int = 0  # aggregates whose shapes do not touch each other
 

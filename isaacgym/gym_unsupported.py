@@ -4,10 +4,6 @@ from __future__ import annotations
 
 # a word of a name → what is said of every such name; the first that fits
 REASONS = {
-    "attractor": (
-        "attractors are not simulated; give joints position targets (set_dof_position_target_tensor), or pull bodies "
-        "with apply_rigid_body_force_at_pos_tensors"
-    ),
     "rigid_contacts": (
         "contacts are not listed one by one; acquire_net_contact_force_tensor has the forces on bodies, "
         "create_asset_force_sensor their torques"

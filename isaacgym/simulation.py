@@ -15,6 +15,7 @@ from isaacgym.assets.likeness import difference_of
 from isaacgym.assets.limits import same_limits
 from isaacgym.assets.notices import notice
 from isaacgym.assets.scene import Root, combined
+from isaacgym.attractors import Attractors
 from isaacgym.engine.create import create_engine
 from isaacgym.engine.drives import MODE_POS, MODE_VEL, DofParameters
 from isaacgym.engine.engine import Engine, EngineOptions
@@ -50,6 +51,7 @@ class Simulation:
         self._robot: RobotDescription | None = None  # from `prepare` on
         self.engine: Engine | None = None
         self.destroyed = False
+        self.attractors: Attractors | None = None
         self.bodies_changed = False  # an actor's body properties differ from the engine's
         self.frame_count = 0
         self._staged_efforts: list[tuple[int, slice, torch.Tensor]] = []  # for the next step
@@ -152,6 +154,7 @@ class Simulation:
         self._origins = self._shifting_origins()
         self.set_root_states(self.root_states)
         self._send_initial_dofs()
+        self.attractors_changed()
         self._send_body_properties()
         engine.set_material(self._of_actors("friction"), self._of_actors("restitution"))
         engine.compile()
@@ -220,8 +223,17 @@ class Simulation:
         if self._origins is None:  # simulated around the world's origin
             out[..., :3] += self._env_origins
 
+    def attractors_changed(self) -> None:
+        """Some were created, or have other properties than targets."""
+        if self.engine is not None and any(env.attractors for env in self.envs):
+            self.attractors = Attractors(self)
+            self.bodies_changed = True
+
     def _send_body_properties(self) -> None:
-        self.running.set_body_properties(*(self._of_actors(name) for name in ("mass", "com", "inertia")))
+        mass, com, inertia = (self._of_actors(name) for name in ("mass", "com", "inertia"))
+        if self.attractors is not None:
+            self.attractors.add_inertia(mass, com, inertia)
+        self.running.set_body_properties(mass, com, inertia)
         self.bodies_changed = False
 
     def _of_actors(self, name: str) -> torch.Tensor:
@@ -413,7 +425,7 @@ class Simulation:
         if not self.running.is_recorded:  # nothing is simulated yet while others record a graph
             self.prepare_step(1)
         lasting = self._add_staged_efforts()
-        self.running.step(self.params.substeps)
+        self.running.step(self.params.substeps, None if self.attractors is None else self.attractors.push)
         if self._reports_dof_forces:
             # now, since the next torques may be set before the tensor is refreshed
             self.running.read_dof_forces(self._last_dof_forces)

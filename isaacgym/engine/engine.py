@@ -320,25 +320,37 @@ class Engine(StateCalls):
 
     # ---- stepping ------------------------------------------------------------------------------------------------
 
-    def step(self, substeps: int = 1) -> None:
-        """Advance all worlds by substeps · dt; `contact_forces` is the mean over the sub-steps."""
+    def step(self, substeps: int = 1, push: Callable[[Tensor], None] | None = None) -> None:
+        """Advance all worlds by substeps · dt; `contact_forces` is the mean over the sub-steps.
+
+        push: adds, ahead of each sub-step, to what acts on the bodies' centres of mass, (n, 1 + num_bodies, 6): forces
+            [N] and torques [N·m], world axes; MuJoCo's world is row 0.
+        """
         if self._step_graph is None and self._can_record and not self.is_recorded:
             self._capture()
         self._update_position()
         if self._forces_staged:
             self._stage_forces()
-        self._run(self._step_graph, self._step)
+        staged = None if push is None else self._body_forces.clone()
+
+        def advance() -> None:
+            if push is not None:
+                self._body_forces.copy_(staged)
+                push(self._body_forces)
+            self._run(self._step_graph, self._step)
+
+        advance()
         if substeps > 1:
             reports = [self.contact_forces]
             reports += [] if self._force_sensors is None else [self._force_sensors.wrenches]
             means = [report / substeps for report in reports]
             for _ in range(substeps - 1):
-                self._run(self._step_graph, self._step)
+                advance()
                 for mean, report in zip(means, reports, strict=True):
                     mean += report / substeps
             for mean, report in zip(means, reports, strict=True):
                 report.copy_(mean)
-        if self._forces_staged:
+        if self._forces_staged or push is not None:
             for forces in (self._body_forces, self._staged_forces, self._staged_torques):
                 forces.zero_()
             self._forces_staged = False

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from isaacgym.gym_types.enums import (
     ENUMS,
+    Axis,
     CameraFollowMode,
     ContactCollection,
     CoordinateSpace,
@@ -44,6 +45,7 @@ from isaacgym.gym_types.properties import (
     DOF_PROPERTIES_DTYPE,
     ActuatorProperties,
     AssetOptions,
+    AttractorProperties,
     DofFrame,
     RigidBodyProperties,
     RigidShapeProperties,
@@ -68,6 +70,8 @@ __all__ = [
     "ActionEvent",
     "ActuatorProperties",
     "AssetOptions",
+    "AttractorProperties",
+    "Axis",
     "CameraFollowMode",
     "CameraProperties",
     "ContactCollection",

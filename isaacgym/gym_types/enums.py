@@ -85,6 +85,21 @@ class MeshNormalMode(IntEnum):
     COMPUTE_PER_FACE = 2
 
 
+class Axis(IntEnum):
+    """Of attractors, to be or-ed; numbers are unverified."""
+
+    AXIS_NONE = 0
+    AXIS_X = 1
+    AXIS_Y = 2
+    AXIS_Z = 4
+    AXIS_TRANSLATION = 7
+    AXIS_TWIST = 8
+    AXIS_SWING_1 = 16
+    AXIS_SWING_2 = 32
+    AXIS_ROTATION = 56
+    AXIS_ALL = 63
+
+
 class TendonType(IntEnum):
     """Numbers are unverified."""
 
@@ -149,6 +164,7 @@ ENUMS: tuple[type[IntEnum], ...] = (
     JointType,
     MeshType,
     MeshNormalMode,
+    Axis,
     TendonType,
     StateFlags,
     RigidBodyFlags,

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from isaacgym.gym_types.enums import DofDriveMode, MeshNormalMode, TendonType
-from isaacgym.gym_types.geometry import Mat33, Vec3
+from isaacgym.gym_types.enums import Axis, DofDriveMode, MeshNormalMode, TendonType
+from isaacgym.gym_types.geometry import Mat33, Transform, Vec3
 from isaacgym.gym_types.record import Record
 
 
@@ -122,6 +122,17 @@ class TendonProperties(Record):
     fixed_lower_limit: float = 0.0
     fixed_upper_limit: float = 0.0
     fixed_spring_rest_length: float = 0.0
+
+
+class AttractorProperties(Record):
+    """A spring and a damper between a point of a body and a pose in its env; defaults are unverified."""
+
+    axes: int = Axis.AXIS_ALL  # Axis, or-ed
+    rigid_handle: int = -1  # of the body in its env
+    offset: Transform = Transform()  # of what is attracted in the body's frame
+    target: Transform = Transform()
+    stiffness: float = 0.0  # [N/m] and [N·m/rad]
+    damping: float = 0.0  # [N·s/m] and [N·m·s/rad]
 
 
 DOF_PROPERTIES_DTYPE = np.dtype(

@@ -13,6 +13,8 @@ def _coerce(kind: type[Any], value: Any) -> Any:
     if issubclass(kind, Record):
         if isinstance(value, kind):
             return value.copy()
+        if isinstance(value, np.void):  # a record of an array of states
+            value = value.item()
         if isinstance(value, Record | str) or not hasattr(value, "__iter__"):
             raise TypeError(f"expected {kind.__name__}, got {type(value).__name__}")
         return kind(*value)

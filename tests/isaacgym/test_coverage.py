@@ -44,7 +44,7 @@ def test_a_symbol_can_be_explained():
     assert "create_actor(self, env" in text and "Shapes whose filters share a bit do not collide" in text
     assert coverage.explain("gymapi.STATE_POS") == "gymapi.STATE_POS: works\nSTATE_POS = 1, of StateFlags"
     assert coverage.explain("Mat33").startswith("gymapi.Mat33: works\nA 3x3 matrix")  # that no survey met
-    assert coverage.explain("set_attractor_target").startswith("set_attractor_target: missing (attractors are not")
+    assert coverage.explain("load_opensim").startswith("load_opensim: missing (only URDF and MJCF")
     assert coverage.explain("fly").startswith("fly: no surveyed code uses it")
 
 
