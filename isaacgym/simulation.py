@@ -11,8 +11,6 @@ import torch
 from isaacgym import gym_types as types
 from isaacgym.actors import Asset, Env
 from isaacgym.assets.description import RobotDescription
-from isaacgym.assets.likeness import difference_of
-from isaacgym.assets.limits import same_limits
 from isaacgym.assets.notices import notice
 from isaacgym.assets.scene import Root, combined
 from isaacgym.attractors import Attractors
@@ -26,6 +24,7 @@ from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.engine.state_calls import listed
 from isaacgym.engine.terrain import Grounds, Plane, Terrain, parts_of
 from isaacgym.headless_viewer import Viewer
+from isaacgym.sameness import make_alike
 
 if TYPE_CHECKING:
     from isaacgym.viewer.camera_sensors import CameraSensors
@@ -110,7 +109,7 @@ class Simulation:
             self._prepare()
 
     def _prepare(self) -> None:
-        self._check_actors()
+        make_alike(self.envs)
         terrain = Grounds() if self.terrain is None else self.terrain
         self._robot = robot = self.robot
         n = len(self.envs)
@@ -239,55 +238,6 @@ class Simulation:
     def _of_actors(self, name: str) -> torch.Tensor:
         """An array attribute of the actors, those of an env in a row, (num_envs, ...) float32 on the device."""
         return torch.from_numpy(np.stack([env.of_actors(name) for env in self.envs])).float().to(self.device)
-
-    def _check_actors(self) -> None:
-        """All envs hold the same actors; what may differ are poses, masses, materials and properties of DOFs."""
-        if not self.envs:
-            raise RuntimeError("the simulation has no envs; call create_env and create_actor before prepare_sim")
-        first = self.envs[0]
-        self._share_scales()
-        self._tell_of_unlike_limits()
-        alike: set[int] = set()  # descriptions that were compared
-        if not first.actors:
-            raise RuntimeError("env 0 has no actors; call create_actor before prepare_sim")
-        for env in self.envs:
-            where = f"env {env.index} and env 0"
-            if len(env.actors) != len(first.actors):
-                numbers = f"{len(env.actors)} and {len(first.actors)}"
-                raise RuntimeError(f"{where} have {numbers} actors; all envs must hold the same actors")
-            if _pattern([actor.group for actor in env.actors]) != _pattern([actor.group for actor in first.actors]):
-                raise RuntimeError(f"in {where}, other actors share their collision group; give all envs the same")
-            for own, other in zip(env.actors, first.actors, strict=True):
-                pair = own.asset.robot, other.asset.robot
-                if pair[0] is not pair[1] and id(pair[0]) not in alike:
-                    if difference := difference_of(*pair):
-                        raise RuntimeError(
-                            f"actor '{own.name}' of env {env.index} is built otherwise than that of env 0 "
-                            f"({difference}); all envs must hold the same actors, and only masses, materials and "
-                            "properties of joints may differ"
-                        )
-                    alike.add(id(pair[0]))
-                if own.shape_filters != other.shape_filters:
-                    raise RuntimeError(f"the actors of {where} differ in collision filters; give all the same `filter`")
-                if own.fixed_and_weightless != other.fixed_and_weightless:
-                    raise RuntimeError(
-                        f"the assets of {where} differ in fix_base_link or disable_gravity; use one asset"
-                    )
-
-    def _share_scales(self) -> None:
-        """Sizes are those of all envs alike: scripts that randomise them go on with those of env 0."""
-        for env in self.envs[1:]:
-            for own, first in zip(env.actors, self.envs[0].actors, strict=False):
-                if own.scale != first.scale:
-                    notice(f"actor '{own.name}' has a scale in each env; all have that of env 0, {first.scale:.4g}")
-                    own.set_scale(first.scale)
-
-    def _tell_of_unlike_limits(self) -> None:
-        firsts = self.envs[0].actors
-        pairs = [pair for env in self.envs for pair in zip(env.actors, firsts, strict=False)]
-        unlike = [own.name for own, first in pairs if not same_limits(own.dof_properties, first.dof_properties)]
-        if unlike:
-            notice(f"limits of the joints of actor '{unlike[0]}' differ between envs; all have those of env 0")
 
     def _dof_parameters(self) -> DofParameters:
         properties = np.stack([env.of_actors("dof_properties") for env in self.envs])
@@ -446,8 +396,3 @@ class Simulation:
         """Of an env's DOFs in the last step, 0 of actors that do not report them, (num_dofs,)."""
         forces: np.ndarray = (self._last_dof_forces[env, dofs] * self._dof_force_mask[env, dofs]).cpu().numpy()
         return forces
-
-
-def _pattern(groups: list[int]) -> list[int]:
-    """Which groups are the same, whatever their numbers are; -1, which touches all, stays."""
-    return [group if group == -1 else groups.index(group) for group in groups]
