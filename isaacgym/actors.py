@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from isaacgym.simulation import Simulation
     from isaacgym.viewer.camera_sensors import CameraSensor
 
+UNPAINTED = -1.0  # in place of a colour: as in the file
 INERTIA_TOLERANCE = 1e-6  # [kg·m²] of float32 numbers
 
 
@@ -115,7 +116,7 @@ class Actor:
         self.scale = 1.0
         # how camera sensors see its bodies
         self.segmentation = np.full(len(asset.robot.bodies), segmentation_id, dtype=np.int32)
-        self.colours = np.full((len(asset.robot.bodies), 3), -1.0, dtype=np.float32)  # rgb; negative: as in the file
+        self.colours = np.full((len(asset.robot.bodies), 3), UNPAINTED, dtype=np.float32)  # rgb
         # what the simulation begins with: position and velocity, and targets of drives
         self.dof_states = np.zeros((len(asset.robot.dofs), 2), dtype=np.float32)
         self.position_targets, self.velocity_targets = np.zeros((2, len(asset.robot.dofs)), dtype=np.float32)

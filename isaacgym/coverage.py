@@ -48,6 +48,7 @@ LIMITS = {
     "gym.get_camera_image_gpu_tensor": "the flow of IMAGE_OPTICAL_FLOW is zero, with a warning",
     "gym.set_asset_tendon_properties": "limits are stiff, whatever limit_stiffness; of fixed tendons",
     "gym.get_actor_actuator_properties": "what the MJCF file says; actuators do not act",
+    "gym.create_rigid_body_attractor": "along all axes or none, about all or none",
     "gym.create_capsule": "lies along x (unverified)",
     "gym.set_sim_rigid_body_states": "DOFs of bodies with several joints are set to 0",
     "gym.set_actor_rigid_body_states": "DOFs of bodies with several joints are set to 0",

@@ -124,8 +124,8 @@ ALSO_USED: dict[str, str] = {
     """,
     "gymapi": "DofState IMAGE_OPTICAL_FLOW IMAGE_SEGMENTATION RigidBodyState STATE_ALL STATE_POS STATE_VEL",
     "gymutil": """
-        _indent_xml apply_random_samples check_buckets generate_random_samples get_default_setter_args
-        get_property_getter_map get_property_setter_map
+        WireframeBBoxGeometry _indent_xml apply_random_samples check_buckets generate_random_samples
+        get_default_setter_args get_property_getter_map get_property_setter_map
     """,
     "torch_utils": """
         compute_heading_and_up compute_rot quat_axis quat_diff_rad quat_unit saturate scale_transform tensor_clamp

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
-from isaacgym.actors import Env
+from isaacgym.actors import UNPAINTED, Env
 from isaacgym.assets.notices import notice
 from isaacgym.gym_lookups import actor_of
 from isaacgym.gym_types import (
+    INVALID_HANDLE,
     CameraFollowMode,
     CameraProperties,
     ImageType,
@@ -197,6 +198,15 @@ class CameraCalls:
 
     def set_rigid_body_texture(self, env: Env, actor: int, body: int, mesh_type: MeshType, texture: int) -> None:
         """Without effect, see `create_texture_from_file`."""
+
+    def get_rigid_body_texture(self, env: Env, actor: int, body: int, mesh_type: MeshType) -> int:
+        """INVALID_HANDLE, see `create_texture_from_file`."""
+        return INVALID_HANDLE
+
+    def reset_actor_materials(self, env: Env, actor: int, mesh_type: MeshType) -> None:
+        """Have camera sensors see the actor's bodies in the colours of its file again."""
+        actor_of(env, actor).colours[:] = UNPAINTED
+        _repaint(env.sim)
 
     def free_texture(self, sim: Simulation, texture: int) -> None:
         """Nothing to do, see `create_texture_from_file`."""

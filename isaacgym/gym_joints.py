@@ -53,6 +53,16 @@ class JointCalls(HostForceCalls):
         """Of a type of joint, as `get_asset_joint_type` gives it."""
         return JointType(kind).name.removeprefix("JOINT_").capitalize()
 
+    def debug_print_asset(self, asset: Asset) -> None:
+        """Print the names of bodies, with their parents, and of joints, with their types."""
+        robot = asset.robot
+        print(f"{robot.name}: {len(robot.bodies)} bodies, {len(robot.all_joints)} joints, {len(robot.dofs)} DOFs")
+        for index, body in enumerate(robot.bodies):
+            parent = f", on {robot.bodies[body.parent].name}" if body.parent >= 0 else ""
+            print(f"  body {index}: {body.name}, {body.mass:.4g} kg{parent}")
+        for index, (name, kind) in enumerate(robot.all_joints):
+            print(f"  joint {index}: {name}, {kind}")
+
     # ---- actors and envs -------------------------------------------------------------------------------------------
 
     def get_actor_joint_count(self, env: Env, actor: int) -> int:

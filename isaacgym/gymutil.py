@@ -186,6 +186,21 @@ class WireframeBoxGeometry(LineGeometry):
         super().__init__(corners[np.array(edges)] * (xdim, ydim, zdim), _color(color), pose)
 
 
+class WireframeBBoxGeometry(WireframeBoxGeometry):
+    """The twelve edges of a box between two corners, bbox[0] and bbox[1], Vec3 or three numbers each."""
+
+    def __init__(
+        self,
+        bbox: Sequence[Sequence[float] | Vec3],
+        pose: Transform | None = None,
+        color: Sequence[float] | None = None,
+    ) -> None:
+        low, high = np.array([*bbox[0]]), np.array([*bbox[1]])
+        centre = Transform(Vec3(*(0.5 * (low + high))))
+        x, y, z = high - low
+        super().__init__(x, y, z, centre if pose is None else pose * centre, color)
+
+
 class WireframeSphereGeometry(LineGeometry):
     """Meridians and parallels of a sphere about the origin, poles on z.
 

@@ -302,6 +302,10 @@ def test_bodies_can_be_painted_and_numbered(ball):
         assert GYM.get_camera_image(sim, sim.envs[k], handles[k], IMAGE_SEGMENTATION)[middle] == number
     assert GYM.get_rigid_body_segmentation_id(sim.envs[1], 0, 0) == 99
     assert GYM.get_rigid_body_color(sim.envs[1], 0, 0, gymapi.MESH_VISUAL) == Vec3(0, 1, 0)
+    assert GYM.get_rigid_body_texture(sim.envs[1], 0, 0, gymapi.MESH_VISUAL) == gymapi.INVALID_HANDLE
+    GYM.reset_actor_materials(sim.envs[1], 0, gymapi.MESH_VISUAL)
+    image = GYM.get_camera_image(sim, sim.envs[1], handles[1], IMAGE_COLOR).reshape(HEIGHT, WIDTH, 4)
+    assert image[middle][:3].argmax() == 0  # red, as in its file
 
 
 def test_supersampling_mixes_colours_at_edges(ball):

@@ -73,3 +73,10 @@ def test_the_number_of_a_fixed_joint_is_its_bodys_row_of_the_jacobian(tmp_path):
     rows = jacobian[1, GYM.get_actor_joint_dict(env, 1)["hold"]]
     # half a metre along x from the axis z: the tool moves along y
     torch.testing.assert_close(rows[:, 0], torch.tensor([0.0, 0.5, 0.0, 0.0, 0.0, 1.0]))
+
+
+def test_an_asset_can_be_printed(tmp_path, capsys):
+    GYM.debug_print_asset(GYM.get_actor_asset(two_arms(tmp_path), 0))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "arm: 4 bodies, 3 joints, 2 DOFs" and len(lines) == 1 + 4 + 3
+    assert lines[3] == "  body 2: tool, 1 kg, on arm" and lines[6] == "  joint 1: hold, fixed"

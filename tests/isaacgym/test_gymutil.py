@@ -127,6 +127,15 @@ def test_box_has_twelve_edges_of_its_side_lengths():
     np.testing.assert_allclose(np.abs(gym.ends).reshape(-1, 3), np.tile([1, 1.5, 2.5], (24, 1)))
 
 
+def test_a_box_between_two_corners_turns_with_its_pose():
+    turn = Transform(Vec3(10, 0, 0), Quat.from_axis_angle(Vec3(0, 0, 1), np.pi / 2))
+    gym = drawn(gymutil.WireframeBBoxGeometry([Vec3(1, 2, 3), (2, 4, 6)], turn, (0, 0, 1)))
+    corners = gym.ends.reshape(-1, 3)
+    np.testing.assert_allclose(corners.min(axis=0), [10 - 4, 1, 3], atol=1e-5)
+    np.testing.assert_allclose(corners.max(axis=0), [10 - 2, 2, 6], atol=1e-5)
+    assert len(gym.ends) == 12
+
+
 def test_axes_turn_with_the_geometrys_own_pose():
     pose = Transform(Vec3(), Quat.from_axis_angle(Vec3(0, 0, 1), np.pi / 2))
     gym = drawn(gymutil.AxesGeometry(2.0, pose))
