@@ -59,7 +59,7 @@ LIMITS = {
     "gym.create_texture_from_file": "textures are not drawn, which is said once",
     "gym.set_rigid_body_texture": "textures are not drawn",
     "gym.set_light_parameters": "pictures and the page have a light of their own",
-    "gym.draw_env_rigid_contacts": "draws nothing, which is said once",
+    "gym.get_env_rigid_contacts": "on the host; with MuJoCo Warp with forces at the present poses",
     "gym.get_viewer_size": "always 1600 × 900",
     "gym.get_viewer_mouse_position": "always the middle",
     "gym.subscribe_viewer_mouse_event": "never reported",

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 # a word of a name → what is said of every such name; the first that fits
 REASONS = {
-    "rigid_contacts": (
-        "contacts are not listed one by one; acquire_net_contact_force_tensor has the forces on bodies, "
-        "create_asset_force_sensor their torques"
-    ),
     "soft": "soft bodies, cloth and fluids are not simulated",
     "particle": "soft bodies, cloth and fluids are not simulated",
     "pneumatic": "soft bodies, cloth and fluids are not simulated",

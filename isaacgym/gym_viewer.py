@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from isaacgym.actors import Env
-from isaacgym.assets.notices import notice
 from isaacgym.gym_types import (
     ActionEvent,
     CameraProperties,
@@ -89,10 +88,6 @@ class ViewerCalls:
         self, sim: Simulation, light_index: int, intensity: Vec3, ambient: Vec3, direction: Vec3
     ) -> None:
         """Without effect: pictures and the page have a light of their own."""
-
-    def draw_env_rigid_contacts(self, viewer: Viewer | None, env: Env, color: Vec3, scale: float, sync: bool) -> None:
-        """Draws nothing, and says so once."""
-        notice("draw_env_rigid_contacts draws nothing; add_lines draws lines")
 
     def step_graphics(self, sim: Simulation) -> None:
         """Nothing to do: `draw_viewer` reads the state itself."""

@@ -23,6 +23,7 @@ from isaacgym.engine.terrain import Grid, Mesh, Plane
 from isaacgym.gym_actuators import ActuatorCalls
 from isaacgym.gym_attractors import AttractorCalls
 from isaacgym.gym_cameras import CameraCalls
+from isaacgym.gym_contacts import ContactCalls, RigidContact  # noqa: F401  the module's face
 from isaacgym.gym_dynamics import ForceSensorProperties, SensorReading, SpatialForce  # noqa: F401  the module's face
 from isaacgym.gym_host_states import DofState, RigidBodyState, Velocity  # noqa: F401  likewise
 from isaacgym.gym_joints import JointCalls
@@ -99,7 +100,7 @@ def acquire_gym() -> Gym:
     return _GYM
 
 
-class Gym(JointCalls, ActuatorCalls, AttractorCalls, TendonCalls, TensorCalls, ViewerCalls, CameraCalls):
+class Gym(JointCalls, ContactCalls, ActuatorCalls, AttractorCalls, TendonCalls, TensorCalls, ViewerCalls, CameraCalls):
     """Handles are plain objects and indices; tensors are torch tensors behind `gymtorch.wrap_tensor`."""
 
     def __getattr__(self, name: str) -> NoReturn:

@@ -178,6 +178,11 @@ class Simulation:
         shifts = [origins @ part.normal if isinstance(part, Plane) else origins for part in parts_of(self.terrain)]
         return self._env_origins if any(shift.any() for shift in shifts) else None
 
+    def shifts(self) -> np.ndarray:
+        """Where the envs' origins are in the engine's worlds [m], (n, 3)."""
+        shown = self._env_origins if self._origins is not None else torch.zeros_like(self._env_origins)
+        return shown[:, 0].cpu().numpy()
+
     def set_root_states(self, states: torch.Tensor, world_ids: torch.Tensor | None = None) -> None:
         """states: (n · actors, 13) in the frames of the envs; world_ids: numbers of actors, int32, None for all."""
         if self._origins is not None:
