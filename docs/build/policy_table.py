@@ -27,11 +27,11 @@ CLIMBING = {  # title, words before the command and before the table
     ),
     "zh": (
         "看它爬楼梯",
-        "不用训练:项目自带策略,下面的命令录下其中一个爬 16 cm 台阶的过程,CPU 上要一两分钟。",
-        "带传感器噪声、以 1 m/s 向上走完楼梯的机器人比例,各训练一次"
-        "([更多](docs/en/reference/results.md#policies-in-the-box))。小型机器人超过 9 cm 的台阶"
-        "还不可靠([原因](docs/en/reference/results.md#the-recipe-of-now-and-what-was-tried));"
-        "更高的台阶 Go2 会用头碰到,算作跌倒。",
+        "不用训练：项目自带策略，下面的命令录下其中一个爬 16 cm 台阶的过程，CPU 上要一两分钟。",
+        "带传感器噪声、以 1 m/s 向上走完楼梯的机器人比例，各训练一次"
+        "（[更多](docs/en/reference/results.md#policies-in-the-box)）。小型机器人超过 9 cm 的台阶"
+        "还不可靠（[原因](docs/en/reference/results.md#the-recipe-of-now-and-what-was-tried)）；"
+        "更高的台阶 Go2 会用头碰到，算作跌倒。",
     ),
 }
 LOW_STAIRS = ("stairs of 8.6 cm at 1 m/s", "9 cm")

@@ -18,7 +18,10 @@ from legged_gym.utils.helpers import class_to_dict
 MAX_README_LINES = 130
 MAX_PICTURE, MAX_ANIMATION = 300_000, 3_000_000  # [bytes]
 TRANSLATED = [page for page in english_pages() if chinese_page(page).is_file()]
+GLOSSARY, GO2 = "docs/en/reference/glossary.md", "legged_gym/deploy/README.zh.md"
+CHINESE = [*map(chinese_page, TRANSLATED), ROOT / GLOSSARY, ROOT / GO2]
 LINKED = [*english_pages(), *map(chinese_page, TRANSLATED), ROOT / ".github" / "CONTRIBUTING.md"]
+HALF_WIDTH = re.compile(r'(?<=[\u4e00-\u9fff])[,;:?!()"]|[,;:?!()"](?=[\u4e00-\u9fff])')
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
@@ -51,6 +54,13 @@ def test_both_languages_have_the_same_commands_and_headings(page: Path) -> None:
     assert blocks(chinese, "bash") == blocks(page, "bash")
     levels = [[heading.split()[0] for heading in headings(text)] for text in (page, chinese)]
     assert levels[0] == levels[1]
+
+
+@pytest.mark.parametrize("page", CHINESE, ids=name_of)
+def test_chinese_has_full_width_punctuation(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"\]\([^)\s]*\)|`[^`\n]*`", "字", text)  # addresses and code stand for a word
+    assert [prose[max(0, hit.start() - 10) : hit.end() + 10] for hit in HALF_WIDTH.finditer(prose)] == []
 
 
 @pytest.mark.parametrize("page", LINKED, ids=name_of)
