@@ -98,6 +98,13 @@ def test_extras_that_are_asked_for_exist() -> None:
     assert asked - {""} <= offered and asked
 
 
+def test_the_versions_of_torch_are_those_that_setup_takes() -> None:
+    first, last = re.findall(r"torch>=([\d.]+),<2\.(\d+)", (ROOT / "setup.py").read_text())[0]
+    for language, between in (("en", "to"), ("zh", "到")):
+        page = (ROOT / "docs" / language / "start" / "installation.md").read_text(encoding="utf-8")
+        assert re.search(rf"{re.escape(first)}\s+{between}\s+2\.{int(last) - 1}\b", page)
+
+
 def test_pictures_are_small() -> None:
     pictures = [path for path in (ROOT / "docs" / "assets").iterdir() if path.suffix in (".webp", ".gif", ".png")]
     limits = {path: MAX_ANIMATION if path.stem.startswith("climb") else MAX_PICTURE for path in pictures}
