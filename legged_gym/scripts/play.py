@@ -170,7 +170,7 @@ def tracking_errors(env: Any) -> Tensor:
 
 def until_stopped(steps: Iterable[int]) -> Iterator[int]:
     """The steps, as far as Ctrl-C or the page's Quit button lets them go on."""
-    with StopRequest() as stop:
+    with StopRequest("step") as stop:
         for step in steps:
             yield step
             if stop.requested:

@@ -110,6 +110,9 @@ def starting_cfgs(args: argparse.Namespace) -> tuple[Any, Any]:
         raise ValueError(
             f"--cpu_recipe on: it is for quadrupeds on a plane, such as aliengo_flat, not for '{args.task}'"
         )
+    flat = f"{args.task}_flat"
+    if is_wanted and not args.resume and flat in task_registry.task_classes and suit_cpu(*task_registry.get_cfgs(flat)):
+        print(f"No CPU has trained a walk with these settings within an hour; half an hour does for --task {flat}.")
     return None, None
 
 

@@ -18,9 +18,11 @@ class StopRequest:
     """While entered, the first SIGINT or SIGTERM sets `requested`; a second one interrupts at once.
 
     Two within SAME_REQUEST_S count as one. Does nothing outside the main thread, where Python allows no handlers.
+    end: what is finished first, as the console says.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, end: str = "iteration") -> None:
+        self._end = end
         self.requested = False
         self._requested_at = 0.0  # [s] of the monotonic clock
         self._previous: dict[signal.Signals, Handler] = {}
@@ -43,4 +45,4 @@ class StopRequest:
                 return
             raise KeyboardInterrupt
         self.requested, self._requested_at = True, time.monotonic()
-        tell("\nStopping after this iteration; once more to stop at once.")
+        tell(f"\nStopping after this {self._end}; once more to stop at once.")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from legged_gym.scripts import curves, new_robot, play, sim2sim
 from legged_gym.utils.helpers import get_args
 from legged_gym.utils.logger import Logger
 from rsl_rl.runners.training_log import duration
+from rsl_rl.utils.signals import StopRequest
 
 ROOT = Path(LEGGED_GYM_ROOT_DIR)
 SCRIPTS = ROOT / "legged_gym" / "scripts"
@@ -40,6 +42,13 @@ NOTHING_UNLESS_GIVEN = {  # wishes that a program without them does not have
 )
 def test_times_are_told_in_two_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_ctrl_c_is_answered_with_what_is_finished_first(capsys: pytest.CaptureFixture[str]) -> None:
+    for request, words in ((StopRequest(), "this iteration"), (StopRequest("step"), "this step")):
+        with request:
+            signal.raise_signal(signal.SIGINT)
+        assert request.requested and f"Stopping after {words};" in capsys.readouterr().out
 
 
 def help_of(name: str, **environment: str) -> str:

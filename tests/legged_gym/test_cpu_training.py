@@ -30,8 +30,10 @@ def test_on_a_plane_penalties_shrink_with_the_robots_own(task: str, dof_acc: flo
 
 
 @pytest.mark.parametrize("task", ["aliengo", "go2w"])
-def test_rough_ground_is_left_alone(task: str) -> None:
-    assert starting_cfgs("--task", task) == (None, None)
+def test_rough_ground_is_left_alone_and_the_plane_named(task: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for more, is_told in (([], True), (["--resume"], False), (["--cpu_recipe", "off"], False)):
+        assert starting_cfgs("--task", task, *more) == (None, None)
+        assert (f"half an hour does for --task {task}_flat" in capsys.readouterr().out) == is_told
     with pytest.raises(ValueError, match=f"--cpu_recipe on: it is for quadrupeds on a plane.* not for '{task}'"):
         starting_cfgs("--task", task, "--cpu_recipe", "on")
 
