@@ -84,9 +84,9 @@ class TaskRegistry:
             if args.num_envs is None and args.sim_device == "cpu":
                 env_cfg.env.num_envs = cpu_num_envs(env_cfg.env.num_envs)
         update_cfg_from_args(env_cfg, None, args)
-        if env_cfg.env.temporal_steps is None:
-            env_cfg.env.temporal_steps = (train_cfg or registered_train_cfg).policy.temporal_steps
         _, wished_train_cfg = update_cfg_from_args(None, deepcopy(train_cfg or registered_train_cfg), args)
+        if env_cfg.env.temporal_steps is None:
+            env_cfg.env.temporal_steps = wished_train_cfg.policy.temporal_steps
         _check_configs(task_class, env_cfg, wished_train_cfg)
         if trains:
             tell_if_too_many(env_cfg, wished_train_cfg, args.sim_device)

@@ -47,6 +47,13 @@ def test_it_is_said_and_can_be_left(capsys: pytest.CaptureFixture[str]) -> None:
         starting_cfgs("--task", "go1_flat", "--cpu_recipe", "yes")
 
 
+def test_the_environment_keeps_as_many_frames_as_a_setting_gives_the_policy() -> None:
+    flags = [*CPU, "--task", "aliengo_flat", "--num_envs", "2", "--set", "policy.temporal_steps=3"]
+    args = get_args(flags, extra=train.FLAGS)
+    env, _ = task_registry.make_env(args.task, args, *train.starting_cfgs(args))
+    assert env.num_obs == 3 * env.num_one_step_obs
+
+
 def test_settings_override_it_and_a_resumed_run_keeps_its_networks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
