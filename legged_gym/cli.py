@@ -4,7 +4,8 @@ import importlib.metadata
 import importlib.util
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 COMMANDS = {  # name → what it does, in the order of use
     "train": "train a policy",
@@ -16,6 +17,7 @@ COMMANDS = {  # name → what it does, in the order of use
     "new-robot": "write a package for a robot of yours from its URDF or MJCF file",
     "ship": "put a trained policy into resources/policies",
 }
+INTERRUPTED = 130  # exit status of a program that SIGINT ended
 RUNNING = "HIMLOCO_COMMAND"  # environment variable: how the running script was started, if by `himloco`
 
 
@@ -42,6 +44,23 @@ def running() -> str | None:
 def example(command: str) -> str:
     """How a message tells the user to call one of our scripts."""
     return f"himloco {command}" if RUNNING in os.environ else f"python legged_gym/scripts/{command}.py"
+
+
+def told(error: Exception) -> str:
+    """A user's mistake as a sentence: the system's own with the file that it is about."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{os.fspath(error.filename)}: {error.strerror}"
+    return str(error)
+
+
+@contextmanager
+def interruptible(consequence: str = "") -> Iterator[None]:
+    """End the program at Ctrl-C with one line, which adds what it means for what is on the disk."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"Interrupted{consequence}.", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
 
 
 def usage() -> str:

@@ -29,6 +29,7 @@ except ModuleNotFoundError:
 
 import torch
 
+from legged_gym.cli import interruptible
 from legged_gym.envs import task_registry
 from legged_gym.evaluation.yardsticks import Yardstick, c_mujoco, native_height_field
 from legged_gym.files import check_writable
@@ -299,13 +300,14 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    with user_errors():
-        ranks.join()
-        arguments = get_args(extra=FLAGS)
-        if arguments.scale is not None:
-            if ranks.num_ranks() > 1:
-                raise ValueError("--scale measures in processes of its own; without torchrun, please")
-            print(scaling_table(without_scale(sys.argv[1:]), arguments.scale))
-            raise SystemExit
-    benchmark(arguments)
-    ranks.leave()
+    with interruptible():
+        with user_errors():
+            ranks.join()
+            arguments = get_args(extra=FLAGS)
+            if arguments.scale is not None:
+                if ranks.num_ranks() > 1:
+                    raise ValueError("--scale measures in processes of its own; without torchrun, please")
+                print(scaling_table(without_scale(sys.argv[1:]), arguments.scale))
+                raise SystemExit
+        benchmark(arguments)
+        ranks.leave()

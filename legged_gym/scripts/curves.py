@@ -136,5 +136,5 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with user_errors():
+    with cli.interruptible(), user_errors():
         main(parse_args())

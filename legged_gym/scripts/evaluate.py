@@ -23,6 +23,7 @@ except ModuleNotFoundError:
 
 import torch
 
+from legged_gym.cli import interruptible
 from legged_gym.deploy import courses
 from legged_gym.envs import task_registry
 from legged_gym.envs.base.observations import FrameLayout, configured_layout
@@ -267,11 +268,13 @@ def evaluate(args: argparse.Namespace) -> Results:
     report = as_markdown(args.protocol, results, about)
     print(report)
     print(f"Best checkpoint: {best_checkpoint(args.protocol, results)}")
-    write_report(args.protocol, results, about, folder)
+    with user_errors():  # a disk that is full
+        write_report(args.protocol, results, about, folder)
     return results
 
 
 if __name__ == "__main__":
-    with user_errors():
-        arguments = get_args(extra=FLAGS)
-    evaluate(arguments)
+    with interruptible():
+        with user_errors():
+            arguments = get_args(extra=FLAGS)
+        evaluate(arguments)

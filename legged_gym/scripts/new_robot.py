@@ -52,5 +52,5 @@ def new_robot(args: argparse.Namespace) -> Path:
 
 
 if __name__ == "__main__":
-    with user_errors():
+    with cli.interruptible(), user_errors():
         new_robot(get_args())

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from isaacgym.viewer.video import SIZE, Film, check_video
+from legged_gym.cli import interruptible
 from legged_gym.envs import task_registry
 from legged_gym.envs.base.observations import configured_layout
 from legged_gym.evaluation.play_conditions import FLAGS as CONDITION_FLAGS
@@ -250,9 +251,10 @@ def export(player: Player, task: str) -> None:
 
 
 if __name__ == "__main__":
-    with user_errors():
-        arguments = get_args(extra=FLAGS)
-        if arguments.replay is not None:
-            show_fault(arguments.replay)
-            raise SystemExit
-    play(arguments)
+    with interruptible():
+        with user_errors():
+            arguments = get_args(extra=FLAGS)
+            if arguments.replay is not None:
+                show_fault(arguments.replay)
+                raise SystemExit
+        play(arguments)

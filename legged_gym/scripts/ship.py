@@ -13,6 +13,7 @@ from typing import Any
 import legged_gym  # noqa: F401  # isort: skip -- before torch, whose threads it tells how to wait
 import torch
 
+from legged_gym.cli import interruptible
 from legged_gym.envs import task_registry
 from legged_gym.files import make_folder
 from legged_gym.scripts import play
@@ -69,6 +70,6 @@ def read_table(path: str) -> Any:
 
 
 if __name__ == "__main__":
-    with user_errors():
+    with interruptible(), user_errors():
         torch.manual_seed(1)
         print(f"Wrote {ship(get_args(extra=FLAGS))}")

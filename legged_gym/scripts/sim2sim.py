@@ -360,11 +360,12 @@ def write_json(args: argparse.Namespace, report: dict[str, Any]) -> None:
 def main() -> None:
     """The program; a user's mistake ends it with one sentence."""
     args = get_args()
-    try:
-        matrix(args) if args.matrix else sim2sim(args)
-    except (ValueError, FileNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
+    with cli.interruptible():
+        try:
+            matrix(args) if args.matrix else sim2sim(args)
+        except (ValueError, OSError) as error:
+            print(f"error: {cli.told(error)}", file=sys.stderr)
+            raise SystemExit(2) from error
 
 
 if __name__ == "__main__":

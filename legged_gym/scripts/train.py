@@ -13,7 +13,7 @@ try:
 except ModuleNotFoundError:
     raise SystemExit("error: legged_gym is not installed: run `pip install -e .` in the repository's folder") from None
 
-from legged_gym.cli import example
+from legged_gym.cli import example, interruptible
 from legged_gym.envs import task_registry
 from legged_gym.runs.record import (
     describe_run,
@@ -37,8 +37,6 @@ from legged_gym.utils.helpers import (
 from legged_gym.utils.task_registry import cpu_num_envs
 from rsl_rl.runners.faults import TrainingDivergedError
 from rsl_rl.utils import ranks
-
-INTERRUPTED = 130  # exit status of a program that SIGINT ended
 
 FLAGS = [
     {"name": "--config", "type": str, "help": "config.json of a run: train as it did; other flags override it"},
@@ -163,14 +161,12 @@ def train(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        with user_errors():
-            ranks.join()
-            arguments = get_args(with_recorded_flags(sys.argv[1:]), extra=FLAGS)
-        train(arguments)
-        ranks.leave()
-    except ranks.RankLostError as error:
-        raise SystemExit(f"error: {error}") from error
-    except KeyboardInterrupt:
-        print("Interrupted; checkpoints saved so far are whole.", file=sys.stderr)
-        raise SystemExit(INTERRUPTED) from None
+    with interruptible("; checkpoints saved so far are whole"):
+        try:
+            with user_errors():
+                ranks.join()
+                arguments = get_args(with_recorded_flags(sys.argv[1:]), extra=FLAGS)
+            train(arguments)
+            ranks.leave()
+        except ranks.RankLostError as error:
+            raise SystemExit(f"error: {error}") from error

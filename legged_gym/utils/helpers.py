@@ -353,7 +353,7 @@ def user_errors() -> Iterator[None]:
     """Report a mistake in the command line or a config as one sentence and exit code 2, without a traceback."""
     try:
         yield
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         ranks.let_first_speak()
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {cli.told(error)}", file=sys.stderr)
         raise SystemExit(2) from error

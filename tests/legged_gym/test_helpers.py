@@ -143,6 +143,13 @@ def test_mistakes_end_with_one_sentence_and_code_two(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err == "error: no such thing\n"
 
 
+def test_what_the_system_refuses_is_said_with_its_file(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    for path, reason in ((tmp_path, "Is a directory"), (tmp_path / "模型 1.pt", "No such file or directory")):
+        with pytest.raises(SystemExit), user_errors():
+            path.read_bytes()
+        assert capsys.readouterr().err == f"error: {path}: {reason}\n"
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert list(make_folder(tmp_path / "a" / "b").iterdir()) == []
     (tmp_path / "file").touch()

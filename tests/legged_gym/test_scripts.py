@@ -131,6 +131,26 @@ def test_a_second_signal_ends_it_at_once_without_a_traceback(experiment: str, tm
 
 
 @pytest.mark.parametrize(
+    ("script", "flags", "sign"),
+    [
+        ("benchmark.py", [*SMALL, "--repeats", "100000"], "Warp"),
+        ("sim2sim.py", ["--task", "aliengo", "--headless", "--trials", "100000"], "in C MuJoCo"),
+    ],
+)
+def test_ctrl_c_ends_a_measurement_with_a_line(script: str, flags: list[str], sign: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(SCRIPTS / script), *flags]
+    environment = os.environ | {"PYTHONPATH": LEGGED_GYM_ROOT_DIR, "PYTHONUNBUFFERED": "1"}
+    both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, **both) as run:
+        for line in run.stdout:
+            if sign in line:  # it has begun
+                break
+        run.send_signal(signal.SIGINT)
+        said, _ = run.communicate(timeout=60)
+    assert run.returncode == 130 and said.splitlines()[-1] == "Interrupted." and "Traceback" not in said
+
+
+@pytest.mark.parametrize(
     ("script", "flags", "message"),
     [
         ("train.py", ["--num_envs", "0"], "error: --num_envs must be at least 1, got 0"),
