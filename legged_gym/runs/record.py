@@ -88,7 +88,10 @@ def read_run_config(path: str | Path) -> RunConfig:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
         return RunConfig(**{name: kind(values[name]) for name, kind in _KINDS.items()})
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"{path} is not the config.json of a run ({type(error).__name__}: {error})") from error
+        raise ValueError(
+            f"{path} is not the config.json of a run ({type(error).__name__}: {error}); take one from a run's folder, "
+            "logs/<experiment>/<run>"
+        ) from error
     except OSError as error:
         raise ValueError(f"cannot read the config {path}: {error.strerror}") from error
 
@@ -103,9 +106,13 @@ def trained_robot(checkpoint: str | Path) -> str | None:
 
 
 def tell_what_changed(checkpoint: str | Path, env_cfg: Any) -> None:
-    """Say in a line where a config's robot is not the one that a checkpoint's run trained; nothing without a record."""
+    """Say in a line where a config's robot is not the one that a checkpoint's run, or a policy that comes with the
+    project, was trained on; nothing if that is not known."""
     path = Path(checkpoint).parent / "config.json"
     if not path.is_file():
+        robot = trained_robot(checkpoint)
+        if robot not in (None, env_cfg.asset.name):
+            print(f"{checkpoint} was trained on '{robot}', not '{env_cfg.asset.name}': judge it with care.")
         return
     trained, present = (
         _leaves(values) for values in (read_run_config(path).env, json.loads(_json(class_to_dict(env_cfg))))

@@ -106,10 +106,10 @@ def infer_temporal_steps(state_dict: Mapping[str, Tensor], num_one_step_obs: int
 
 def network_sizes(state_dict: Mapping[str, Tensor], num_one_step_obs: int) -> dict[str, Any]:
     """Keys of the policy's config that a checkpoint's `model_state_dict` decides, with their values: widths of hidden
-    layers and, if it has an estimator, the history's length `temporal_steps` [frames] and, if that is a
+    layers and, if it has an estimator of such frames, the history's length `temporal_steps` [frames] and, if that is a
     RegressionEstimator, its name."""
     sizes: dict[str, Any] = dict(infer_hidden_dims(state_dict))
-    if ENCODER_INPUT_WEIGHT in state_dict:
+    if ENCODER_INPUT_WEIGHT in state_dict and state_dict[ENCODER_INPUT_WEIGHT].shape[1] % num_one_step_obs == 0:
         sizes["temporal_steps"] = infer_temporal_steps(state_dict, num_one_step_obs)
     if DECODER_WEIGHT in state_dict:
         sizes["estimator_class_name"] = "RegressionEstimator"

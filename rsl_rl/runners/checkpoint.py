@@ -44,7 +44,7 @@ def read_data(path: StrPath, device: torch.device | str) -> dict[str, Any]:
     try:
         contents = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     except Exception as error:  # a damaged file can make the unpickler fail in any way
-        raise ValueError(f"{path} is damaged or not a checkpoint ({type(error).__name__})") from error
+        raise ValueError(f"{path} is damaged or not a checkpoint ({type(error).__name__}); choose another") from error
     if not isinstance(contents, dict):
         raise ValueError(f"{path} is not a checkpoint: it holds a {type(contents).__name__}")
     return contents

@@ -9,7 +9,7 @@ from torch import Tensor
 from rsl_rl.algorithms import HIMPPO
 from rsl_rl.env import StepResult, VecEnv
 from rsl_rl.modules import HIMActorCritic
-from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, infer_temporal_steps
+from rsl_rl.modules.him_actor_critic import network_sizes
 from rsl_rl.runners.on_policy_runner import OnPolicyRunner
 from rsl_rl.utils.files import StrPath
 
@@ -45,10 +45,8 @@ class HIMOnPolicyRunner(OnPolicyRunner):
         self.alg.process_env_step(result.rewards, result.dones, result.extras, next_critic_obs)
 
     def _mismatch_hint(self, parameters: Mapping[str, Tensor]) -> str:
-        if ENCODER_INPUT_WEIGHT not in parameters:
-            return ""
         own_frames = self.alg.actor_critic.temporal_steps
-        file_frames = infer_temporal_steps(parameters, self.env.num_one_step_obs)
+        file_frames = network_sizes(parameters, self.env.num_one_step_obs).get("temporal_steps", own_frames)
         if file_frames == own_frames:
-            return ""
+            return super()._mismatch_hint(parameters)
         return f", because it was trained on {file_frames} history frames and policy.temporal_steps is {own_frames}"

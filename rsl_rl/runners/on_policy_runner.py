@@ -365,7 +365,7 @@ class OnPolicyRunner:
 
     def _mismatch_hint(self, parameters: Mapping[str, Tensor]) -> str:
         """The end of the error sentence for parameters that do not fit."""
-        return ""
+        return "; choose the task that it was trained on"
 
     def _load_training_state(self, checkpoint: dict[str, Any], path: StrPath) -> None:
         try:

@@ -72,6 +72,12 @@ def test_the_baseline_plays_exports_and_goes_on(tmp_path: Path, monkeypatch: pyt
     assert type(runner.alg.actor_critic) is ActorCritic and runner.current_learning_iteration == 5
 
 
+def test_a_policy_of_other_frames_is_refused_with_its_file(published: tuple[Path, HIMActorCritic]) -> None:
+    path, _ = published
+    with pytest.raises(ValueError, match=r"model_2000.pt does not fit .*; choose the task that it was trained on$"):
+        play.prepare(parse("--task", "go2w_flat", "--num_envs", "2", "--checkpoint_path", str(path)))
+
+
 def test_a_shipped_policy_goes_by_its_name(
     published: tuple[Path, HIMActorCritic], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -163,6 +163,15 @@ def test_a_checkpoint_of_another_robot_is_told_apart(tmp_path: Path, capsys: pyt
     assert capsys.readouterr().out.strip() == f"model_20.pt was trained with {changes}: judge it with care."
 
 
+def test_a_policy_that_comes_along_is_told_apart_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("legged_gym.runs.record.POLICIES", tmp_path)
+    for task, said in (("go2_flat", ""), ("aliengo", "was trained on 'go2', not 'aliengo': judge it with care.")):
+        tell_what_changed(tmp_path / "go2" / "model.pt", task_registry.get_cfgs(task)[0])
+        assert capsys.readouterr().out.strip().endswith(said)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"task": 1, "flags": {}, "env": {}, "train": {}}', "[" * 100_000])
 def test_a_file_that_is_no_config_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content)
