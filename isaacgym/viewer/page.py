@@ -82,6 +82,10 @@ def is_own_page(origin: str | None, host: str | None, local: bool) -> bool:
 
 
 def _free_port(host: str) -> int:
+    try:
+        socket.getaddrinfo(host, DEFAULT_PORT, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ValueError(f"the viewer's host '{host}' has no address ({error.strerror}); choose another") from error
     for port in range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TRIED):
         with contextlib.suppress(PortInUseError):
             return _checked_port(host, port)

@@ -194,7 +194,7 @@ def open_session(path: str | Path) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except (state.InvalidProtobuf, state.InvalidArgument) as error:
-        raise ValueError(f"'{path}' is not an ONNX file") from error
+        raise ValueError(f"'{path}' is not an ONNX file; legged_gym/scripts/play.py exports one") from error
     except (state.Fail, state.InvalidGraph, state.NotImplemented) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"onnxruntime {onnxruntime.__version__} cannot run '{path}': {reason}") from error

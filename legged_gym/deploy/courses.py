@@ -21,6 +21,7 @@ GRID = 0.1  # [m] between samples of the ground where a simulator wants them
 # [m] along x from a start, either way: a robot is on the next plateau with all of its feet, and has crossed.
 CROSSING = PLATEAU / 2 + FLIGHT + 0.3
 STARTS_X = (0.0, PLATEAU + FLIGHT)  # [m] trials start in turn in the middle of a low and of a high plateau
+MAX_STEP_HEIGHT, MAX_SLOPE = 0.5, 1.0  # [m], rise over run; beyond them a number was meant in cm or in degrees
 FOOT_HEIGHT = 0.05  # [m] of the lowest link's frame, a foot's centre, above the ground at the start
 
 TRIALS, TRIAL_S, SEED = 100, 10.0, 1  # number on each course, [s] of one, unless asked otherwise
@@ -32,6 +33,14 @@ Z_95 = 1.96  # standard errors on either side of a 95 % interval
 SMALL_COMMAND = 0.2  # [m/s] slower commands mean "stand still"
 FALL_FORCE = 1.0  # [N] beyond which a body touches something; of the trunk and what is fixed to it, it is a fall
 MAX_TILT = math.radians(60.0)  # [rad] of the base against the vertical; beyond it the robot has fallen
+
+
+def check_shape(step_height: float, slope: float = SLOPE) -> None:
+    """Refuse numbers of the command line that were meant in other units."""
+    if not abs(step_height) <= MAX_STEP_HEIGHT or not abs(slope) <= MAX_SLOPE:  # NaN is refused, too
+        raise ValueError(
+            f"--step_height is in metres, at most {MAX_STEP_HEIGHT:g}, and --slope rise over run, at most {MAX_SLOPE:g}"
+        )
 
 
 class Course(NamedTuple):

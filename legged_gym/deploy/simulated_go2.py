@@ -24,7 +24,7 @@ import numpy as np
 
 from legged_gym.deploy.bus import Bus, BusError
 from legged_gym.deploy.clock import Clock, Metronome, ask_for_priority, give_up_priority
-from legged_gym.deploy.courses import STEP_HEIGHT, Course
+from legged_gym.deploy.courses import STEP_HEIGHT, Course, check_shape
 from legged_gym.deploy.keyboard import Keyboard
 from legged_gym.deploy.messages import COMMANDS, STATES
 from legged_gym.deploy.mujoco_watch import OnStep, WindowClosedError, video, viewer
@@ -64,6 +64,7 @@ def check_args(args: argparse.Namespace) -> None:
     low, high = args.latency
     if not 0 <= low <= high or args.noise < 0:
         raise ValueError("--latency must be two rising numbers from 0 on, and --noise not negative")
+    check_shape(args.step_height)
     if args.viewer and not has_display():
         raise ValueError("MuJoCo's window needs a display; without one, use --video FILE")
     for flag in ("video", "record"):

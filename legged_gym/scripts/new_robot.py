@@ -7,6 +7,7 @@ README, which says how to train it. Nothing of this repository is edited.
 import argparse
 import importlib.util
 import keyword
+import shlex
 from pathlib import Path
 
 from isaacgym.assets.mjcf import load_mjcf
@@ -41,13 +42,16 @@ def new_robot(args: argparse.Namespace) -> Path:
         raise ValueError(f"'{out}' exists and is not empty; choose another --out DIR")
     if source.suffix not in READERS:
         raise ValueError(f"'{source}' is no {', '.join(READERS)} file; convert it to one of these")
+    if not source.is_file():
+        raise ValueError(f"--urdf {source}: no such file; check its path")
     robot = READERS[source.suffix](source, AssetOptions(replace_cylinder_with_capsule=True))
     if robot.fixed_base:
         raise ValueError(f"{source}: the file fixes the robot's base, so it cannot walk")
     checks = write_package(name, source, out, robot.mass, guess(robot))
     print(f"Wrote {out}: {robot.name}, {robot.mass:.1f} kg, {len(robot.dofs)} joints. Check in {name}/config.py:")
     print("\n".join(f"- {check}" for check in checks))
-    print(f"Then: cd {out} && pip install -e . && python -m legged_gym.scripts.train --task {name}_flat --headless")
+    folder = shlex.quote(str(out))
+    print(f"Then: cd {folder} && pip install -e . && python -m legged_gym.scripts.train --task {name}_flat --headless")
     return out
 
 

@@ -73,8 +73,11 @@ def reference_rows(path: Path, settings: dict[str, Any], noise: float, iteration
     """What `evaluate.py --protocol sim2sim` reported of the same policy under the same conditions: terrain to row."""
     if not path.is_file():
         raise FileNotFoundError(f"no report '{path}'; evaluate.py --protocol sim2sim writes one")
-    report = json.loads(path.read_text(encoding="utf-8"))
-    if report.get("protocol") != "sim2sim":
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"--compare: {path} is no JSON report ({error})") from error
+    if not isinstance(report, dict) or report.get("protocol") != "sim2sim":
         raise ValueError(f"'{path}' is no report of evaluate.py --protocol sim2sim")
     theirs = report["settings"]
     different = [name for name, value in settings.items() if theirs.get(name) != value]
@@ -211,6 +214,7 @@ def check_args(args: argparse.Namespace) -> None:
             f"--trials must be at least 1, --seconds above {SETTLE_S:g}, --latency two rising numbers from 0 on, "
             "--noise not negative and --friction positive"
         )
+    courses.check_shape(args.step_height, args.slope)
     if not 0 < args.impedance < 1:
         raise ValueError(f"--impedance must be between 0 and 1, got {args.impedance:g}")
     if not 0 < args.impratio < math.inf or not 0 <= args.payload < math.inf:

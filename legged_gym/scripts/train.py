@@ -4,6 +4,7 @@ On N GPUs of this machine: torchrun --nproc_per_node=N legged_gym/scripts/train.
 """
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -156,7 +157,7 @@ def train(args: argparse.Namespace) -> None:
         command = resume_command(sys.argv, Path(runner.log_dir), runner.env.cfg.seed, remaining)
         print(f"Stopped and saved. To go on: {command}")
     elif claim is not None:
-        command = f"{example('play')} --task {args.task} --load_run {runner.log_dir}"
+        command = f"{example('play')} --task {args.task} --load_run {shlex.quote(runner.log_dir)}"
         print(f"Saved {runner.newest_file}. To watch it: {command}")
 
 

@@ -29,6 +29,8 @@ def import_installed_tasks() -> None:
 
 def import_tasks(module: str) -> None:
     """Import a module of tasks, by its dotted name, from where the program was started too, or by its file."""
+    if module.endswith(".py") and not Path(module).is_file():
+        raise ValueError(f"--task_module {module}: there is no such file")
     try:
         if module.endswith(".py"):
             _import_file(Path(module))
@@ -49,8 +51,6 @@ def import_tasks(module: str) -> None:
 
 
 def _import_file(path: Path) -> None:
-    if not path.is_file():
-        raise ValueError(f"there is no file '{path}'")
     name = path.stem
     spec = importlib.util.spec_from_file_location(name, path.absolute())
     assert spec is not None and spec.loader is not None, "a .py file has a loader"
@@ -62,5 +62,7 @@ def _import_file(path: Path) -> None:
 
 def _told(error: Exception) -> str:
     """An error of someone's code in one line, with its place."""
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {' '.join(str(error).split())} ({place.filename}, line {place.lineno})"

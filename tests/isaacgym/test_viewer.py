@@ -248,6 +248,11 @@ def test_a_host_that_is_not_here_is_said_in_one_sentence(tmp_path):
         GYM.create_viewer(simulation(tmp_path, 1, viewer_port=8080, viewer_host="192.0.2.1"), gymapi.CameraProperties())
 
 
+def test_a_host_without_an_address_is_not_said_to_be_busy(tmp_path):
+    with pytest.raises(ValueError, match=r"the viewer's host '300\.1\.1\.1' has no address"):
+        GYM.create_viewer(simulation(tmp_path, 1, viewer_host="300.1.1.1"), gymapi.CameraProperties())
+
+
 def test_two_simulations_get_two_ports(tmp_path):
     pages = [GYM.create_viewer(simulation(tmp_path, 1), gymapi.CameraProperties()) for _ in range(2)]
     ports = {viewer.page.server.get_port() for viewer in pages}

@@ -245,13 +245,13 @@ def test_a_module_of_tasks_is_named_by_its_file_or_its_name(tmp_path, monkeypatc
     ("module", "text", "message"),
     [
         ("nowhere.tasks", None, "there is no module 'nowhere'; start in the folder"),
-        ("nowhere.py", None, "there is no file 'nowhere.py'"),
+        ("nowhere.py", None, "there is no such file$"),
         (
             "broken_tasks",
             "import numpi_\n",
             r"No module named 'numpi_' \(.*broken_tasks.py, line 1\)",
         ),
-        ("broken_tasks2", "x = \n", "SyntaxError"),
+        ("broken_tasks2", "x = \n", r"SyntaxError: invalid syntax \(.*broken_tasks2.py, line 1\)$"),
     ],
 )
 def test_a_module_that_cannot_be_imported_is_named(tmp_path, monkeypatch, module, text, message):

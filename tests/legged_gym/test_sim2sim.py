@@ -35,7 +35,7 @@ from legged_gym.deploy.mujoco_trials import (
     summary,
 )
 from legged_gym.deploy.mujoco_world import SIM_DT, build_model, ground_height
-from legged_gym.scripts.sim2sim import get_args, matrix, prepare, sim2sim
+from legged_gym.scripts.sim2sim import get_args, matrix, prepare, reference_rows, sim2sim
 from legged_gym.utils.export import export_policy
 
 TOLERANCE = 1e-6  # float32 of the controller against MuJoCo's float64
@@ -437,6 +437,8 @@ def test_without_opengl_a_film_ends_in_one_sentence(standing_policy: Path, tmp_p
         (["--urdf", "none.urdf"], "no robot description 'none.urdf'"),
         (["--policy", "none.onnx"], "no policy 'none.onnx'"),
         (["--latency", "0.02", "0.01"], "--latency two rising numbers"),
+        (["--step_height", "12"], "--step_height is in metres, at most 0.5"),
+        (["--slope", "20"], "--slope rise over run, at most 1"),
         (["--payload", "-1"], "--payload not negative"),
         (["--workers", "0"], "--workers must be at least 1"),
         (["--matrix", "--friction", "0.4"], "leave out --friction"),
@@ -445,6 +447,16 @@ def test_without_opengl_a_film_ends_in_one_sentence(standing_policy: Path, tmp_p
 def test_mistakes_are_one_sentence(standing_policy: Path, flags: list[str], message: str) -> None:
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         prepare(get_args(["--policy", str(standing_policy), "--headless", *flags]))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{'a': 1}", "report.json is no JSON report"), ("[1]", "is no report of evaluate.py"), ("{}", "is no report of")],
+)
+def test_another_file_than_a_report_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        reference_rows(tmp_path / "report.json", {}, 1.0, 1)
 
 
 def test_nothing_of_the_training_but_the_files_reader_is_loaded(tmp_path: Path) -> None:

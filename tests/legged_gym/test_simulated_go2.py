@@ -209,6 +209,7 @@ def test_faults_show_in_the_states_and_pass(key: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--step_height", "12"], "--step_height is in metres"),
         (["--latency", "0.1", "0.05"], "--latency must be two rising numbers"),
         (["--noise", "-1"], "--noise not negative"),
         (["--video", "/no/such/folder/film.mp4"], "the folder of --video .* does not exist"),
