@@ -157,7 +157,11 @@ def main() -> None:
         for path in export(Path(args.policy), Path(args.output)):
             print(path)
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        has_file = isinstance(error, OSError) and error.filename is not None  # what the system says, not we
+        print(
+            f"error: cannot write {error.filename}: {error.strerror}" if has_file else f"error: {error}",
+            file=sys.stderr,
+        )
         raise SystemExit(2) from error
 
 

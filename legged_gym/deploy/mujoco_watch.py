@@ -10,8 +10,10 @@ import mujoco
 
 from legged_gym.deploy.mujoco_robot import Robot
 from legged_gym.deploy.mujoco_world import VIDEO_SIZE
+from legged_gym.files import make_folder
 
 VIDEO_FPS = 25
+FILM_SUFFIXES = (".mp4", ".gif", ".avi", ".mkv", ".mov")
 NO_OPENGL = (
     "no OpenGL to film with: install Mesa's libraries (Debian, Ubuntu: apt install libegl1 libgl1-mesa-dri, or "
     "libosmesa6), or run where there is a display"
@@ -50,6 +52,13 @@ def viewer(robot: Robot) -> Iterator[OnStep]:
             time.sleep(next_frame - now)
 
         yield show
+
+
+def check_film(path: str) -> None:
+    """A ValueError if a film of that name cannot be written; to be asked before long work."""
+    if Path(path).suffix.lower() not in FILM_SUFFIXES:
+        raise ValueError(f"--video {path}: end the name in .mp4 or .gif")
+    make_folder(Path(path).resolve().parent)
 
 
 @contextmanager

@@ -27,12 +27,13 @@ from legged_gym.deploy.clock import Clock, Metronome, ask_for_priority, give_up_
 from legged_gym.deploy.courses import STEP_HEIGHT, Course, check_shape
 from legged_gym.deploy.keyboard import Keyboard
 from legged_gym.deploy.messages import COMMANDS, STATES
-from legged_gym.deploy.mujoco_watch import OnStep, WindowClosedError, video, viewer
+from legged_gym.deploy.mujoco_watch import OnStep, WindowClosedError, check_film, video, viewer
 from legged_gym.deploy.mujoco_world import SIM_DT
 from legged_gym.deploy.simulated_faults import FAULT_KEYS, Faults
 from legged_gym.deploy.simulated_keys import KEYS, RemoteKeys
 from legged_gym.deploy.simulated_robot import STARTS, SimulatedGo2
 from legged_gym.deploy.simulated_services import MotionServices
+from legged_gym.files import make_folder
 
 PICTURE_S = 0.02  # [s] between two pictures for the window or the film
 NEWS_S = 1.0  # [s]
@@ -71,6 +72,10 @@ def check_args(args: argparse.Namespace) -> None:
         path = getattr(args, flag)
         if path and not Path(path).resolve().parent.is_dir():
             raise ValueError(f"the folder of --{flag} {path} does not exist")
+        if path:
+            make_folder(Path(path).resolve().parent)
+    if args.video:
+        check_film(args.video)
 
 
 def refuse_twin(bus: Bus, clock: Clock) -> None:

@@ -48,7 +48,7 @@ from legged_gym.deploy.mujoco_trials import (
     run_trials,
     summary,
 )
-from legged_gym.deploy.mujoco_watch import OnStep, video, viewer
+from legged_gym.deploy.mujoco_watch import OnStep, check_film, video, viewer
 from legged_gym.deploy.mujoco_world import CONES, IMPEDANCE, IMPRATIO
 from legged_gym.deploy.task_files import task_files
 from legged_gym.files import check_writable
@@ -228,6 +228,8 @@ def check_args(args: argparse.Namespace) -> None:
             raise ValueError(f"--matrix chooses conditions itself and shows none; leave out --{', --'.join(given)}")
     elif not (args.video or args.headless or has_display()):
         raise ValueError("MuJoCo's window needs a display; without one, use --headless or --video FILE")
+    if args.video:
+        check_film(args.video)
     if args.json:
         check_writable(args.json, "--json")
 

@@ -437,6 +437,8 @@ def test_without_opengl_a_film_ends_in_one_sentence(standing_policy: Path, tmp_p
         (["--urdf", "none.urdf"], "no robot description 'none.urdf'"),
         (["--policy", "none.onnx"], "no policy 'none.onnx'"),
         (["--latency", "0.02", "0.01"], "--latency two rising numbers"),
+        (["--video", "film.txt"], "--video film.txt: end the name in .mp4 or .gif"),
+        (["--video", "/proc/film.mp4"], "cannot write into the folder /proc"),
         (["--step_height", "12"], "--step_height is in metres, at most 0.5"),
         (["--slope", "20"], "--slope rise over run, at most 1"),
         (["--payload", "-1"], "--payload not negative"),

@@ -212,6 +212,8 @@ def test_faults_show_in_the_states_and_pass(key: str) -> None:
         (["--step_height", "12"], "--step_height is in metres"),
         (["--latency", "0.1", "0.05"], "--latency must be two rising numbers"),
         (["--noise", "-1"], "--noise not negative"),
+        (["--video", "film.txt"], "--video film.txt: end the name in .mp4 or .gif"),
+        (["--record", "/proc/run.npz"], "cannot write into the folder /proc"),
         (["--video", "/no/such/folder/film.mp4"], "the folder of --video .* does not exist"),
     ],
 )
