@@ -2,6 +2,7 @@
 
 from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.scene import Scene
+from isaacgym.engine import start_warp
 from isaacgym.engine.engine import Engine, EngineOptions
 from isaacgym.engine.mujoco.scene_engine import SceneEngine
 from isaacgym.engine.terrain import Grounds, Terrain
@@ -26,6 +27,7 @@ def create_engine(
     kind: "tree", "mujoco", or "auto" for the tree engine wherever it can do what `options` ask for. Says so in one line
     where it cannot.
     """
+    start_warp()
     if kind not in ENGINE_KINDS:
         raise ValueError(f"unknown engine '{kind}'; choose one of {', '.join(ENGINE_KINDS)}")
     is_scene = isinstance(robot, Scene)

@@ -9,6 +9,7 @@ import torch
 
 from isaacgym import gymapi
 from isaacgym.assets.urdf import load_urdf
+from isaacgym.engine import start_warp
 from isaacgym.engine.create import create_engine
 from isaacgym.engine.engine import Engine, EngineOptions
 from isaacgym.engine.model import build_spec
@@ -162,3 +163,12 @@ def test_the_same_bits_in_every_run_of_a_gpu_are_refused_with_mujoco_warp(kind, 
     with pytest.raises(ValueError, match="other bits in every run; leave out --deterministic on"):
         create_engine(kind, description, Plane(), 1, DT, "cuda:0", options=options)
     assert not isinstance(create_engine(kind, description, Plane(), 1, DT, "cpu", options=options), TreeEngine)
+
+
+def test_without_a_folder_for_kernels_it_says_how_to_name_one(monkeypatch):
+    def init() -> None:
+        raise PermissionError(13, "Permission denied", "/home/somebody/.cache")
+
+    monkeypatch.setattr("warp.init", init)
+    with pytest.raises(ValueError, match="kernels in /home/somebody/.cache: Permission denied; set WARP_CACHE_PATH"):
+        start_warp()
