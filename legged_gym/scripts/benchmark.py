@@ -33,6 +33,7 @@ from legged_gym.cli import interruptible
 from legged_gym.envs import task_registry
 from legged_gym.evaluation.yardsticks import Yardstick, c_mujoco, native_height_field
 from legged_gym.files import check_writable
+from legged_gym.progress import Progress
 from legged_gym.utils.helpers import choose_fusion, get_args, user_errors
 from rsl_rl.utils import ranks
 from rsl_rl.utils.recorded import Recorded
@@ -43,6 +44,7 @@ SIMULATED_STEPS = 5  # policy steps of simulation alone at once, in which the to
 STIR_STEPS = 5  # policy steps with new actions between such blocks
 C_MUJOCO_STEPS, HEIGHT_FIELD_STEPS = 2000, 20  # simulation steps timed at once
 PROFILED_KERNELS = 30  # the most expensive ones
+ROWS = ("simulation_s", "env_step_s", "act_store_s", "update_s", "iteration_s")  # that each rank measures
 PACKAGES = ("torch", "warp-lang", "mujoco-warp", "mujoco")
 
 FLAGS = [
@@ -57,9 +59,10 @@ FLAGS = [
 class Stopwatch:
     """Times blocks of work on one device."""
 
-    def __init__(self, device: str, repeats: int) -> None:
+    def __init__(self, device: str, repeats: int, on_block: Callable[[], Any] = lambda: None) -> None:
+        """on_block: called after every block."""
         self.device = torch.device(device)
-        self.repeats = repeats
+        self.repeats, self._on_block = repeats, on_block
 
     def median(self, work: Callable[[], Any], before: Callable[[], Any] = lambda: None) -> float:
         """Seconds of one call of `work`, median over the repeats; `before` is called ahead of each and not timed."""
@@ -71,7 +74,9 @@ class Stopwatch:
         start = time.perf_counter()
         work()
         self._wait()
-        return time.perf_counter() - start
+        spent = time.perf_counter() - start
+        self._on_block()
+        return spent
 
     def _wait(self) -> None:
         if self.device.type == "cuda":
@@ -116,13 +121,7 @@ def measure(env: Any, runner: Any, watch: Stopwatch) -> dict[str, float]:
         alg.update()
 
     update = watch.median(learn)
-    own = {
-        "simulation_s": simulation,
-        "env_step_s": env_step,
-        "act_store_s": act_store,
-        "update_s": update,
-        "iteration_s": iteration,
-    }
+    own = dict(zip(ROWS, (simulation, env_step, act_store, update, iteration), strict=True))
     if ranks.num_ranks() > 1:
         own["communication_s"] = communication(runner, watch)
     all_ranks, robots = ranks.gather(own), env.num_envs * ranks.num_ranks()
@@ -264,7 +263,10 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
             raise ValueError("--compare needs a height field; choose a rough task, such as --task aliengo")
         runner, _ = task_registry.make_alg_runner(env, args.task, args, log_root=None)
     start_s = time.perf_counter() - STARTED
-    rows = measure(env, runner, Stopwatch(args.sim_device, args.repeats))
+    measured_rows = len(ROWS) + (ranks.num_ranks() > 1)
+    progress = Progress(f"Measuring {env.num_envs} robots", measured_rows * args.repeats)
+    on_block = progress.add if ranks.rank() == 0 else lambda: None
+    rows = measure(env, runner, Stopwatch(args.sim_device, args.repeats, on_block))
     rows["start_s"] = start_s
     if torch.device(args.sim_device).type == "cuda":
         free, total = torch.cuda.mem_get_info(args.sim_device)
