@@ -89,8 +89,8 @@ def read_run_config(path: str | Path) -> RunConfig:
         return RunConfig(**{name: kind(values[name]) for name, kind in _KINDS.items()})
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
-            f"{path} is not the config.json of a run ({type(error).__name__}: {error}); take one from a run's folder, "
-            "logs/<experiment>/<run>"
+            f"{path} is not the config.json of a run ({type(error).__name__}: {error}); restore or delete it, or "
+            "take that of another run"
         ) from error
     except OSError as error:
         raise ValueError(f"cannot read the config {path}: {error.strerror}") from error

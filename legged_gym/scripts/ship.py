@@ -54,11 +54,21 @@ def run_facts(checkpoint: Path) -> dict[str, Any]:
     paths = sorted(checkpoint.parent.glob("run*.json"), key=lambda path: (len(path.name), path.name))
     if not paths:
         raise FileNotFoundError(f"{checkpoint} lies beside no run.json, which says how it was trained")
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    runs = [_read_run(path) for path in paths]
     commit = (runs[-1]["git"] or {}).get("commit", "unknown")
     command = " && ".join(run["command"] for run in runs)
     facts = {name: runs[-1][name] for name in ("seed", "devices", "versions")}
     return {"commit": commit, "command": command, **facts, "iteration": int(checkpoint.stem.removeprefix("model_"))}
+
+
+def _read_run(path: Path) -> dict[str, Any]:
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+        return {name: run[name] for name in ("git", "command", "seed", "devices", "versions")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} does not say how the policy was trained ({type(error).__name__}: {error}); restore it"
+        ) from error
 
 
 def read_table(path: str) -> Any:

@@ -22,6 +22,7 @@ from legged_gym.runs.record import (
     read_run_config,
     record_run,
     resume_command,
+    trained_robot,
     with_recorded_flags,
 )
 from legged_gym.runs.restarts import note_launch
@@ -74,6 +75,9 @@ def prepare(args: argparse.Namespace) -> Training:
     env_cfg, train_cfg = starting_cfgs(args)
     env, env_cfg = task_registry.make_env(args.task, args, env_cfg, train_cfg, trains=True)
     runner, train_cfg = task_registry.make_alg_runner(env, args.task, args, train_cfg)
+    trained = trained_robot(runner.resumed_from) if runner.resumed_from else None
+    if trained not in (None, env_cfg.asset.name):
+        print(f"{runner.resumed_from} was trained on '{trained}' and goes on as '{env_cfg.asset.name}'.")
     runner.description = describe_run(args.task, env_cfg, train_cfg)
     if train_cfg.runner.export:
         runner.after_save = checkpoint_exporter(runner.alg.actor_critic, env, env_cfg.commands)

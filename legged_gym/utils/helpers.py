@@ -206,7 +206,7 @@ def get_load_path(root: str | os.PathLike, load_run: str | int = -1, checkpoint:
         return _existing_file(run / f"model_{checkpoint}.pt")
     checkpoints = checkpoint_files(run)
     if not checkpoints:
-        raise FileNotFoundError(f"run '{run}' holds no model_<iteration>.pt yet")
+        raise FileNotFoundError(f"run '{run}' holds no model_<iteration>.pt yet; choose another --load_run")
     return str(checkpoints[-1])
 
 

@@ -163,6 +163,18 @@ def test_a_checkpoint_of_another_robot_is_told_apart(tmp_path: Path, capsys: pyt
     assert capsys.readouterr().out.strip() == f"model_20.pt was trained with {changes}: judge it with care."
 
 
+def test_going_on_as_another_robot_is_said(
+    logs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_train(monkeypatch, *FLAGS)
+    (run,) = logs.iterdir()
+    for task, is_said in (("aliengo_flat", False), ("a1_flat", True)):
+        capsys.readouterr()
+        flags = [*FLAGS, "--task", task, "--resume", "--load_run", str(run), "--run_name", task]
+        train.prepare(get_args(flags, extra=train.FLAGS)).claim.close()
+        assert ("was trained on 'aliengo' and goes on as 'a1'." in capsys.readouterr().out) == is_said
+
+
 def test_a_policy_that_comes_along_is_told_apart_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
