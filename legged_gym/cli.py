@@ -78,7 +78,8 @@ def main() -> None:
         print(f"himloco {importlib.metadata.version('himloco')}")
     elif command in available():
         # A process of its own kind, not a function called from here: scripts start processes that import `__main__`.
-        words = [sys.executable, "-m", module_name(command), *arguments]
+        # -P: not with a legged_gym of the current folder, which may be another fork's.
+        words = [sys.executable, "-P", "-m", module_name(command), *arguments]
         os.execve(sys.executable, words, os.environ | {RUNNING: f"himloco {command}"})
     else:
         known = ", ".join(available())

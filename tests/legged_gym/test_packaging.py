@@ -143,6 +143,14 @@ def test_version_is_the_same_everywhere() -> None:
     assert re.search(r"^version: (\S+)", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)[1] == version
 
 
+def test_a_folder_with_another_legged_gym_does_not_disturb(tmp_path: Path) -> None:
+    (tmp_path / "legged_gym").mkdir()
+    (tmp_path / "legged_gym" / "__init__.py").write_text("raise RuntimeError('of another fork')")
+    start = "from legged_gym.cli import main; main()"
+    done = run(sys.executable, "-P", "-c", start, "curves", "--help", cwd=tmp_path, PYTHONPATH=str(ROOT))
+    assert done.returncode == 0 and done.stdout.startswith("usage: himloco curves"), done.stderr
+
+
 def test_a_message_names_the_command_that_the_user_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(cli.RUNNING, raising=False)
     assert cli.example("train") == "python legged_gym/scripts/train.py" and cli.program("a.py") == ["python", "a.py"]
