@@ -82,7 +82,8 @@ def test_without_onnx_no_older_policy_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(export, "export_policy_as_jit", lambda policy, path, metadata: path.touch())
     monkeypatch.setattr(export, "policy_metadata", lambda *args: {})
     cfg = small_cfg("go2_flat")
-    export.export_policy(SimpleNamespace(), SimpleNamespace(cfg=cfg), cfg.commands, {}, tmp_path)
+    actor_critic, env = SimpleNamespace(actor=[torch.nn.Linear(45, 12)]), SimpleNamespace(cfg=cfg, num_one_step_obs=45)
+    export.export_policy(actor_critic, env, cfg.commands, {}, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["policy.pt"]
 
 
