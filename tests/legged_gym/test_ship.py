@@ -60,6 +60,13 @@ def test_results_name_every_command_of_a_run_that_went_on(tmp_path: Path) -> Non
     assert (facts["seed"], facts["commit"], facts["iteration"]) == (10, "unknown", 7)
 
 
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_a_broken_record_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(ValueError, match="run.json does not say how the policy was trained"):
+        ship.run_facts(tmp_path / "model_7.pt")
+
+
 def test_training_goes_on_from_it(box: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = [*FLAGS, "--resume", "--load_run", str(box / "model.pt"), "--max_iterations", "1"]
     runner = train.prepare(get_args(flags, extra=train.FLAGS)).runner
