@@ -13,10 +13,9 @@ from numpy.typing import ArrayLike
 from isaacgym import gym_types as types
 from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.limits import LIMITS, same_limits, with_limits
-from isaacgym.assets.mjcf import load_mjcf
 from isaacgym.assets.notices import listed, notice
+from isaacgym.assets.robot_file import load_robot
 from isaacgym.assets.scaling import INERTIA_POWER, MASS_POWER, scaled
-from isaacgym.assets.urdf import load_urdf
 
 if TYPE_CHECKING:
     from isaacgym.simulation import Simulation
@@ -242,10 +241,7 @@ class Actor:
 
 
 def _read(path: Path, options: types.AssetOptions) -> RobotDescription:
-    readers = {".urdf": load_urdf, ".xml": load_mjcf, ".mjcf": load_mjcf}
-    if path.suffix not in readers:
-        raise ValueError(f"{path}: assets are {', '.join(readers)} files; convert it to one of these")
-    robot = readers[path.suffix](path, options)
+    robot = load_robot(path, options)
     if not options.fix_base_link and not any(body.shapes for body in robot.bodies):
         notice(f"{path}: nothing of it collides, so it falls through the ground; give its links <collision> or geoms")
     return robot

@@ -1,6 +1,7 @@
-"""Reads XML files as people have them: any encoding, blank lines before the declaration, a document type.
+"""Reads XML files as people have them, who try them with lenient parsers: those of ROS and MuJoCo.
 
-Entities are refused, so none is ever expanded.
+In any encoding, with blank lines or comments before the declaration, a document type, a default namespace, "--" in
+comments, a bare "&". Entities are refused, so none is ever expanded.
 """
 
 import re
@@ -9,21 +10,38 @@ from pathlib import Path
 
 DECLARATION = re.compile(rb"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([\w.-]+)[\"']")
 ROOT = re.compile(r"<!--.*?-->|<\?.*?\?>|<!DOCTYPE.*?>|<([A-Za-z_][\w.:-]*)", re.DOTALL)  # or what is before it
-PADDING = " \t\r\n\0\x1a"  # around the text, as old programs leave it
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+XML_DECLARATION = re.compile(r"<\?xml\s.*?\?>", re.DOTALL)
+DEFAULT_NAMESPACE = re.compile(r"\sxmlns\s*=\s*(\"[^\"]*\"|'[^']*')")
+BARE_AMPERSAND = re.compile(r"&(?!#?\w+;)")
+PADDING = " \t\r\n\0\x1a"  # after the text, as old programs leave it
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
 def read_xml(path: Path) -> ET.Element:
     """The root element; ValueError with one sentence about the file if it is not acceptable XML."""
-    text = decoded(path.read_bytes()).strip(PADDING)
+    text = _tidied(decoded(path.read_bytes()))
     if "<!ENTITY" in text:
         raise ValueError(f"{path}: its DOCTYPE defines XML entities, which are not accepted; write their text instead")
     try:
         return ET.fromstring(_with_prefixes(text))
     except ET.ParseError as error:
-        raise ValueError(
-            f"{path}: not well-formed XML ({error}); if it is a xacro file, expand it with the xacro tool first"
-        ) from None
+        is_xacro = "${" in text or "<xacro:" in text
+        way_out = "expand it with the xacro tool first" if is_xacro else "correct it there"
+        raise ValueError(f"{path}: not well-formed XML ({error}); {way_out}") from None
+
+
+def root_tag(path: Path) -> str:
+    """Name of the root element, "" if there is none; of a file that may be no XML at all."""
+    text = _tidied(decoded(path.read_bytes()))
+    return next((match[1] for match in ROOT.finditer(text) if match[1]), "")
+
+
+def _tidied(text: str) -> str:
+    """The document without what only strict parsers mind. Lines keep their numbers."""
+    for hidden in (COMMENT, XML_DECLARATION):
+        text = hidden.sub(lambda match: "\n" * match[0].count("\n"), text)
+    return BARE_AMPERSAND.sub("&amp;", DEFAULT_NAMESPACE.sub("", text)).rstrip(PADDING)
 
 
 def _with_prefixes(text: str) -> str:

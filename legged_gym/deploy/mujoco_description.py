@@ -10,8 +10,7 @@ import mujoco
 import numpy as np
 
 from isaacgym.assets.description import Body, RobotDescription, Shape, unused_name
-from isaacgym.assets.mjcf import load_mjcf
-from isaacgym.assets.urdf import load_urdf
+from isaacgym.assets.robot_file import load_robot
 from isaacgym.gym_types import AssetOptions
 
 OPTIONS = AssetOptions(slices_per_cylinder=0)  # links stay apart, feet included, and cylinders what they are
@@ -29,7 +28,7 @@ def robot_spec(path: Path, armature: float) -> mujoco.MjSpec:
 
     armature: inertia of each joint's motor [kg m²], beside what the file itself states.
     """
-    robot = (load_urdf if path.suffix == ".urdf" else load_mjcf)(path, OPTIONS)
+    robot = load_robot(path, OPTIONS)
     if robot.fixed_base:
         raise ValueError(f"{path}: the file fixes the robot's base, so it cannot walk")
     spec = mujoco.MjSpec()

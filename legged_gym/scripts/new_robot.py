@@ -10,15 +10,12 @@ import keyword
 import shlex
 from pathlib import Path
 
-from isaacgym.assets.mjcf import load_mjcf
-from isaacgym.assets.urdf import load_urdf
+from isaacgym.assets.robot_file import load_robot
 from isaacgym.gym_types import AssetOptions
 from legged_gym import cli
 from legged_gym.robots.guess import guess
 from legged_gym.robots.template import write_package
 from legged_gym.utils.helpers import user_errors
-
-READERS = {".urdf": load_urdf, ".xml": load_mjcf, ".mjcf": load_mjcf}
 
 
 def get_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -40,11 +37,9 @@ def new_robot(args: argparse.Namespace) -> Path:
         raise ValueError(f"there is a Python module '{name}' already; choose another name")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"'{out}' exists and is not empty; choose another --out DIR")
-    if source.suffix not in READERS:
-        raise ValueError(f"'{source}' is no {', '.join(READERS)} file; convert it to one of these")
     if not source.is_file():
         raise ValueError(f"--urdf {source}: no such file; check its path")
-    robot = READERS[source.suffix](source, AssetOptions(replace_cylinder_with_capsule=True))
+    robot = load_robot(source, AssetOptions(replace_cylinder_with_capsule=True))
     if robot.fixed_base:
         raise ValueError(f"{source}: the file fixes the robot's base, so it cannot walk")
     checks = write_package(name, source, out, robot.mass, guess(robot))

@@ -220,5 +220,5 @@ def test_what_is_not_covered_is_refused_in_one_sentence_naming_the_file(tmp_path
 
 def test_an_asset_of_another_kind_is_refused(tmp_path):
     gym = gymapi.acquire_gym()
-    with pytest.raises(ValueError, match=r"assets are .urdf, .xml, .mjcf files"):
+    with pytest.raises(ValueError, match=r"robots are read from .urdf, .xml, .mjcf files"):
         gym.load_asset(None, str(tmp_path), "robot.usd", gymapi.AssetOptions())

@@ -191,7 +191,7 @@ def test_meshes_come_along_under_plain_names(make, tmp_path):
         (["My-Robot", "--urdf", "r.urdf"], "'My-Robot' is no name for a package"),
         (["class", "--urdf", "r.urdf"], "'class' is no name for a package"),
         (["numpy", "--urdf", "r.urdf"], "there is a Python module 'numpy' already"),
-        (["mine", "--urdf", "r.usd"], "'r.usd' is no .urdf, .xml, .mjcf file"),
+        (["mine", "--urdf", "r.usd"], "r.usd: robots are read from .urdf, .xml, .mjcf files"),
         (["mine", "--urdf", "nowhere.urdf"], "nowhere.urdf: no such file"),
         (["mine", "--urdf", str(CRICKET), "--out", str(CRICKET.parent)], "exists and is not empty"),
     ],

@@ -1,0 +1,27 @@
+"""Any robot file → `RobotDescription`, by what is in it: exporters write URDF to .xml, and names in capitals."""
+
+from pathlib import Path
+
+from isaacgym.assets.description import RobotDescription
+from isaacgym.assets.mjcf import load_mjcf
+from isaacgym.assets.urdf import load_urdf
+from isaacgym.assets.xml_file import root_tag
+from isaacgym.gym_types import AssetOptions
+
+SUFFIXES = (".urdf", ".xml", ".mjcf")
+
+
+def load_robot(path: str | Path, options: AssetOptions) -> RobotDescription:
+    """Read a URDF or MJCF file; a ValueError or FileNotFoundError of one sentence if it cannot be."""
+    return (load_urdf if is_urdf(path) else load_mjcf)(path, options)
+
+
+def is_urdf(path: str | Path) -> bool:
+    """Whether a robot file is URDF: by its root element, else by its suffix; a ValueError for files of other kinds."""
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        way_out = "expand it with the xacro tool" if suffix == ".xacro" else "convert it to one of these"
+        raise ValueError(f"{path}: robots are read from {', '.join(SUFFIXES)} files; {way_out} first")
+    tag = root_tag(path) if path.is_file() else ""
+    return tag == "robot" if tag in ("robot", "mujoco") else suffix == ".urdf"
