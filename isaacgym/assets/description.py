@@ -21,6 +21,7 @@ ShapeKind = Literal["sphere", "capsule", "box", "mesh", "cylinder"]
 JointKind = Literal["revolute", "continuous", "prismatic"]
 Rgba = tuple[float, float, float, float]
 MIN_EXTENT = 0.5e-3  # [m] half the thickness that a flat shape gets
+NO_LIMIT = 1e6  # [rad], [m] a limit from here on never binds
 DEFAULT_RGBA: Rgba = (0.7, 0.7, 0.7, 1.0)
 
 
@@ -44,6 +45,13 @@ class Shape:
 
 
 Visual = Shape
+
+
+def limits(lower: float, upper: float) -> tuple[float, float]:
+    """Limits as a joint has them: none, -inf and inf, if both never bind; ±NO_LIMIT for a single one that does not."""
+    if lower <= -NO_LIMIT and upper >= NO_LIMIT:
+        return -np.inf, np.inf
+    return max(lower, -NO_LIMIT), min(upper, NO_LIMIT)
 
 
 def unused_name(wish: str, taken: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 from isaacgym.assets.xml_file import read_xml
 
 MAX_HULL_VERTICES = 64  # what PhysX on a GPU holds as well; contacts test every vertex
+GIT_LFS = b"version https://git-lfs"  # begins what stands for a large file until it is fetched
 FLAT = 1e-5  # [m] thinner is no volume
 THIN = 1e-3  # [m] thickness that is given to what is flat
 
@@ -71,6 +72,9 @@ def read_points(path: Path) -> np.ndarray:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise ValueError(f"{path}: collision meshes of this kind are not read; convert it to {', '.join(READERS)}")
+    with path.open("rb") as file:
+        if file.read(len(GIT_LFS)) == GIT_LFS:
+            raise ValueError(f"{path}: a pointer of Git LFS, not the mesh; run `git lfs pull` in its repository")
     return reader(path).reshape(-1, 3)
 
 

@@ -3,7 +3,7 @@
 Files travel between machines, so a reference is taken loosely: quoted (%20), with backslashes, blanks around it, in
 another case, or by a package's name (package://, model://, $(find name)). It is looked for
 
-1. where it says, if it is absolute, or else beside the robot file;
+1. where it says, if it is absolute, or else beside the robot file or in the folder that its <compiler meshdir> names;
 2. below the robot file's folder and each folder above it, with and without the package's name;
 3. below the folders of the environment variable ROS_PACKAGE_PATH, likewise.
 
@@ -12,6 +12,7 @@ In none of them, a collision mesh may be a file of that name anywhere in the rob
 
 import os
 import re
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
@@ -27,30 +28,37 @@ ELSEWHERE = "collision meshes that are not where the file says were found by nam
 WINDOWS_DRIVE = re.compile(r"^[A-Za-z]:/")
 
 
-def find_mesh(reference: str, robot_file: Path) -> Path | None:
+def mesh_dir(robot: ET.Element) -> str:
+    """The folder of meshes that a URDF's <mujoco> element names, relative to the file; "": none."""
+    compiler = robot.find("mujoco/compiler")
+    return "" if compiler is None else compiler.get("meshdir", "") or compiler.get("assetdir", "")
+
+
+def find_mesh(reference: str, robot_file: Path, folder: str = "") -> Path | None:
     """The existing file that a reference means; None if it is in none of the places."""
-    return next((found for place in places(reference, robot_file) if (found := _existing(place)) is not None), None)
+    looked = places(reference, robot_file, folder)
+    return next((found for place in looked if (found := _existing(place)) is not None), None)
 
 
-def find_collision_mesh(reference: str, robot_file: Path, called: str, notices: Notices) -> Path:
+def find_collision_mesh(reference: str, robot_file: Path, called: str, notices: Notices, folder: str = "") -> Path:
     """The file that a reference means; a FileNotFoundError, which calls the mesh `called`, if there is none."""
-    found = find_mesh(reference, robot_file)
+    found = find_mesh(reference, robot_file, folder)
     if found is None and (found := find_elsewhere(reference, robot_file)) is not None:
         notices.add(ELSEWHERE, f"'{reference}' at {found}")
     if found is None:
-        looked = ", ".join(map(str, places(reference, robot_file)))
+        looked = ", ".join(map(str, places(reference, robot_file, folder)))
         raise FileNotFoundError(
             f"{robot_file}: the collision mesh {called} does not exist; add it or use a box (looked for: {looked})"
         )
     return found
 
 
-def places(reference: str, robot_file: Path) -> list[Path]:
-    """Where a reference is looked for, in this order; each place once."""
-    return list(dict.fromkeys(_places(reference, robot_file)))
+def places(reference: str, robot_file: Path, folder: str = "") -> list[Path]:
+    """Where a reference is looked for, in this order; each place once. folder: that the file names for its meshes."""
+    return list(dict.fromkeys(_places(reference, robot_file, folder)))
 
 
-def _places(reference: str, robot_file: Path) -> Iterator[Path]:
+def _places(reference: str, robot_file: Path, folder: str) -> Iterator[Path]:
     name = reference.strip().replace("\\", "/")
     in_package = PACKAGE.match(name) or FIND.match(name)
     if in_package:
@@ -64,11 +72,14 @@ def _places(reference: str, robot_file: Path) -> Iterator[Path]:
         inside = PurePosixPath(*path.parts[1:]) if in_package else path
         if not in_package:
             yield robot_file.parent / path
+        if folder:
+            yield robot_file.parent / folder / path
+            yield robot_file.parent / folder / path.name  # MuJoCo strips the path of a URDF's mesh
         above = [folder for folder in robot_file.absolute().parents if folder != Path(folder.anchor)]
-        roots = [Path(root) for root in os.environ.get("ROS_PACKAGE_PATH", "").split(os.pathsep) if root]
-        for folder in (*above, *roots):
-            yield folder / path
-            yield folder / inside
+        roots = [Path(name) for name in os.environ.get("ROS_PACKAGE_PATH", "").split(os.pathsep) if name]
+        for root in (*above, *roots):
+            yield root / path
+            yield root / inside
 
 
 def find_elsewhere(reference: str, robot_file: Path) -> Path | None:

@@ -45,6 +45,7 @@ from isaacgym.assets.description import (
     Shape,
     ShapeKind,
     as_collision,
+    limits,
 )
 from isaacgym.assets.inertia import NO_INERTIA, NO_MASS, SMALL_MASS, Balance, ball_inertia
 from isaacgym.assets.mesh_files import MAX_HULL_VERTICES, convex_hull
@@ -245,7 +246,7 @@ def _check_numbers(path: Path, model: mujoco.MjModel) -> None:
             ("body_mass", "body_inertia", "body_ipos", "body_iquat", "body_pos", "body_quat"),
         ),
         ("body", model.geom_bodyid, ("geom_size", "geom_pos", "geom_quat")),
-        ("joint", np.arange(model.njnt), ("jnt_pos", "jnt_axis", "jnt_range", "jnt_stiffness")),
+        ("joint", np.arange(model.njnt), ("jnt_pos", "jnt_axis", "jnt_stiffness")),
         ("joint", model.dof_jntid, ("dof_damping", "dof_armature", "dof_frictionloss")),
     ):
         for name in names:
@@ -302,16 +303,16 @@ def _joint_name(model: mujoco.MjModel, joint: int) -> str:
 def _joint(model: mujoco.MjModel, joint: int) -> Joint:
     body, dof = int(model.jnt_bodyid[joint]), int(model.jnt_dofadr[joint])
     name = _joint_name(model, joint)
-    limited = bool(model.jnt_limited[joint])
-    kind: JointKind = "revolute" if limited else "continuous"
+    lower, upper = limits(*model.jnt_range[joint].tolist()) if model.jnt_limited[joint] else (-np.inf, np.inf)
+    kind: JointKind = "revolute" if np.isfinite(upper) else "continuous"
     if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE:
         kind = "prismatic"
     return Joint(
         name=name,
         kind=kind,
         axis=model.jnt_axis[joint].copy(),
-        lower=float(model.jnt_range[joint, 0]) if limited else -np.inf,
-        upper=float(model.jnt_range[joint, 1]) if limited else np.inf,
+        lower=lower,
+        upper=upper,
         effort=_effort(model, joint),
         velocity=np.inf,
         damping=float(model.dof_damping[dof]),

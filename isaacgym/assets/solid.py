@@ -16,6 +16,10 @@ def solid(shape: Shape) -> tuple[float, np.ndarray, np.ndarray]:
     if shape.kind == "sphere":
         volume = 4.0 / 3.0 * np.pi * a**3
         return volume, np.zeros(3), 0.4 * volume * a * a * np.eye(3)
+    if shape.kind == "cylinder":
+        volume = 2.0 * np.pi * a * a * b
+        across = volume * (a * a / 4.0 + b * b / 3.0)
+        return volume, np.zeros(3), np.diag([across, across, volume * a * a / 2.0])
     if shape.kind == "capsule":
         cylinder, caps = 2.0 * np.pi * a * a * b, 4.0 / 3.0 * np.pi * a**3
         # A half ball's COM is 3r/8 above its base; its inertia about a diameter of the base is 2mr²/5.

@@ -39,9 +39,10 @@ from isaacgym.assets.description import (
     ShapeKind,
     Visual,
     as_collision,
+    limits,
 )
 from isaacgym.assets.mesh_files import load_hull
-from isaacgym.assets.mesh_paths import find_collision_mesh, find_mesh, places
+from isaacgym.assets.mesh_paths import find_collision_mesh, find_mesh, mesh_dir, places
 from isaacgym.assets.notices import Notices
 from isaacgym.assets.urdf_tree import UrdfJoint, UrdfLink, check_tree, collapse, ordered_bodies, root_joints
 from isaacgym.assets.xml_file import read_xml
@@ -57,6 +58,9 @@ FIXED_BY_LIMITS = "joints whose lower limit equals the upper one are fixed: {}"
 ZERO_BOUND = "limits of 0, with which nothing could move, are taken for no limits: {}"
 NO_GEOMETRY = "a <collision> without <geometry> is left out: {}"
 NO_SIZE = "a collision shape of size 0 is left out: {}"
+NO_COLOUR = "colours that are no four numbers are grey: {}"
+OPEN_LOOPS = "loops are not closed, their joints are left out: {}"
+MAX_FLOAT = float(np.finfo(np.float32).max)  # what properties of DOFs hold; files write the greatest double for "none"
 
 
 def load_urdf(path: str | Path, options: AssetOptions) -> RobotDescription:
@@ -85,6 +89,7 @@ class _Urdf:
         self.name = path.stem
         self.notices = Notices(path)
         self.materials: dict[str, Rgba] = {}
+        self.mesh_dir = ""
         self._mimics: dict[str, Coupling] = {}  # by joint
 
     def fail(self, problem: str) -> NoReturn:
@@ -98,12 +103,14 @@ class _Urdf:
         robot = read_xml(self.path)
         if robot.tag != "robot":
             self.fail(f"the root element is <{robot.tag}>, expected <robot>; only URDF can be read here")
-        left = [element.tag.rpartition("}")[2] for element in robot.iter() if XACRO.search(element.tag)]
+        left = [f"xacro:{_local(element)}" for element in robot.iter() if XACRO.search(element.tag)]
+        left += [_local(element) for element in robot if _local(element) == "include"]
         if left:
-            self.fail(
-                f"its <xacro:{left[0]}> is not expanded, so parts are missing; expand it with the xacro tool first"
-            )
+            self.fail(f"its <{left[0]}> is not expanded, so parts are missing; expand it with the xacro tool first")
+        for element in robot.findall("loop_joint"):
+            self.notices.add(OPEN_LOOPS, f"'{element.get('name', '')}'")
         self.name = robot.get("name", self.name)
+        self.mesh_dir = mesh_dir(robot)
         for material in robot.findall("material"):
             self._rgba(material)
 
@@ -150,7 +157,7 @@ class _Urdf:
     def _joint(self, element: ET.Element) -> UrdfJoint:
         name = self._text(element, "name", "<joint>")
         where = f"joint '{name}'"
-        kind = self._text(element, "type", where)
+        kind = self._text(element, "type", where).lower()
         if kind not in (*MOVING_KINDS, "fixed", "floating", "planar"):
             self.fail(
                 f"{where} is of type '{kind}', which is not supported; use fixed, {', '.join(MOVING_KINDS)}"
@@ -173,7 +180,7 @@ class _Urdf:
     def _end(self, joint: ET.Element, tag: str, where: str) -> str:
         """The link that <parent> or <child> names."""
         end = joint.find(tag)
-        link = None if end is None else end.get("link")
+        link = "" if end is None else end.get("link", "").strip()
         if not link:
             self.fail(f'{where} names no {tag} link; add <{tag} link="..."/>')
         return link
@@ -215,6 +222,7 @@ class _Urdf:
                     f"{where} has lower limit {lower} not below upper limit {upper}; swap them, or make it "
                     "continuous if it has none, as Bullet means it"
                 )
+            lower, upper = limits(lower, upper)
             if lower == upper:
                 self.notices.add(FIXED_BY_LIMITS, f"'{name}'")
                 return ()
@@ -237,7 +245,7 @@ class _Urdf:
         """A bound of effort or speed; 0 means that none is given."""
         value = self._not_negative(limit, key, where, default="inf")
         if value != 0.0:
-            return value
+            return value if value < MAX_FLOAT else float("inf")
         self.notices.add(ZERO_BOUND, f"'{name}' {key}")
         return float("inf")
 
@@ -284,8 +292,11 @@ class _Urdf:
                 return None
             return as_collision(shape, self.options)
         reference = self._text(geometry[0], "filename", where)
-        file = find_collision_mesh(reference, self.path, f"'{reference}' of {where}", self.notices)
-        return replace(shape, mesh_file=file, vertices=load_hull(file, shape.mesh_scale))
+        file = find_collision_mesh(reference, self.path, f"'{reference}' of {where}", self.notices, self.mesh_dir)
+        try:
+            return replace(shape, mesh_file=file, vertices=load_hull(file, shape.mesh_scale))
+        except ValueError as error:
+            self.fail(f"the collision mesh of {where}: {error}")
 
     def _visual(self, element: ET.Element, where: str) -> Visual | None:
         """None, and a notice, if something is wrong with it: looks never keep a robot from moving."""
@@ -318,7 +329,8 @@ class _Urdf:
             size = (radius, 0.5 * length, 0.0)
         elif item.tag == "mesh":
             reference = self._text(item, "filename", where)
-            kind, mesh_file = "mesh", find_mesh(reference, self.path) or places(reference, self.path)[0]
+            kind, looked = "mesh", places(reference, self.path, self.mesh_dir)
+            mesh_file = find_mesh(reference, self.path, self.mesh_dir) or looked[0]
             one_factor = len((item.get("scale") or "").split()) == 1
             x, y, z = (
                 self._numbers(item, "scale", 1, where) * 3
@@ -336,23 +348,35 @@ class _Urdf:
         """The colour of a material, which may be defined here or elsewhere in the file by name."""
         name, color = material.get("name", ""), material.find("color")
         if color is not None:
-            red, green, blue, alpha = self._numbers(color, "rgba", 4, f"material '{name}'")
+            try:
+                red, green, blue, alpha = self._numbers(color, "rgba", 4, f"material '{name}'")
+            except ValueError:
+                self.notices.add(NO_COLOUR, f"'{name}'")
+                return DEFAULT_RGBA
             rgba = (red, green, blue, alpha)
             self.materials.setdefault(name, rgba)
             return rgba
         return self.materials.get(name, DEFAULT_RGBA)
 
     def _origin(self, element: ET.Element, where: str) -> tuple[np.ndarray, Rotation]:
-        """Position and rotation of <origin>; rpy are angles about the fixed axes x, y, z, in this order."""
+        """Position and rotation of <origin>; rpy are angles about the fixed axes x, y, z, in this order.
+
+        URDF 1.2 knows a quaternion, quat_xyzw, instead.
+        """
         origin = element.find("origin")
         if origin is None:
             return np.zeros(3), Rotation.identity()
         xyz = self._numbers(origin, "xyz", 3, where, default="0 0 0")
+        if origin.get("quat_xyzw"):
+            quat = np.array(self._numbers(origin, "quat_xyzw", 4, where))
+            if not quat.any():
+                self.fail(f'{where} has quat_xyzw="0 0 0 0" in <origin>, which is no rotation; correct it')
+            return np.array(xyz), Rotation.from_quat(quat)
         rpy = self._numbers(origin, "rpy", 3, where, default="0 0 0")
         return np.array(xyz), Rotation.from_euler("xyz", rpy)
 
     def _text(self, element: ET.Element, key: str, where: str) -> str:
-        value = element.get(key)
+        value = element.get(key, "").strip()
         if not value:
             self.fail(f"{where} lacks the attribute '{key}' in <{element.tag}>; add it")
         return value
@@ -368,3 +392,8 @@ class _Urdf:
             way_out = "; expand the file with the xacro tool first" if "$" in text else ""
             self.fail(f'{where} has {key}="{text}" in <{element.tag}>, expected {wanted}{way_out}')
         return values
+
+
+def _local(element: ET.Element) -> str:
+    """An element's name without its namespace."""
+    return element.tag.rpartition("}")[2]

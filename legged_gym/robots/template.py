@@ -5,7 +5,8 @@ import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from isaacgym.assets.mesh_paths import find_elsewhere, find_mesh
+from isaacgym.assets.mesh_paths import find_elsewhere, find_mesh, mesh_dir
+from isaacgym.assets.robot_file import is_urdf
 from isaacgym.assets.xml_file import read_xml
 from legged_gym.robots.guess import CLEARANCE, Guess
 
@@ -150,7 +151,8 @@ def write_package(name: str, source: Path, out: Path, mass: float, guess: Guess)
     package = out / name
     robot_folder = package / "robot"
     robot_folder.mkdir(parents=True)
-    if source.suffix == ".urdf":
+    copied = is_urdf(source)
+    if copied:
         missing = _copy_urdf(source, robot_folder / f"{name}.urdf", guess.feet)
         file = f'str(Path(__file__).parent / "robot" / "{name}.urdf")'
     else:  # its includes and assets may be anywhere
@@ -170,7 +172,7 @@ def write_package(name: str, source: Path, out: Path, mass: float, guess: Guess)
         "file": file,
         "feet": ", ".join(guess.feet),
         "penalize": _list(guess.other_bodies),
-        "collapse": "" if source.suffix == ".urdf" else "\n        collapse_fixed_joints = False",
+        "collapse": "" if copied else "\n        collapse_fixed_joints = False",
         "clearance": clearance,
         "left": _list(list(guess.sides)),
         "right": _list(list(guess.sides.values())),
@@ -236,11 +238,12 @@ def _checks(guess: Guess, missing: list[str]) -> list[str]:
 def _copy_urdf(source: Path, target: Path, feet: list[str]) -> list[str]:
     """Copy a URDF and the meshes it refers to; fixed joints of feet are marked to stay. Returns meshes not found."""
     root = read_xml(source)
+    folder = mesh_dir(root)
     meshes: dict[Path, str] = {}
     missing = []
     for element in root.iter("mesh"):
         reference = element.get("filename", "")
-        found = (find_mesh(reference, source) or find_elsewhere(reference, source)) if reference else None
+        found = (find_mesh(reference, source, folder) or find_elsewhere(reference, source)) if reference else None
         if found is None:
             missing.append(reference or "(no name)")
             continue
@@ -256,7 +259,7 @@ def _copy_urdf(source: Path, target: Path, feet: list[str]) -> list[str]:
             shutil.copyfile(path, target.parent / "meshes" / name)
     for joint in root.iter("joint"):
         child = joint.find("child")
-        if child is not None and child.get("link") in feet and joint.get("type") == "fixed":
+        if child is not None and child.get("link", "").strip() in feet and joint.get("type") == "fixed":
             joint.set("dont_collapse", "true")
     ET.ElementTree(root).write(target, encoding="utf-8", xml_declaration=True)
     return missing
