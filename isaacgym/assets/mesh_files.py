@@ -119,7 +119,7 @@ def _read_dae(path: Path) -> np.ndarray:
     by_id = {name: element for element in root.iter() if (name := element.get("id"))}
     parts = [part for node in root.findall("{*}library_visual_scenes/*/{*}node") for part in _placed(node, by_id)]
     if not parts:  # no scene: the geometries where they are
-        parts = [_geometry_points(geometry, by_id) for geometry in root.iter("{*}geometry")]
+        parts = [_geometry_points(geometry, by_id) for geometry in root.findall(".//{*}geometry")]
     return metres * np.concatenate([np.zeros((0, 3)), *parts])
 
 

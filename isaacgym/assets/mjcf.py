@@ -21,9 +21,12 @@ Decisions where NVIDIA's behaviour is not documented:
   joints. Limits, springs, dampers and friction of fixed tendons act; spatial tendons that exert a force are refused.
 * Meshes become their convex hull, as with URDF, and so do ellipsoids; visual meshes are left out. A visual that MuJoCo
   cannot read, such as a missing texture, never refuses a robot.
+* Compensated gravity, parts of springs and dampers that are not linear, and what a free joint has beside freedom are
+  left out, which is said. So is a root that the file tilts.
 """
 
 import re
+import warnings
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -46,10 +49,12 @@ from isaacgym.assets.description import (
     ShapeKind,
     as_collision,
     limits,
+    unused_name,
 )
 from isaacgym.assets.inertia import NO_INERTIA, NO_MASS, SMALL_MASS, Balance, ball_inertia
 from isaacgym.assets.mesh_files import MAX_HULL_VERTICES, convex_hull
-from isaacgym.assets.mjcf_looks import leave_out_looks
+from isaacgym.assets.mjcf_looks import leave_out_looks, mend_collision_meshes
+from isaacgym.assets.mjcf_losses import say_what_is_lost
 from isaacgym.assets.mjcf_scene import leave_out_scene, pose_at_zero
 from isaacgym.assets.notices import Notices, listed
 from isaacgym.assets.old_mjcf import read_spec
@@ -76,6 +81,7 @@ def load_mjcf(path: str | Path, options: AssetOptions) -> RobotDescription:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; check the asset root and file name given to load_asset")
     spec, model, notices = _compiled(path, options)
+    say_what_is_lost(model, notices)
     tendons = fixed_tendons(path, model, partial(_joint_name, model))
     _check_numbers(path, model)
     bodies = [_body(path, model, index, options) for index in range(1, model.nbody)]
@@ -89,24 +95,32 @@ def load_mjcf(path: str | Path, options: AssetOptions) -> RobotDescription:
 
 def _compiled(path: Path, options: AssetOptions) -> tuple[mujoco.MjSpec, mujoco.MjModel, Notices]:
     """The file as MuJoCo compiles it, without what hinders it and does not matter; and what there is to say."""
-    looks_problem = ""
+    problems: list[str] = []  # of meshes and textures
     weightless: list[str] = []  # moving bodies without mass, such as an arm's base, which the file fixes to the world
     while True:
         notices = Notices(path)
         spec = _prepared(path, options, notices)  # afresh: a spec that did not compile is of no use any more
         for name in weightless:
             _complete_mass(path, spec.body(name), notices)
-        if looks_problem:
-            leave_out_looks(path, spec, notices, looks_problem)
+        if problems:
+            mend_collision_meshes(path, spec, notices)
+        if len(problems) > 1:
+            leave_out_looks(spec, notices, problems[-1])
         try:
-            return spec, spec.compile(), notices
+            with warnings.catch_warnings(record=True) as warned:
+                warnings.simplefilter("always")
+                model = spec.compile()
         except ValueError as error:
             problem = _one_line(error)
+        else:
+            for warning in warned:
+                notices.add("MuJoCo warns: {}", _one_line(warning.message))
+            return spec, model, notices
         no_mass = WEIGHTLESS.search(problem)
         if no_mass and no_mass[1] not in weightless:
             weightless.append(no_mass[1])
-        elif not looks_problem:
-            looks_problem = problem
+        elif len(problems) < 2:
+            problems.append(problem)
         else:
             _fail(path, f"MuJoCo cannot compile it ({problem})")
 
@@ -136,6 +150,7 @@ def _prepared(path: Path, options: AssetOptions, notices: Notices) -> mujoco.MjS
         _fail(path, f"MuJoCo cannot read it ({_one_line(error)})")
     _leave_out(spec, notices)
     leave_out_scene(spec)
+    _name_all(spec)
     _check(path, spec)
     (root,) = spec.worldbody.bodies
     if not root.joints:
@@ -149,7 +164,7 @@ def _fail(path: Path, problem: str) -> NoReturn:
     raise ValueError(f"{path}: {problem}")
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: Exception | str) -> str:
     return " ".join(str(error).removeprefix("Error: ").split())
 
 
@@ -162,6 +177,24 @@ def _leave_out(spec: mujoco.MjSpec, notices: Notices) -> None:
     for equality in list(spec.equalities):
         if not equality.active:
             spec.delete(equality)
+
+
+def _name_all(spec: mujoco.MjSpec) -> None:
+    """Give bodies and joints names, in place, where they have none: by their number in the document's order."""
+    bodies: list[mujoco.MjsBody] = []
+
+    def visit(body: mujoco.MjsBody) -> None:
+        bodies.append(body)
+        for child in body.bodies:
+            visit(child)
+
+    for root in spec.worldbody.bodies:
+        visit(root)
+    body_names, joint_names = ([element.name for element in elements] for elements in (spec.bodies, spec.joints))
+    for number, body in enumerate(bodies):
+        body.name = body.name or unused_name(f"body_{number}", body_names)
+        for index, joint in enumerate(body.joints):
+            joint.name = joint.name or unused_name(f"{body.name}_joint_{index}", joint_names)
 
 
 def _with_frame(bodies: list[Body]) -> list[Body]:
@@ -204,6 +237,8 @@ def _check(path: Path, spec: mujoco.MjSpec) -> None:
             "it has equality constraints that are not between joints, which are not simulated; remove those of "
             f"{listed(list(names))}, and rods that only they hold",
         )
+    if spec.flexes:
+        _fail(path, f"it has deformable parts, which are not simulated; remove {listed([f.name for f in spec.flexes])}")
     for body in spec.bodies:
         is_root = body.parent is not None and body.parent.name == "world"
         for joint in body.joints:
@@ -262,7 +297,7 @@ def _check_numbers(path: Path, model: mujoco.MjModel) -> None:
 
 def _body(path: Path, model: mujoco.MjModel, index: int, options: AssetOptions) -> Body:
     is_root = index == 1
-    name = model.body(index).name or f"body_{index - 1}"
+    name = model.body(index).name
     turn = Rotation.from_quat(model.body_iquat[index], scalar_first=True).as_matrix()
     joints = model.body_jntadr[index] + np.arange(model.body_jntnum[index])
     placed = pose_at_zero(model, index)
@@ -296,8 +331,7 @@ def _body(path: Path, model: mujoco.MjModel, index: int, options: AssetOptions) 
 
 
 def _joint_name(model: mujoco.MjModel, joint: int) -> str:
-    body = int(model.jnt_bodyid[joint])
-    return model.joint(joint).name or f"{model.body(body).name}_joint_{joint - model.body_jntadr[body]}"
+    return model.joint(joint).name
 
 
 def _joint(model: mujoco.MjModel, joint: int) -> Joint:

@@ -9,22 +9,24 @@ from pathlib import Path, PurePosixPath
 import mujoco
 import numpy as np
 
-from isaacgym.assets.mesh_files import READERS, read_points, thickened
+from isaacgym.assets.mesh_files import read_points, thickened
 from isaacgym.assets.mesh_paths import find_collision_mesh
 from isaacgym.assets.notices import Notices
 
 
-def leave_out_looks(path: Path, spec: mujoco.MjSpec, notices: Notices, problem: str) -> None:
-    """Take visual meshes and textures away, and mend collision meshes. problem: what MuJoCo says with them."""
+def leave_out_looks(spec: mujoco.MjSpec, notices: Notices, problem: str) -> None:
+    """Take visual meshes and textures away. problem: what MuJoCo says with them."""
     for name in _drop_looks(spec):
         notices.add("bodies whose mass lacks that of a visual mesh (state it in <inertial>): {}", f"'{name}'")
+    notices.add("visual meshes and textures are left out, since MuJoCo says: {}", problem)
+
+
+def mend_collision_meshes(path: Path, spec: mujoco.MjSpec, notices: Notices) -> None:
+    """Find collision meshes wherever they are, and make hulls of those that MuJoCo cannot take, in place."""
+    colliding = {geom.meshname for geom in spec.geoms if geom.contype or geom.conaffinity}
     for mesh in spec.meshes:
-        _mend_mesh(path, spec, mesh, notices)
-    notices.add(
-        "visual meshes and textures are left out, and collision meshes become hulls, flat ones 1 mm thick, since "
-        "MuJoCo says: {}",
-        problem,
-    )
+        if mesh.name in colliding:
+            _mend_mesh(path, spec, mesh, notices)
 
 
 def _drop_looks(spec: mujoco.MjSpec) -> list[str]:
@@ -49,29 +51,35 @@ def _drop_looks(spec: mujoco.MjSpec) -> list[str]:
 
 
 def _mend_mesh(path: Path, spec: mujoco.MjSpec, mesh: mujoco.MjsMesh, notices: Notices) -> None:
-    """Find a collision mesh wherever it is, and where MuJoCo cannot take it, give it the points alone, in place."""
-    points = np.array(mesh.uservert).reshape(-1, 3)
+    points, problem = np.array(mesh.uservert).reshape(-1, 3), ""
     if mesh.file:
         reference = str(PurePosixPath(spec.meshdir) / mesh.file)
         file = find_collision_mesh(reference, path, f"'{mesh.name}', '{reference}',", notices)
         mesh.file = str(file.absolute())
-        if _mujoco_reads(mesh) or file.suffix.lower() not in READERS:
-            return  # of another kind: MuJoCo says what is wrong
-        points = read_points(file)
+        problem = _problem_of(mesh)
+        if not problem:
+            return
+        try:
+            points = read_points(file)
+        except ValueError as error:
+            raise ValueError(f"{path}: the collision mesh '{mesh.name}': {error}") from None
     if len(points) == 0:
-        return
+        return  # MuJoCo says that
     thick = thickened(points * mesh.scale)
     if mesh.file or len(thick) > len(points):
         mesh.file, mesh.userface, mesh.scale = "", [], np.ones(3)
         mesh.uservert = thick.ravel()
+        item = f"'{mesh.name}'" + (f" ({problem})" if problem else "")
+        notices.add("of collision meshes that MuJoCo does not take, the hull counts, 1 mm thick if flat: {}", item)
 
 
-def _mujoco_reads(mesh: mujoco.MjsMesh) -> bool:
+def _problem_of(mesh: mujoco.MjsMesh) -> str:
+    """What MuJoCo says about a mesh's file; "": nothing."""
     alone = mujoco.MjSpec()
     alone.add_mesh(name="mesh", file=mesh.file, scale=mesh.scale, inertia=mesh.inertia)
     alone.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname="mesh")
     try:
         alone.compile()
-    except ValueError:
-        return False
-    return True
+    except ValueError as error:
+        return str(error).removeprefix("Error: ").splitlines()[0]
+    return ""

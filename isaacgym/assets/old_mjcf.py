@@ -1,5 +1,6 @@
 """MJCF as files for MuJoCo 1.5 write it: what later releases refuse is mended, and a warning says how.
 
+* XML that MuJoCo's parser does not take is read as that of URDF is, see `xml_file`.
 * Attributes of settings that MuJoCo has dropped since (`apirate`, `collision`, `passive`, ...) are left out. Those of
   bodies, joints, geoms and the like are not: such a robot would be another one.
 * Of several elements with one name, the later ones get a number. References mean the first.
@@ -33,6 +34,7 @@ SETTINGS = (
 )
 UNKNOWN_ATTRIBUTE = re.compile(r"unrecognized attribute: '(\w+)'\s+Element '(\w+)'")
 REPEATED_NAME = re.compile(r"repeated name '([^']+)' in (\w+)")
+NOT_PARSED = re.compile("XML parse error")
 OWN_SECTIONS = ("actuator", "sensor", "tendon", "equality")  # whose elements MuJoCo names by their section
 MAX_REPAIRS = 200
 MAX_INCLUDES = 50
@@ -46,30 +48,29 @@ def read_spec(path: Path) -> mujoco.MjSpec:
     except ValueError as error:
         if not _is_of_age(str(error)):
             raise
-        spec = _read_mended(path, error)
+        spec = _read_mended(path)
     _leave_out_decoration(spec)
     _keep_one_root(path, spec)
     return spec
 
 
 def _is_of_age(error: str) -> bool:
-    return any(pattern.search(error) for pattern in (UNKNOWN_ATTRIBUTE, REPEATED_NAME))
+    return any(pattern.search(error) for pattern in (NOT_PARSED, UNKNOWN_ATTRIBUTE, REPEATED_NAME))
 
 
-def _read_mended(path: Path, error: ValueError) -> mujoco.MjSpec:
+def _read_mended(path: Path) -> mujoco.MjSpec:
     root = read_xml(path)
     _expand_includes(root, path.parent)
     for _ in range(MAX_REPAIRS):
-        if not _mend(path, root, str(error)):
-            break
         try:
             spec = mujoco.MjSpec.from_string(ET.tostring(root, encoding="unicode"))
-        except ValueError as next_error:
-            error = next_error
+        except ValueError as error:
+            if not _mend(path, root, str(error)):
+                raise
         else:
             spec.modelfiledir = str(path.parent)
             return spec
-    raise error
+    raise ValueError(f"more than {MAX_REPAIRS} settings and names are those of old files")
 
 
 def _expand_includes(element: ET.Element, folder: Path, depth: int = 0) -> None:
