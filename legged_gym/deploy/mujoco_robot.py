@@ -12,6 +12,7 @@ from legged_gym.deploy import courses
 from legged_gym.deploy.controller import PolicyController, gravity_in_base
 from legged_gym.deploy.courses import Array
 from legged_gym.deploy.mujoco_world import SIM_DT, ground_height
+from legged_gym.robots.names import matches
 
 # Half-widths of the sensors' uniform noise at factor 1: those of the training (legged_gym/deploy/CONTRACT.md).
 NOISE = {"base_ang_vel": 0.2, "projected_gravity": 0.05, "joint_pos": 0.01, "joint_vel": 1.5}
@@ -38,10 +39,10 @@ class Robot:
         self._base_com = self._welded_com()
         foot_name = controller.metadata.get("foot_name", FOOT_NAME)
         names = [model.body(i).name for i in range(model.nbody)]
-        if not any(foot_name in name for name in names):
+        if not any(matches(foot_name, name) for name in names):
             raise ValueError(f"no body's name contains '{foot_name}', as feet's do; bodies: {', '.join(names[1:])}")
         # of each body, the first of those that it is welded to; 0: of the world and of the feet, which may touch
-        self._links = np.where([foot_name in name for name in names], 0, model.body_weldid)
+        self._links = np.where([matches(foot_name, name) for name in names], 0, model.body_weldid)
 
     def _welded_com(self) -> Array:
         """Centre of mass of the base and all that is welded to it, base frame [m], (3,)."""

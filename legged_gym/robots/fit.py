@@ -5,6 +5,7 @@ from typing import Any
 
 from isaacgym.assets.description import RobotDescription
 from legged_gym.robots.kinematics import stance
+from legged_gym.robots.names import matches
 
 BASE_HEIGHT_RATIO = (0.7, 1.2)  # of the target to the standing height; published configs have 0.76 to 1.0
 CLEARANCE_RATIO = (0.4, 1.0)  # of the target to the standing feet's depth below the base; published: 0.55 to 0.72
@@ -15,7 +16,7 @@ ABOVE_FEET = 0.01  # [m] that other bodies may be below the feet
 def misfits(cfg: Any, robot: RobotDescription) -> Iterator[str]:
     """A sentence for every number of an environment's config that does not fit the robot in its default pose."""
     start, rewards = cfg.init_state, cfg.rewards
-    feet = [name for name in robot.body_names if cfg.asset.foot_name in name]
+    feet = [name for name in robot.body_names if matches(cfg.asset.foot_name, name)]
     stands = stance(robot, start.default_joint_angles, feet, start.rot)
     if stands is None:
         return

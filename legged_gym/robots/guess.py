@@ -4,7 +4,7 @@ Guesses, for a person to check: names help where they are usual, geometry decide
 """
 
 import re
-from collections.abc import Iterable
+from collections import Counter
 from itertools import product
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 from isaacgym.assets.description import Joint, RobotDescription, Shape
 from legged_gym.robots.kinematics import Poses, body_poses, lowest_points, stance
 from legged_gym.robots.mirror import mirror_names
+from legged_gym.robots.names import common_part, foot_pattern, joint_parts, pattern_of
 
 FOOT_HINT = re.compile("foot|feet|toe|sole|ankle", re.IGNORECASE)
 FRONT = re.compile(r"(?<![A-Za-z])(front|fore|[FL]F|F[LR]|RF|lf|rf|fl|fr)(?![a-z])")
@@ -53,8 +54,9 @@ class Guess(NamedTuple):
 
     base: str
     feet: list[str]
-    foot_name: str  # part of the feet's names and of no other body's
-    other_bodies: list[str]  # that should not touch anything
+    foot_name: str  # pattern that fits the feet's names and no other body's
+    trunk: list[str]  # patterns of the base and of the bodies with shapes that are fixed to it
+    other_bodies: list[str]  # patterns of those that should not touch anything
     joint_angles: dict[str, float]  # [rad], [m]: the default pose
     height: float  # of the base in it [m]
     feet_z: float  # of the feet in the base's frame [m]
@@ -63,6 +65,8 @@ class Guess(NamedTuple):
     joint_names: list[str]  # parts of names, at least one in each joint's
     wheels: list[str]  # joints that turn without end at the end of a leg
     slides: list[str]  # joints that slide, whose gains are not guessed
+    no_legs: list[str]  # joints that are no leg's: of arms, heads, and rods of loops that are cut
+    weak: list[str]  # joints that cannot carry the robot: "'name' 1 of 12 N·m"
     sides: dict[str, str]  # part of the names of left joints: of right ones; empty if names do not tell
     mirror_reversed: list[str]  # parts of names of joints that turn the other way in a mirror
     turned_base: str  # what contradicts a base whose x points forwards and z up; "": nothing
@@ -72,7 +76,7 @@ def guess(robot: RobotDescription) -> Guess:
     """A robot's config, guessed; a ValueError of one sentence if it has no legs. robot: read without collapse."""
     _refuse_degrees(robot)
     _refuse_y_up(robot)
-    legs, foot_name = _legs_and_foot_name(robot)
+    legs = _legs(robot)
     feet = [robot.bodies[leg.foot].name for leg in legs]
     pose = standing_pose(robot, legs)
     stands = stance(robot, pose, feet)
@@ -81,42 +85,51 @@ def guess(robot: RobotDescription) -> Guess:
     mirror = mirror_names(robot, _leg_pairs(robot, legs, pose), pose)
     root = robot.bodies[0].name
     others = [body.name for body in robot.bodies[1:] if body.shapes and body.joints and body.name not in feet]
-    stiffness = float(np.clip(round(_standing_torque(robot, legs, pose) / SAG), *STIFFNESS_RANGE))
+    trunk = [root, *(robot.bodies[index].name for index in _rigid(robot, 0)[1:] if robot.bodies[index].shapes)]
+    torques = _standing_torques(robot, legs, pose)
+    stiffness = float(np.clip(round(max(torques.values(), default=0.0) / SAG), *STIFFNESS_RANGE))
+    of_legs = [name for leg in legs for name in (leg.wheel, *(joint.name for joint in leg.joints))]
     max_damping = max(MAX_DAMPING, DAMPING_PER_INERTIA * _least_inertia(robot, pose))
     return Guess(
         base=root,
         feet=feet,
-        foot_name=foot_name,
-        other_bodies=others,
+        foot_name=foot_pattern(feet, _lasting_names(robot, feet)),
+        trunk=[pattern_of(name, robot.body_names) for name in trunk],
+        other_bodies=[pattern_of(name, robot.body_names) for name in others],
         joint_angles=pose,
         height=stands.height,
         feet_z=stands.feet_z,
         stiffness=stiffness,
         damping=round(min(DAMPING_RATIO * stiffness, max_damping), 2),
-        joint_names=_joint_parts(robot.dof_names),
+        joint_names=joint_parts(robot.dof_names),
         wheels=[leg.wheel for leg in legs if leg.wheel],
         slides=[joint.name for joint in robot.dofs if joint.kind == "prismatic"],
+        no_legs=[name for name in robot.dof_names if name not in of_legs],
+        weak=[
+            f"'{joint.name}' {joint.effort:g} of {torques[joint.name]:.3g} N·m"
+            for joint in robot.dofs
+            if joint.effort < torques.get(joint.name, 0.0)
+        ],
         sides=mirror.sides,
         mirror_reversed=mirror.is_reversed,
         turned_base=_turned_base(robot, legs, pose),
     )
 
 
-def _legs_and_foot_name(robot: RobotDescription) -> tuple[list[Leg], str]:
-    """The legs, and the part of their feet's names that no other body's name has."""
+def _legs(robot: RobotDescription) -> list[Leg]:
+    """The legs; if names contradict a few samples of how far limbs reach, by many."""
     legs = find_legs(robot)
-    try:
-        return legs, _foot_name(robot, legs)
-    except ValueError:  # a leg that did not reach as far as the others has a foot of such a name
-        legs = find_legs(robot, MANY_SAMPLES)
-        return legs, _foot_name(robot, legs)
-
-
-def _foot_name(robot: RobotDescription, legs: list[Leg]) -> str:
     feet = [robot.bodies[leg.foot].name for leg in legs]
-    # bodies that collapse into others, such as a foot's motor, lose their names
-    others = [robot.bodies[0].name, *(body.name for body in robot.bodies if body.joints and body.name not in feet)]
-    return common_part(feet, others)
+    try:
+        common_part(feet, _lasting_names(robot, feet))
+    except ValueError:  # a leg that did not reach as far as the others has a foot of such a name
+        return find_legs(robot, MANY_SAMPLES)
+    return legs
+
+
+def _lasting_names(robot: RobotDescription, feet: list[str]) -> list[str]:
+    """Names of bodies that are no feet; those that collapse into others, such as a foot's motor, lose theirs."""
+    return [robot.bodies[0].name, *(body.name for body in robot.bodies if body.joints and body.name not in feet)]
 
 
 def find_legs(robot: RobotDescription, samples: int = FEW_SAMPLES) -> list[Leg]:
@@ -127,16 +140,17 @@ def find_legs(robot: RobotDescription, samples: int = FEW_SAMPLES) -> list[Leg]:
     poses += [{joint.name: rng.uniform(*_range(joint)) for joint in robot.dofs} for _ in range(samples)]
     depths = np.zeros(len(ends))
     for pose in poses:
-        lowest = lowest_points(robot, body_poses(robot, pose))
+        lowest = lowest_points(robot, body_poses(robot, _coupled(robot, pose)))
         depths = np.minimum(depths, [min(lowest[i] for i in _rigid(robot, end)) for end in ends])
     legs = []
-    for end, depth in zip(ends, depths, strict=True):
+    for end, depth in sorted(zip(ends, depths, strict=True), key=lambda pair: (not _is_foot(robot, pair[0]), pair[1])):
         joints = [joint for body in _chain(robot, end) for joint in robot.bodies[body].joints]
         if len(joints) >= 2 and depth <= LEG_DEPTH * depths.min() < 0.0:
             rolls = len(joints) > 3 and joints[-1].kind == "continuous"
             wheel = joints.pop().name if rolls else ""
             legs.append(Leg(end, _foot(robot, end), joints, wheel))
     zero = body_poses(robot, _zero_pose(robot)).positions
+    legs = _with_joints_of_their_own(_without_rods(robot, legs, zero))
     beside = [leg for leg in legs if abs(zero[leg.joints[0].body][1]) > MIDDLE]
     if len(beside) >= 2:
         legs = beside  # what is in the middle is an arm, a neck or a tail, however far down it reaches
@@ -146,6 +160,42 @@ def find_legs(robot: RobotDescription, samples: int = FEW_SAMPLES) -> list[Leg]:
             "shape at the end"
         )
     return legs
+
+
+def _without_rods(robot: RobotDescription, legs: list[Leg], zero: np.ndarray) -> list[Leg]:
+    """Of limbs that part beside the plane of symmetry, the first: the others are rods of a linkage in the same leg.
+
+    Legs part in the middle: at the root, or at a pelvis or a spine that moves. In the robot's order.
+    """
+    found: list[Leg] = []
+    for leg in legs:
+        chains = [_chain(robot, other.end) for other in found]
+        shared = [max(set(chain) & set(_chain(robot, leg.end))) for chain in chains]
+        if not any(robot.bodies[body].joints and abs(zero[body][1]) > MIDDLE for body in shared):
+            found.append(leg)
+    return sorted(found, key=lambda leg: leg.end)
+
+
+def _with_joints_of_their_own(legs: list[Leg]) -> list[Leg]:
+    """The legs without the joints that several of them share, such as a waist's."""
+    counts = Counter(joint.name for leg in legs for joint in leg.joints)
+    return [leg._replace(joints=[joint for joint in leg.joints if counts[joint.name] == 1]) for leg in legs]
+
+
+def _is_foot(robot: RobotDescription, end: int) -> bool:
+    """Whether a limb's end is named a foot."""
+    return any(FOOT_HINT.search(robot.bodies[index].name) for index in _rigid(robot, end))
+
+
+def _coupled(robot: RobotDescription, pose: dict[str, float]) -> dict[str, float]:
+    """The pose with joints that follow others where these have them."""
+    for _ in robot.couplings:  # a follower may be followed
+        followers = {
+            coupling.joint: float(np.polyval(coupling.coefficients[::-1], pose.get(coupling.other or "", 0.0)))
+            for coupling in robot.couplings
+        }
+        pose = pose | followers
+    return pose
 
 
 def _foot(robot: RobotDescription, end: int) -> int:
@@ -161,7 +211,7 @@ def standing_pose(robot: RobotDescription, legs: list[Leg]) -> dict[str, float]:
     pose = _zero_pose(robot)
     knees_forward = len(legs) == 2
     for leg in legs:
-        pose |= _leg_pose(robot, leg, pose, knees_forward)
+        pose = _coupled(robot, pose | _leg_pose(robot, leg, pose, knees_forward))
     return {name: round(float(value), 2) + 0.0 for name, value in pose.items()}
 
 
@@ -177,7 +227,7 @@ def _leg_pose(robot: RobotDescription, leg: Leg, pose: dict[str, float], knees_f
     samples = [zero, *rng.uniform(*bounds.T, size=(SAMPLES, len(names)))]
 
     def foot_in(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        poses = body_poses(robot, pose | dict(zip(names, values, strict=True)))
+        poses = body_poses(robot, _coupled(robot, pose | dict(zip(names, values, strict=True))))
         knee = poses.positions[leg.end] if leg.foot != leg.end else poses.positions[leg.joints[-1].body]
         tilt = (level.inv() * poses.rotations[leg.foot]).as_rotvec()
         return _foot_at(robot, leg, poses), tilt, float(knee[0] - hip[0])
@@ -293,23 +343,18 @@ def _turned_base(robot: RobotDescription, legs: list[Leg], pose: dict[str, float
     return ""
 
 
-def _standing_torque(robot: RobotDescription, legs: list[Leg], pose: dict[str, float]) -> float:
-    """The largest torque [N·m] with which a leg's joint carries its leg's share of the weight in the pose."""
+def _standing_torques(robot: RobotDescription, legs: list[Leg], pose: dict[str, float]) -> dict[str, float]:
+    """The torques [N·m] with which the legs' joints carry their leg's share of the weight in the pose, by joint."""
     poses = body_poses(robot, pose)
     share = np.array([0.0, 0.0, robot.mass * GRAVITY / len(legs)])
-    torques = [
-        poses.rotations[joint.body].apply(joint.axis)
-        @ np.cross(
-            _foot_at(robot, leg, poses)
-            - poses.positions[joint.body]
-            - poses.rotations[joint.body].apply(np.array(joint.anchor)),
-            share,
-        )
-        for leg in legs
-        for joint in leg.joints
-        if joint.kind != "prismatic"
-    ]
-    return float(np.abs(torques).max(initial=0.0))
+    torques = {}
+    for leg in legs:
+        for joint in leg.joints:
+            turn = poses.rotations[joint.body]
+            arm = _foot_at(robot, leg, poses) - poses.positions[joint.body] - turn.apply(np.array(joint.anchor))
+            if joint.kind != "prismatic":
+                torques[joint.name] = abs(float(turn.apply(joint.axis) @ np.cross(arm, share)))
+    return torques
 
 
 def _least_inertia(robot: RobotDescription, pose: dict[str, float]) -> float:
@@ -328,33 +373,6 @@ def _least_inertia(robot: RobotDescription, pose: dict[str, float]) -> float:
                 inertia += body.mass * float(arm @ arm) + float(axis_b @ body.inertia @ axis_b)
         least = min(least, inertia)
     return least
-
-
-def _joint_parts(names: list[str]) -> list[str]:
-    """A part of all names, else all names: files may number their joints."""
-    try:
-        return [common_part(names, [])]
-    except ValueError:
-        return names
-
-
-def common_part(names: Iterable[str], others: Iterable[str]) -> str:
-    """The longest text that all names contain and no other one does; a ValueError if there is none.
-
-    One that begins and ends with words is taken before any other.
-    """
-    names, others = list(names), list(others)
-    first = min(names, key=len)
-    parts = {first[i:j] for i in range(len(first)) for j in range(i + 1, len(first) + 1)}
-    fitting = [p for p in parts if all(p in name for name in names) and not any(p in name for name in others)]
-    if not fitting:
-        raise ValueError(f"the names {', '.join(names)} share nothing that others have not; rename them in the file")
-
-    def is_word(part: str) -> bool:
-        word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(part)}(?![A-Za-z0-9])")
-        return part[0].isalnum() and part[-1].isalnum() and all(word.search(name) for name in names)
-
-    return max(fitting, key=lambda part: (is_word(part), len(part), part))
 
 
 def _range(joint: Joint) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """A package of one's own for a robot: its files, a config, tasks, a test and a README."""
 
+import json
 import re
 import shutil
 import xml.etree.ElementTree as ET
@@ -56,9 +57,10 @@ class {title}RoughCfg(QuadrupedCfg):
     class asset(QuadrupedCfg.asset):
         file = {file}
         name = "{name}"
-        foot_name = "{foot_name}"  # guess: part of the names {feet}
+        foot_name = {foot_name}  # guess: fits {feet}
         penalize_contacts_on = {penalize}
-        terminate_after_contacts_on = ["{base}"]{collapse}
+        terminate_after_contacts_on = {trunk}{collapse}
+        density = 1000.0  # [kg/m³] of links whose mass the file does not state; sim2sim.py takes the same
         left_names = {left}  # guess: of joints, for learning in a mirror; with [] there is none
         right_names = {right}
         mirror_reversed = {reversed}  # guess: joints that turn the other way there
@@ -165,20 +167,23 @@ def write_package(name: str, source: Path, out: Path, mass: float, guess: Guess)
         "num_joints": len(guess.joint_angles),
         "start": guess.height + CLEARANCE,
         "clearance_cm": 100 * CLEARANCE,
-        "angles": "\n".join(f'            "{joint}": {angle},' for joint, angle in guess.joint_angles.items()),
+        "angles": "\n".join(f"            {_text(joint)}: {angle}," for joint, angle in guess.joint_angles.items()),
         "mass": mass,
         "stiffnesses": _dict(dict.fromkeys(guess.joint_names, guess.stiffness)),
         "dampings": _dict(dict.fromkeys(guess.joint_names, guess.damping)),
         "file": file,
         "feet": ", ".join(guess.feet),
         "penalize": _list(guess.other_bodies),
+        "trunk": _list(guess.trunk[:1] if copied else guess.trunk),  # of a URDF, fixed bodies collapse
+        "foot_name": _text(guess.foot_name),
         "collapse": "" if copied else "\n        collapse_fixed_joints = False",
         "clearance": clearance,
         "left": _list(list(guess.sides)),
         "right": _list(list(guess.sides.values())),
         "reversed": _list(guess.mirror_reversed),
         "checks": "\n".join(f"- {check}" for check in checks),
-        **{key: value for key, value in guess._asdict().items() if isinstance(value, str | float)},
+        "height": guess.height,
+        "feet_z": guess.feet_z,
     }
     for path, text in (
         (out / "pyproject.toml", PYPROJECT),
@@ -193,12 +198,17 @@ def write_package(name: str, source: Path, out: Path, mass: float, guess: Guess)
     return checks
 
 
+def _text(name: str) -> str:
+    """A name as Python writes it."""
+    return json.dumps(name, ensure_ascii=False)
+
+
 def _list(names: list[str]) -> str:
-    return "[" + ", ".join(f'"{name}"' for name in names) + "]"
+    return f"[{', '.join(map(_text, names))}]"
 
 
 def _dict(numbers: dict[str, float]) -> str:
-    return "{" + ", ".join(f'"{name}": {number}' for name, number in numbers.items()) + "}"
+    return "{" + ", ".join(f"{_text(name)}: {number}" for name, number in numbers.items()) + "}"
 
 
 def _title(name: str) -> str:
@@ -213,6 +223,16 @@ def _checks(guess: Guess, missing: list[str]) -> list[str]:
         f"Stiffness {guess.stiffness:g} and damping {guess.damping:g} of all joints: those of the real motors.",
         "Torque and speed limits: those of the file's <limit>; 0 or none there means unlimited here.",
     ]
+    if guess.weak:
+        checks.append(
+            f"The file's effort limits do not carry the robot: {', '.join(guess.weak)} in the default pose. Exporters "
+            "write 1 where they know nothing; state those of the motors."
+        )
+    if guess.no_legs:
+        checks.append(
+            f"Joints that are no leg's: {', '.join(guess.no_legs)}. Policies move them too; in the file, fix those "
+            "that have no motor, such as rods of a linkage, and those that shall stay."
+        )
     if guess.turned_base:
         checks.append(
             f"The base's frame: {guess.turned_base}, but commands and rewards take the base's x for forwards, y for "

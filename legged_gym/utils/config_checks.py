@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from legged_gym.robots.names import matches
 from legged_gym.utils.helpers import class_to_dict
 from legged_gym.utils.terrain import type_thresholds
 from rsl_rl.modules.estimators import ESTIMATORS
@@ -118,7 +119,7 @@ def name_problems(cfg: Any, dof_names: list[str], body_names: list[str]) -> Iter
         ("asset.terminate_after_contacts_on", "body", body_names, cfg.asset.terminate_after_contacts_on),
     ):
         for part in parts:
-            if not any(part in name for name in names):
+            if not any(matches(part, name) if kind == "body" else part in name for name in names):
                 yield f"{section}: no {kind}'s name contains '{part}'; names: {', '.join(names)}"
 
 

@@ -16,8 +16,9 @@ from isaacgym.gym_types import AssetOptions
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.envs import task_registry
 from legged_gym.robots.fit import misfits
-from legged_gym.robots.guess import common_part, guess
+from legged_gym.robots.guess import guess
 from legged_gym.robots.kinematics import body_poses
+from legged_gym.robots.names import common_part
 from legged_gym.scripts import sim2sim, train
 from legged_gym.scripts.new_robot import get_args, new_robot
 from legged_gym.utils import helpers

@@ -86,14 +86,15 @@ class LeggedRobotCfg(BaseConfig):
     class asset:
         file = ""  # path of the URDF; {LEGGED_GYM_ROOT_DIR} is filled in
         name = "legged_robot"
-        foot_name = "foot"  # part of the feet's body names
+        # Names of bodies are parts of them or, with ^ first, regular expressions: "^Link1$" is not Link12.
+        foot_name = "foot"  # of the feet
         # The robot in a mirror, for algorithm.mirror_fraction: parts of left joints' names and what stands there in the
         # right ones'; parts of the names of joints that turn the other way there, as those about x and z do.
         left_names = []
         right_names = []
         mirror_reversed = []
-        penalize_contacts_on = []  # parts of body names
-        terminate_after_contacts_on = []  # parts of body names
+        penalize_contacts_on = []  # of bodies that should not touch anything
+        terminate_after_contacts_on = []  # of those that must not
         disable_gravity = False
         collapse_fixed_joints = True  # merges fixed links, except those with dont_collapse="true"
         fix_base_link = False

@@ -14,6 +14,7 @@ from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.envs.base import domain_rand, height_scan
 from legged_gym.envs.base.base_task import BaseTask
 from legged_gym.robots.fit import misfits
+from legged_gym.robots.names import matches
 from legged_gym.utils.config_checks import name_problems
 from legged_gym.utils.math import uniform
 from legged_gym.utils.terrain import Terrain
@@ -219,8 +220,8 @@ class Scene(BaseTask):
         self.termination_contact_indices = self._body_indices(asset.terminate_after_contacts_on)
 
     def _body_indices(self, parts: list[str]) -> Tensor:
-        """Columns of the bodies whose name contains one of `parts`, each once, in the robot's order."""
-        names = [name for name in self.body_names if any(part in name for part in parts)]
+        """Columns of the bodies whose name fits one of `parts`, each once, in the robot's order."""
+        names = [name for name in self.body_names if any(matches(part, name) for part in parts)]
         env, actor = self.envs[0], self.actor_handles[0]
         handles = [self.gym.find_actor_rigid_body_handle(env, actor, name) for name in names]
         return torch.tensor(handles, dtype=torch.long, device=self.device)
@@ -278,7 +279,7 @@ def robot_problems(cfg: Any, dof_names: list[str], body_names: list[str]) -> Ite
     if weak and cfg.control.control_type != "T":
         have = "has" if len(weak) == 1 else "have"
         yield f"{_joints(weak)} {have} no gain; add a part of the name to control.stiffness and damping"
-    if not any(cfg.asset.foot_name in name for name in body_names):
+    if not any(matches(cfg.asset.foot_name, name) for name in body_names):
         yield (
             f"no body's name contains asset.foot_name '{cfg.asset.foot_name}'; feet on fixed joints need "
             f'dont_collapse="true" in the URDF; bodies: {", ".join(body_names)}'

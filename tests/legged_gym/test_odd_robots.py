@@ -1,0 +1,200 @@
+"""new_robot of robots with numbered or odd names, linkages, joints that follow others, motors that nobody knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import pytest
+
+from isaacgym.assets.mjcf import load_mjcf
+from isaacgym.assets.robot_file import load_robot
+from isaacgym.engine.model import build_spec
+from isaacgym.gym_types import AssetOptions
+from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.envs import task_registry
+from legged_gym.robots.guess import guess
+from legged_gym.robots.names import matches, pattern_of
+from legged_gym.robots.template import write_package
+from legged_gym.scripts import sim2sim, train
+from legged_gym.utils import helpers
+from tests.legged_gym.test_guess import BOX, DENSE, LEGS, LIMIT, WORDS, quadruped, read
+from tests.legged_gym.test_new_robot import CPU, make  # noqa: F401  (a fixture)
+
+# --- Names ----------------------------------------------------------------------------------------------------------
+
+
+def numbered(text: str) -> str:
+    """The same robot with bodies called Link1 to Link16, feet included, the trunk Link."""
+    text = text.replace('"trunk"', '"Link"')
+    for number, leg in enumerate(LEGS):
+        for part, name in enumerate(("foot", "hip", "thigh", "shank")):
+            text = text.replace(f'"{name}_{leg}"', f'"Link{4 * number + part + 1}"')
+    return text
+
+
+def odd(text: str) -> str:
+    """The same robot with names that Python has to quote and to escape."""
+    for part in ("hip", "thigh", "shank", "foot"):
+        text = text.replace(f'"{part}_', f'"{{{part}}} &quot;1\\t&lt;1&gt;&quot; ')
+    return text
+
+
+def test_patterns_mean_parts_of_names_or_what_they_say():
+    assert matches("foot", "FL_foot") and not matches("foot", "FL_calf")
+    assert matches("^(Link1|Link5)$", "Link5") and not matches("^(Link1|Link5)$", "Link12")
+    assert pattern_of("Link1", ["Link1", "Link2"]) == "Link1"
+    assert pattern_of("Link.1", ["Link.1", "Link.12"]) == r"^Link\.1$"
+    with pytest.raises(ValueError, match=r"'\^\(', which starts with \^, is no regular expression"):
+        matches("^(", "Link1")
+
+
+def test_numbered_feet_are_told_from_all_others(tmp_path):
+    robot = read(tmp_path, numbered(quadruped(WORDS)))
+    found = guess(robot)
+    assert {name for name in robot.body_names if matches(found.foot_name, name)} == {
+        "Link1",
+        "Link5",
+        "Link9",
+        "Link13",
+    }
+    touching = {name for name in robot.body_names if any(matches(part, name) for part in found.other_bodies)}
+    assert touching == {f"Link{number}" for number in range(1, 17) if number % 4 in (3, 0)}  # thighs and shanks
+    (trunk,) = found.trunk
+    assert [name for name in robot.body_names if matches(trunk, name)] == ["Link"]
+
+
+# --- Linkages -------------------------------------------------------------------------------------------------------
+
+
+def with_rods(text: str, parent: str, at: str, length: float) -> str:
+    """A rod on a link of each leg that hangs free: the loop that it closes is cut."""
+    rod = (
+        f'<collision><origin xyz="0 0 {-length / 2}"/><geometry><cylinder radius=".005" length="{length}"/></geometry>'
+        "</collision>"
+    )
+    parts = [
+        f'<link name="rod_{leg}">{DENSE.format(0.05).replace("0.1", "1e-4")}{rod}</link><joint name="swing_{leg}" '
+        f'type="revolute"><parent link="{parent}_{leg}"/><child link="rod_{leg}"/><origin xyz="{at}"/>'
+        f'<axis xyz="0 1 0"/>{LIMIT}</joint>'
+        for leg in LEGS
+    ]
+    return text.replace("</robot>", "".join(parts) + "</robot>")
+
+
+@pytest.mark.parametrize("foot", [True, False])
+@pytest.mark.parametrize(("parent", "at", "length"), [("thigh", ".03 0 -.15", 0.22), ("hip", ".03 0 0", 0.3)])
+def test_rods_of_a_linkage_are_no_feet(tmp_path, foot, parent, at, length):
+    plain = guess(read(tmp_path, quadruped(WORDS, foot=foot)))
+    found = guess(read(tmp_path, with_rods(quadruped(WORDS, foot=foot), parent, at, length)))
+    assert found.feet == plain.feet == [f"{'foot' if foot else 'shank'}_{leg}" for leg in LEGS]
+    assert {name: found.joint_angles[name] for name in plain.joint_angles} == plain.joint_angles
+    assert found.no_legs == [f"swing_{leg}" for leg in LEGS] and plain.no_legs == []
+
+
+def test_legs_of_a_pelvis_that_moves_are_two(tmp_path):
+    """They share a moving body, as rods do, but part in the middle."""
+    pelvis = (
+        f'<link name="chest">{DENSE.format(3)}{BOX}</link><joint name="waist" type="revolute"><parent link="chest"/>'
+        f'<child link="trunk"/><axis xyz="0 0 1"/>{LIMIT}</joint></robot>'
+    )
+    found = guess(read(tmp_path, quadruped(WORDS).replace("</robot>", pelvis)))
+    assert sorted(found.feet) == [f"foot_{leg}" for leg in LEGS] and found.no_legs == ["waist"]
+
+
+def test_joints_that_follow_others_do_so_in_the_default_pose(tmp_path):
+    text = quadruped(WORDS)
+    for leg in LEGS:
+        follows = f'<child link="shank_{leg}"/><mimic joint="pitch_{leg}" multiplier="-1.9" offset="0.1"/>'
+        text = text.replace(f'<child link="shank_{leg}"/>', follows)
+    robot = read(tmp_path, text)
+    found = guess(robot)
+    model = build_spec(robot, 0.005).compile()
+    data = mujoco.MjData(model)
+    for name, angle in found.joint_angles.items():
+        data.joint(name).qpos = angle
+    mujoco.mj_forward(model, data)
+    assert (
+        data.ne == len(LEGS) and np.abs(data.efc_pos[: data.ne]).max() < 0.02
+    )  # MuJoCo's own residual, rounded angles
+    feet = np.array([data.body(f"foot_{leg}").xpos for leg in LEGS])
+    np.testing.assert_allclose(feet[:, 0], [x for x, _ in LEGS.values()], atol=0.03)  # under the hips
+
+
+# --- Motors ---------------------------------------------------------------------------------------------------------
+
+
+def test_motors_that_do_not_carry_the_robot_are_named(tmp_path):
+    """C MuJoCo's inverse dynamics of the robot at rest says which."""
+    robot = read(tmp_path, quadruped(WORDS).replace('effort="50"', 'effort="1"'))
+    found = guess(robot)
+    model = build_spec(robot, 0.005).compile()
+    data = mujoco.MjData(model)
+    for name, angle in found.joint_angles.items():
+        data.joint(name).qpos = angle
+    mujoco.mj_forward(model, data)
+    torque = data.qfrc_bias.copy()
+    for leg in LEGS:
+        jacobian = np.zeros((3, model.nv))
+        mujoco.mj_jacBody(model, data, jacobian, None, model.body(f"foot_{leg}").id)
+        torque -= jacobian.T @ [0.0, 0.0, robot.mass * 9.81 / 4]
+    weak = {model.joint(j).name for j in range(1, model.njnt) if abs(torque[model.jnt_dofadr[j]]) > 1.0}
+    assert weak and {text.split("'")[1] for text in found.weak} == weak
+    assert guess(read(tmp_path, quadruped(WORDS))).weak == []
+    checks = write_package("weakling", tmp_path / "r.urdf", tmp_path / "out", robot.mass, found)
+    assert any("do not carry the robot: 'knee_fl' 1 of" in check for check in checks)
+
+
+# --- Trunks ---------------------------------------------------------------------------------------------------------
+
+
+def test_bodies_fixed_to_the_base_of_mjcf_belong_to_the_trunk(tmp_path):
+    """MJCF does not say which fixed bodies are feet, so none collapses, neither the torso nor a head."""
+    leg = """<body name="hip_{0}" pos="0 {1} 0"><joint axis="1 0 0"/><geom size=".02"/><body name="leg_{0}"><joint
+      axis="0 1 0"/><geom type="capsule" fromto="0 0 0 0 0 -.3" size=".02"/></body></body>"""
+    text = f"""<mujoco><worldbody><body name="pelvis"><freejoint/><body name="torso"><geom size=".1"/></body>
+      <body name="imu"/>{leg.format("left", 0.1)}{leg.format("right", -0.1)}</body></worldbody></mujoco>"""
+    (tmp_path / "r.xml").write_text(text)
+    robot = load_mjcf(tmp_path / "r.xml", AssetOptions())
+    found = guess(robot)
+    assert found.trunk == ["pelvis", "torso"]
+    write_package("walker", tmp_path / "r.xml", tmp_path / "out", robot.mass, found)
+    config = (tmp_path / "out/walker/config.py").read_text()
+    assert 'terminate_after_contacts_on = ["pelvis", "torso"]' in config
+
+
+# --- All of it ------------------------------------------------------------------------------------------------------
+
+
+def without_mass(text: str) -> str:
+    """Shanks that CAD did not weigh: their mass comes from their shapes."""
+    for leg in LEGS:
+        text = text.replace(
+            f'<link name="shank_{leg}"><inertial><mass value="1e-6"/></inertial>', f'<link name="shank_{leg}">'
+        )
+    return text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", [numbered, odd, without_mass])
+def test_such_a_robot_trains_and_walks_on_into_c_mujoco(make, tmp_path, change):  # noqa: F811
+    source = tmp_path / "robot.urdf"
+    source.write_text(change(quadruped(WORDS, foot=change is not without_mass)))
+    name = f"robot_{change.__name__}"
+    make(name, source)
+    flags = ["--num_envs", "4", "--max_iterations", "1", "--run_name", "once", "--export"]
+    train.train(helpers.get_args([*CPU, "--task", f"{name}_flat", *flags], extra=train.FLAGS))
+    (run_folder,) = Path(LEGGED_GYM_ROOT_DIR, "logs", f"flat_{name}").glob("*_once")
+    flags = ["--policy", str(run_folder / "policy_1.onnx"), "--urdf", str(source), "--terrain", "flat", "--trials", "1"]
+    setup = sim2sim.get_args([*flags, "--seconds", "1.2", "--headless"])
+    assert sim2sim.sim2sim(setup)["flat"]["trials"] == 1
+    if change is without_mass:
+        cylinder = 1000.0 * np.pi * 0.01**2 * 0.2  # [kg] of water
+        ends = 1000.0 * 4 / 3 * np.pi * 0.01**3  # that a capsule of the same length has more
+        asset = task_registry.get_cfgs(name)[0].asset
+        options = AssetOptions(density=asset.density, replace_cylinder_with_capsule=True)
+        trained = load_robot(asset.file, options)
+        assert trained.bodies[trained.body_names.index("shank_fl")].mass == pytest.approx(cylinder + ends, rel=1e-6)
+        (_, robot) = sim2sim.prepare(setup)["flat"]
+        assert robot.model.body("shank_fl").mass[0] == pytest.approx(cylinder, rel=1e-6)
