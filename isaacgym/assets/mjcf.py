@@ -227,8 +227,8 @@ def _coupling(model: mujoco.MjModel, index: int) -> Coupling:
 def _check(path: Path, spec: mujoco.MjSpec) -> None:
     """Refuse what a tree of bodies with hinges and slides cannot express."""
     roots = spec.worldbody.bodies
-    if len(roots) != 1:
-        _fail(path, f"there are {len(roots)} bodies in the world; leave one, the robot's root")
+    if not roots:
+        _fail(path, "there is no body in the world; is it a part that the robot's main file includes?")
     others = [equality for equality in spec.equalities if equality.type != mujoco.mjtEq.mjEQ_JOINT]
     if others:
         names = (f"'{one.name1}' and '{one.name2}'" if one.name2 else f"'{one.name1}'" for one in others)

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from isaacgym.assets.description import RobotDescription
+from isaacgym.assets.doubts import doubts
 from isaacgym.assets.mjcf import load_mjcf
+from isaacgym.assets.notices import notice
 from isaacgym.assets.urdf import load_urdf
 from isaacgym.assets.xml_file import root_tag
 from isaacgym.gym_types import AssetOptions
@@ -12,8 +14,14 @@ SUFFIXES = (".urdf", ".xml", ".mjcf")
 
 
 def load_robot(path: str | Path, options: AssetOptions) -> RobotDescription:
-    """Read a URDF or MJCF file; a ValueError or FileNotFoundError of one sentence if it cannot be."""
-    return (load_urdf if is_urdf(path) else load_mjcf)(path, options)
+    """Read a URDF or MJCF file; a ValueError or FileNotFoundError of one sentence if it cannot be.
+
+    Warns of what is hardly meant, see `doubts`.
+    """
+    robot = (load_urdf if is_urdf(path) else load_mjcf)(path, options)
+    for doubt in doubts(robot):
+        notice(f"{path}: {doubt}; correct the file if so")
+    return robot
 
 
 def is_urdf(path: str | Path) -> bool:

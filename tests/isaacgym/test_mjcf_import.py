@@ -201,7 +201,7 @@ WELD = '<equality><weld body1="a" body2="b"/></equality>'
     ("text", "message"),
     [
         ("<mujoco", "MuJoCo cannot read it"),
-        ("<mujoco><worldbody/></mujoco>", "0 bodies in the world"),
+        ("<mujoco><worldbody/></mujoco>", "there is no body in the world"),
         (body(body('<joint type="ball"/>', "b")), "'b' has a ball joint"),
         (body(body("<freejoint/>", "b")), "which only the root may have"),
         (body(body('<joint name="i"/><joint name="j" ref="10"/>', "b")), "a joint of body 'b' has a ref"),
