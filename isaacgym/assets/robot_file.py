@@ -5,7 +5,7 @@ from pathlib import Path
 from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.doubts import doubts
 from isaacgym.assets.mjcf import load_mjcf
-from isaacgym.assets.notices import notice
+from isaacgym.assets.notices import listed, notice
 from isaacgym.assets.urdf import load_urdf
 from isaacgym.assets.xml_file import root_tag
 from isaacgym.gym_types import AssetOptions
@@ -22,6 +22,16 @@ def load_robot(path: str | Path, options: AssetOptions) -> RobotDescription:
     for doubt in doubts(robot):
         notice(f"{path}: {doubt}; correct the file if so")
     return robot
+
+
+def refuse_fixed_base(path: str | Path, robot: RobotDescription) -> None:
+    """A ValueError if the file lets the robot's base move only along joints, or not at all."""
+    if robot.fixed_base:
+        names = [f"'{joint.name}'" for joint in robot.bodies[1].joints]
+        raise ValueError(
+            f"{path}: the base moves only by the joints {listed(names)}, so it cannot walk about; to float, it has a "
+            "<freejoint/> in MJCF, and in URDF no joint to the world"
+        )
 
 
 def is_urdf(path: str | Path) -> bool:

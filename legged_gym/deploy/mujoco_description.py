@@ -10,7 +10,7 @@ import mujoco
 import numpy as np
 
 from isaacgym.assets.description import Body, RobotDescription, Shape, unused_name
-from isaacgym.assets.robot_file import load_robot
+from isaacgym.assets.robot_file import load_robot, refuse_fixed_base
 from isaacgym.gym_types import AssetOptions
 
 OPTIONS = AssetOptions(slices_per_cylinder=0)  # links stay apart, feet included, and cylinders what they are
@@ -29,8 +29,7 @@ def robot_spec(path: Path, armature: float) -> mujoco.MjSpec:
     armature: inertia of each joint's motor [kg m²], beside what the file itself states.
     """
     robot = load_robot(path, OPTIONS)
-    if robot.fixed_base:
-        raise ValueError(f"{path}: the file fixes the robot's base, so it cannot walk")
+    refuse_fixed_base(path, robot)
     spec = mujoco.MjSpec()
     spec.modelname = robot.name
     spec.compiler.degree = False

@@ -9,6 +9,7 @@ from legged_gym.robots.names import matches
 
 BASE_HEIGHT_RATIO = (0.7, 1.2)  # of the target to the standing height; published configs have 0.76 to 1.0
 CLEARANCE_RATIO = (0.4, 1.0)  # of the target to the standing feet's depth below the base; published: 0.55 to 0.72
+ROUNDED = 0.01  # [m] in which targets are stated
 SINK = 0.01  # [m] that a start may be inside the ground
 ABOVE_FEET = 0.01  # [m] that other bodies may be below the feet
 
@@ -31,16 +32,24 @@ def misfits(cfg: Any, robot: RobotDescription) -> Iterator[str]:
             f"in the default pose of '{cfg.asset.name}', '{stands.lowest_body}' is {stands.feet_lowest:.2f} m below "
             "the feet; correct init_state.default_joint_angles or asset.foot_name"
         )
-    low, high = BASE_HEIGHT_RATIO
-    if getattr(rewards.scales, "base_height", 0.0) and not low * height <= rewards.base_height_target <= high * height:
+    if getattr(rewards.scales, "base_height", 0.0) and not _within(
+        rewards.base_height_target, height, BASE_HEIGHT_RATIO
+    ):
         yield (
             f"rewards.base_height_target is {rewards.base_height_target:.2f} m, but '{cfg.asset.name}' stands with its "
             f"base at {height:.2f} m; set it to about that"
         )
-    low, high = (ratio * stands.feet_z for ratio in CLEARANCE_RATIO)
-    if getattr(rewards.scales, "foot_clearance", 0.0) and not high <= rewards.clearance_height_target <= low:
+    if getattr(rewards.scales, "foot_clearance", 0.0) and not _within(
+        rewards.clearance_height_target, stands.feet_z, CLEARANCE_RATIO
+    ):
         yield (
             f"rewards.clearance_height_target is {rewards.clearance_height_target:.2f} m, but the feet of "
             f"'{cfg.asset.name}' stand at {stands.feet_z:.2f} m in the base's frame; set it to about "
             f"{0.7 * stands.feet_z:.2f} m"
         )
+
+
+def _within(target: float, value: float, ratios: tuple[float, float]) -> bool:
+    """Whether a target is one of these shares of a value, which may be 0 or negative: of a root that is at the feet."""
+    low, high = sorted(ratio * value for ratio in ratios)
+    return low - ROUNDED <= target <= high + ROUNDED

@@ -33,6 +33,8 @@ SAG = 0.13  # [rad] by which the most loaded joint gives way under the weight: 4
 STIFFNESS_RANGE = (5, 500)  # [N·m/rad]
 GRAVITY = 9.81  # [m/s²]
 MIN_LIMB = 0.03  # [m]
+FAR = 0.05  # [m] of the root's origin from the body that it stands for
+NEGLIGIBLE = 1e-3  # mass of a root, as a share of that of the body that it carries
 MIDDLE = 0.005  # [m] from the plane of symmetry
 DAMPING_RATIO = 0.03  # [s] damping over stiffness
 MAX_DAMPING = 3.0  # [N·m·s/rad] what robots of up to 50 kg bear; of heavier links
@@ -66,6 +68,7 @@ class Guess(NamedTuple):
     wheels: list[str]  # joints that turn without end at the end of a leg
     slides: list[str]  # joints that slide, whose gains are not guessed
     no_legs: list[str]  # joints that are no leg's: of arms, heads, and rods of loops that are cut
+    footprint: str  # what the base's frame is away from, if that is far: a body, and how far; "": nothing
     weak: list[str]  # joints that cannot carry the robot: "'name' 1 of 12 N·m"
     sides: dict[str, str]  # part of the names of left joints: of right ones; empty if names do not tell
     mirror_reversed: list[str]  # parts of names of joints that turn the other way in a mirror
@@ -105,6 +108,7 @@ def guess(robot: RobotDescription) -> Guess:
         wheels=[leg.wheel for leg in legs if leg.wheel],
         slides=[joint.name for joint in robot.dofs if joint.kind == "prismatic"],
         no_legs=[name for name in robot.dof_names if name not in of_legs],
+        footprint=_footprint(robot),
         weak=[
             f"'{joint.name}' {joint.effort:g} of {torques[joint.name]:.3g} N·m"
             for joint in robot.dofs
@@ -285,6 +289,16 @@ def _corners(shape: Shape) -> np.ndarray:
             assert shape.vertices is not None, "a collision mesh has vertices"
             points = shape.vertices
     return shape.pos + Rotation.from_quat(shape.quat).apply(points)
+
+
+def _footprint(robot: RobotDescription) -> str:
+    """What a root without mass and shapes carries, if its origin is away from it: base_footprint is on the ground."""
+    root, carried = robot.bodies[0], [robot.bodies[index] for index in _rigid(robot, 0)[1:]]
+    heaviest = max(carried, key=lambda body: body.mass, default=root)
+    away = float(np.linalg.norm(body_poses(robot, {}).positions[robot.bodies.index(heaviest)]))
+    if root.shapes or root.mass > NEGLIGIBLE * heaviest.mass or away < FAR:
+        return ""
+    return f"'{heaviest.name}', by {away:.2f} m"
 
 
 def _refuse_degrees(robot: RobotDescription) -> None:

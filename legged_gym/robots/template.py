@@ -223,6 +223,11 @@ def _checks(guess: Guess, missing: list[str]) -> list[str]:
         f"Stiffness {guess.stiffness:g} and damping {guess.damping:g} of all joints: those of the real motors.",
         "Torque and speed limits: those of the file's <limit>; 0 or none there means unlimited here.",
     ]
+    if guess.footprint:
+        checks.append(
+            f"The root {guess.base} is away from {guess.footprint}: heights and velocities count at the root's origin. "
+            "Without that link and its joint, as for ROS' base_footprint, they would count at the body's."
+        )
     if guess.weak:
         checks.append(
             f"The file's effort limits do not carry the robot: {', '.join(guess.weak)} in the default pose. Exporters "

@@ -10,7 +10,7 @@ import keyword
 import shlex
 from pathlib import Path
 
-from isaacgym.assets.robot_file import load_robot
+from isaacgym.assets.robot_file import load_robot, refuse_fixed_base
 from isaacgym.gym_types import AssetOptions
 from legged_gym import cli
 from legged_gym.robots.guess import guess
@@ -40,8 +40,7 @@ def new_robot(args: argparse.Namespace) -> Path:
     if not source.is_file():
         raise ValueError(f"--urdf {source}: no such file; check its path")
     robot = load_robot(source, AssetOptions(replace_cylinder_with_capsule=True))
-    if robot.fixed_base:
-        raise ValueError(f"{source}: the file fixes the robot's base, so it cannot walk")
+    refuse_fixed_base(source, robot)
     checks = write_package(name, source, out, robot.mass, guess(robot))
     print(f"Wrote {out}: {robot.name}, {robot.mass:.1f} kg, {len(robot.dofs)} joints. Check in {name}/config.py:")
     print("\n".join(f"- {check}" for check in checks))

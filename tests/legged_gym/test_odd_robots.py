@@ -13,11 +13,14 @@ from isaacgym.assets.robot_file import load_robot
 from isaacgym.engine.model import build_spec
 from isaacgym.gym_types import AssetOptions
 from legged_gym import LEGGED_GYM_ROOT_DIR
+from legged_gym.deploy.mujoco_description import robot_spec
 from legged_gym.envs import task_registry
+from legged_gym.robots.fit import misfits
 from legged_gym.robots.guess import guess
 from legged_gym.robots.names import matches, pattern_of
 from legged_gym.robots.template import write_package
 from legged_gym.scripts import sim2sim, train
+from legged_gym.scripts.new_robot import get_args, new_robot
 from legged_gym.utils import helpers
 from tests.legged_gym.test_guess import BOX, DENSE, LEGS, LIMIT, WORDS, quadruped, read
 from tests.legged_gym.test_new_robot import CPU, make  # noqa: F401  (a fixture)
@@ -162,6 +165,42 @@ def test_bodies_fixed_to_the_base_of_mjcf_belong_to_the_trunk(tmp_path):
     write_package("walker", tmp_path / "r.xml", tmp_path / "out", robot.mass, found)
     config = (tmp_path / "out/walker/config.py").read_text()
     assert 'terminate_after_contacts_on = ["pelvis", "torso"]' in config
+
+
+def test_a_root_on_the_ground_is_said_and_its_heights_fit(tmp_path):
+    """base_footprint, as ROS packages have it: 0.4 m below the trunk."""
+    footprint = (
+        '<link name="base_footprint"/><joint name="up" type="fixed"><parent link="base_footprint"/>'
+        '<child link="trunk"/><origin xyz="0 0 .4"/></joint></robot>'
+    )
+    plain = guess(read(tmp_path, quadruped(WORDS)))
+    robot = read(tmp_path, quadruped(WORDS).replace("</robot>", footprint))
+    found = guess(robot)
+    assert (plain.footprint, found.footprint) == ("", "'trunk', by 0.40 m")
+    assert found.height == pytest.approx(plain.height - 0.4, abs=1e-6) and found.height < 0.0
+    assert found.joint_angles == plain.joint_angles
+    cfg = task_registry.get_cfgs("go2")[0]
+    cfg.init_state.pos, cfg.init_state.default_joint_angles = [0.0, 0.0, found.height + 0.03], found.joint_angles
+    cfg.rewards.base_height_target = round(found.height, 2)
+    cfg.rewards.clearance_height_target = round(0.7 * found.feet_z, 2)
+    assert list(misfits(cfg, robot)) == []
+    cfg.rewards.base_height_target = 0.3
+    assert "base_height_target is 0.30 m" in next(misfits(cfg, robot))
+
+
+ROOT = """<mujoco><worldbody><body name="trunk">{}<geom size=".1"/><body name="leg"><joint name="hip" axis="0 1 0"/>
+  <geom size=".05" pos="0 0 -.2"/></body></body></worldbody></mujoco>"""
+PLANAR = '<joint name="x" type="slide" axis="1 0 0"/><joint name="z" type="slide" axis="0 0 1"/><joint name="pitch"/>'
+
+
+def test_a_base_that_moves_along_joints_is_told_the_way_out(tmp_path):
+    path = tmp_path / "robot.xml"
+    path.write_text(ROOT.format(PLANAR))
+    message = "robot.xml: the base moves only by the joints 'x', 'z', 'pitch', .*<freejoint/>"
+    with pytest.raises(ValueError, match=message):
+        new_robot(get_args(["planar", "--urdf", str(path), "--out", str(tmp_path / "out")]))
+    with pytest.raises(ValueError, match=message):
+        robot_spec(path, armature=0.0)  # as sim2sim.py reads it
 
 
 # --- All of it ------------------------------------------------------------------------------------------------------
