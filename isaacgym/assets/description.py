@@ -21,6 +21,7 @@ ShapeKind = Literal["sphere", "capsule", "box", "mesh", "cylinder"]
 JointKind = Literal["revolute", "continuous", "prismatic"]
 Rgba = tuple[float, float, float, float]
 MIN_EXTENT = 0.5e-3  # [m] half the thickness that a flat shape gets
+MAX_NUMBER = 1e9  # SI units: beyond every robot
 NO_LIMIT = 1e6  # [rad], [m] a limit from here on never binds
 DEFAULT_RGBA: Rgba = (0.7, 0.7, 0.7, 1.0)
 

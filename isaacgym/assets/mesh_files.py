@@ -14,6 +14,7 @@ import numpy as np
 from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
+from isaacgym.assets.description import MAX_NUMBER
 from isaacgym.assets.xml_file import read_xml
 
 MAX_HULL_VERTICES = 64  # what PhysX on a GPU holds as well; contacts test every vertex
@@ -25,8 +26,10 @@ THIN = 1e-3  # [m] thickness that is given to what is flat
 def load_hull(path: Path, scale: tuple[float, float, float]) -> np.ndarray:
     """Vertices of the convex hull of a mesh file, at most MAX_HULL_VERTICES, (n, 3) [m], scaled along the axes."""
     points = read_points(path) * np.array(scale)
-    if not np.isfinite(points).all():
-        raise ValueError(f"{path}: the mesh has coordinates that are not finite numbers; export it again")
+    if not (np.abs(points) < MAX_NUMBER).all():
+        raise ValueError(
+            f"{path}: the mesh has coordinates that are not finite numbers below {MAX_NUMBER:g}; export it again"
+        )
     if len(points) == 0:
         raise ValueError(f"{path}: the mesh has no points, so it encloses no volume; export it again or use a box")
     return convex_hull(thickened(points), MAX_HULL_VERTICES)
@@ -114,6 +117,13 @@ def _numbers_after(path: Path, keyword: str) -> np.ndarray:
 
 def _read_dae(path: Path) -> np.ndarray:
     root = read_xml(path)
+    try:
+        return _points_of(root)
+    except (KeyError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: the COLLADA file is broken ({error}); export it again") from None
+
+
+def _points_of(root: ET.Element) -> np.ndarray:
     unit = root.find("{*}asset/{*}unit")
     metres = float(unit.get("meter", 1.0)) if unit is not None else 1.0
     by_id = {name: element for element in root.iter() if (name := element.get("id"))}
@@ -152,7 +162,8 @@ def _transform(tag: str, numbers: np.ndarray) -> np.ndarray:
     elif tag == "scale":
         matrix[:3, :3] = np.diag(numbers)
     else:  # axis and angle [deg]
-        axis = numbers[:3] / np.linalg.norm(numbers[:3])
+        length = np.linalg.norm(numbers[:3])
+        axis = numbers[:3] / length if length > 0.0 else numbers[:3]  # about no axis: no rotation
         matrix[:3, :3] = Rotation.from_rotvec(np.radians(numbers[3]) * axis).as_matrix()
     return matrix
 
@@ -160,7 +171,7 @@ def _transform(tag: str, numbers: np.ndarray) -> np.ndarray:
 def _geometry_points(geometry: ET.Element, by_id: dict[str, ET.Element]) -> np.ndarray:
     """The arrays with the semantic POSITION of a geometry's mesh, (n, 3)."""
     sources = [
-        by_id[item.get("source", "").removeprefix("#")]
+        by_id[item.get("source", "").removeprefix("#")]  # KeyError: it has no such part
         for item in geometry.findall("{*}mesh/{*}vertices/{*}input")
         if item.get("semantic") == "POSITION"
     ]

@@ -40,6 +40,7 @@ from scipy.spatial.transform import Rotation
 
 from isaacgym.assets.actuators import actuator_properties
 from isaacgym.assets.description import (
+    MAX_NUMBER,
     Body,
     Coupling,
     Joint,
@@ -72,7 +73,6 @@ KINDS: dict[mujoco.mjtGeom, ShapeKind] = {
 }
 ELLIPSOID = sphere_points(MAX_HULL_VERTICES)  # a ball's surface; of half axes 1
 WEIGHTLESS = re.compile(r"mjMINVAL Element name '([^']+)'")
-MAX_NUMBER = 1e9  # SI units: beyond every robot
 
 
 def load_mjcf(path: str | Path, options: AssetOptions) -> RobotDescription:

@@ -30,6 +30,7 @@ from scipy.spatial.transform import Rotation
 
 from isaacgym.assets.description import (
     DEFAULT_RGBA,
+    MAX_NUMBER,
     Coupling,
     Joint,
     JointKind,
@@ -387,8 +388,10 @@ class _Urdf:
             values = [float(word) for word in COMMA.sub(" ", text).split()]
         except ValueError:
             values = []
-        if len(values) != count or np.isnan(values).any() or (key not in UNBOUNDED and np.isinf(values).any()):
+        is_absurd = key not in UNBOUNDED and any(abs(value) >= MAX_NUMBER for value in values)
+        if len(values) != count or np.isnan(values).any() or is_absurd:
             wanted = "a number" if count == 1 else f"{count} numbers"
+            wanted += f" below {MAX_NUMBER:g}" if is_absurd else ""
             way_out = "; expand the file with the xacro tool first" if "$" in text else ""
             self.fail(f'{where} has {key}="{text}" in <{element.tag}>, expected {wanted}{way_out}')
         return values

@@ -174,6 +174,53 @@ def test_a_pointer_of_git_lfs_is_told_from_a_mesh(tmp_path, suffix):
         load(urdf(tmp_path, leg=collision(f'<mesh filename="part.{suffix}"/>')))
 
 
+COLLADA = """<COLLADA><asset>UNIT</asset><library_geometries><geometry id="g"><mesh><source id="p"><float_array>POINTS
+  </float_array></source><vertices id="v"><input semantic="POSITION" source="#SOURCE"/></vertices></mesh></geometry>
+  </library_geometries><library_visual_scenes><visual_scene><node id="n">INSIDE<instance_geometry url="#g"/></node>
+  </visual_scene></library_visual_scenes></COLLADA>"""
+PARTS = {"UNIT": "", "POINTS": "0 0 0 1 0 0 0 1 0 0 0 1", "SOURCE": "p", "INSIDE": ""}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"UNIT": '<unit meter="cm"/>'},
+        {"POINTS": "0 0 0 1"},
+        {"POINTS": "a b c"},
+        {"SOURCE": "q"},
+        {"INSIDE": "<matrix>1 0 0</matrix>"},
+        {"INSIDE": '<instance_node url="#n"/>'},  # within itself
+    ],
+    ids=str,
+)
+def test_a_broken_collada_file_is_told_in_one_sentence(tmp_path, wrong):
+    text = COLLADA
+    for key, value in (PARTS | wrong).items():
+        text = text.replace(key, value)
+    (tmp_path / "part.dae").write_text(text)
+    with pytest.raises(ValueError, match=r"robot.urdf: .* of link 'leg': .*part.dae: the COLLADA file is brok") as told:
+        load(urdf(tmp_path, leg=collision('<mesh filename="part.dae"/>')))
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("unit", ["", '<unit meter="1"/>'])
+def test_a_rotation_about_no_axis_is_none(tmp_path, unit):
+    text = COLLADA
+    for key, value in (PARTS | {"UNIT": unit, "INSIDE": "<rotate>0 0 0 90</rotate>"}).items():
+        text = text.replace(key, value)
+    (tmp_path / "part.dae").write_text(text)
+    (shape,) = load(urdf(tmp_path, leg=collision('<mesh filename="part.dae"/>'))).bodies[1].shapes
+    assert sorted(map(tuple, shape.vertices)) == [(0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0)]
+
+
+def test_absurd_numbers_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="joint 'knee' has xyz=\"0 0 1e300\" in <origin>, expected 3 numbers below 1e"):
+        load(urdf(tmp_path, knee=joint('<origin xyz="0 0 1e300"/>')))
+    (tmp_path / "part.obj").write_text("v 1e300 0 0\nv 0 1 0\nv 0 0 1\nv 0 0 0\n")
+    with pytest.raises(ValueError, match="part.obj: the mesh has coordinates that are not finite numbers below 1e"):
+        load(urdf(tmp_path, leg=collision('<mesh filename="part.obj"/>')))
+
+
 # --- Mass -----------------------------------------------------------------------------------------------------------
 
 
