@@ -146,18 +146,24 @@ def find_legs(robot: RobotDescription, samples: int = FEW_SAMPLES) -> list[Leg]:
     for pose in poses:
         lowest = lowest_points(robot, body_poses(robot, _coupled(robot, pose)))
         depths = np.minimum(depths, [min(lowest[i] for i in _rigid(robot, end)) for end in ends])
-    legs = []
-    for end, depth in sorted(zip(ends, depths, strict=True), key=lambda pair: (not _is_foot(robot, pair[0]), pair[1])):
+    depth_of = dict(zip(ends, depths.tolist(), strict=True))
+    limbs = []
+    for end in sorted(ends, key=lambda end: (not _is_foot(robot, end), depth_of[end])):
         joints = [joint for body in _chain(robot, end) for joint in robot.bodies[body].joints]
-        if len(joints) >= 2 and depth <= LEG_DEPTH * depths.min() < 0.0:
+        if len(joints) >= 2 and depth_of[end] < 0.0:
             rolls = len(joints) > 3 and joints[-1].kind == "continuous"
             wheel = joints.pop().name if rolls else ""
-            legs.append(Leg(end, _foot(robot, end), joints, wheel))
+            limbs.append(Leg(end, _foot(robot, end), joints, wheel))
     zero = body_poses(robot, _zero_pose(robot)).positions
-    legs = _with_joints_of_their_own(_without_rods(robot, legs, zero))
-    beside = [leg for leg in legs if abs(zero[leg.joints[0].body][1]) > MIDDLE]
-    if len(beside) >= 2:
-        legs = beside  # what is in the middle is an arm, a neck or a tail, however far down it reaches
+    limbs = _with_joints_of_their_own(_without_rods(robot, limbs, zero))
+    # what is in the middle is an arm, a neck or a tail, however far down it reaches
+    beside = [leg for leg in limbs if _is_foot(robot, leg.end) or abs(zero[leg.joints[0].body][1]) > MIDDLE]
+    if len(beside) >= 4 or len(beside) >= 2 and any(_is_foot(robot, leg.end) for leg in beside):
+        limbs = beside
+    deepest = min((depth_of[leg.end] for leg in limbs), default=0.0)
+    legs = [leg for leg in limbs if depth_of[leg.end] <= LEG_DEPTH * deepest]
+    if sum(leg in beside for leg in legs) >= 2:
+        legs = [leg for leg in legs if leg in beside]
     if not legs:
         raise ValueError(
             f"robot '{robot.name}' has no legs: no chain of two or more joints reaches below its root with a collision "
@@ -181,9 +187,10 @@ def _without_rods(robot: RobotDescription, legs: list[Leg], zero: np.ndarray) ->
 
 
 def _with_joints_of_their_own(legs: list[Leg]) -> list[Leg]:
-    """The legs without the joints that several of them share, such as a waist's."""
+    """The legs without the joints that several of them share, such as a waist's; not those left with one: fingers."""
     counts = Counter(joint.name for leg in legs for joint in leg.joints)
-    return [leg._replace(joints=[joint for joint in leg.joints if counts[joint.name] == 1]) for leg in legs]
+    own = [leg._replace(joints=[joint for joint in leg.joints if counts[joint.name] == 1]) for leg in legs]
+    return [leg for leg in own if len(leg.joints) >= 2]
 
 
 def _is_foot(robot: RobotDescription, end: int) -> bool:

@@ -41,7 +41,11 @@ def new_robot(args: argparse.Namespace) -> Path:
         raise ValueError(f"--urdf {source}: no such file; check its path")
     robot = load_robot(source, AssetOptions(replace_cylinder_with_capsule=True))
     refuse_fixed_base(source, robot)
-    checks = write_package(name, source, out, robot.mass, guess(robot))
+    try:
+        guessed = guess(robot)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
+    checks = write_package(name, source, out, robot.mass, guessed)
     print(f"Wrote {out}: {robot.name}, {robot.mass:.1f} kg, {len(robot.dofs)} joints. Check in {name}/config.py:")
     print("\n".join(f"- {check}" for check in checks))
     folder = shlex.quote(str(out))

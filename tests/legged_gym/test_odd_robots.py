@@ -106,6 +106,27 @@ def test_legs_of_a_pelvis_that_moves_are_two(tmp_path):
     assert sorted(found.feet) == [f"foot_{leg}" for leg in LEGS] and found.no_legs == ["waist"]
 
 
+@pytest.mark.parametrize("foot", [True, False])
+def test_fingers_of_a_long_arm_are_no_feet(tmp_path, foot):
+    """An arm of 1.2 m on the trunk, which reaches further down than the legs, with a gripper of two fingers."""
+    links = [("trunk", "arm_0"), ("arm_0", "arm_1"), ("arm_1", "arm_2"), ("arm_2", "finger_0"), ("arm_2", "finger_1")]
+    ball = '<collision><geometry><sphere radius=".03"/></geometry></collision>'
+    arm = "".join(
+        f'<link name="{child}">{DENSE.format(0.3).replace("0.1", "1e-3")}{ball}</link><joint name="turn_{child}" '
+        f'type="revolute"><parent link="{parent}"/><child link="{child}"/><axis xyz="0 1 0"/>{LIMIT}'
+        f'<origin xyz=".4 {0.0 if child.startswith("arm") else (-0.03, 0.03)[int(child[-1])]} 0"/></joint>'
+        for parent, child in links
+    )
+    plain = guess(read(tmp_path, quadruped(WORDS, foot=foot)))
+    found = guess(read(tmp_path, quadruped(WORDS, foot=foot).replace("</robot>", f"{arm}</robot>")))
+    assert found.feet == plain.feet and found.no_legs == [f"turn_{child}" for _, child in links]
+
+
+def test_a_leg_in_the_middle_whose_end_is_named_a_foot_is_one(tmp_path):
+    legs = {"a": (0.2, 0.0), "b": (-0.1, 0.17), "c": (-0.1, -0.17)}
+    assert guess(read(tmp_path, quadruped(WORDS, legs=legs))).feet == ["foot_a", "foot_b", "foot_c"]
+
+
 def test_joints_that_follow_others_do_so_in_the_default_pose(tmp_path):
     text = quadruped(WORDS)
     for leg in LEGS:
