@@ -4,7 +4,6 @@ Guesses, for a person to check: names help where they are usual, geometry decide
 """
 
 import re
-from collections import Counter
 from itertools import product
 from typing import NamedTuple
 
@@ -13,17 +12,25 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from isaacgym.assets.description import Joint, RobotDescription, Shape
-from legged_gym.robots.kinematics import Poses, body_poses, lowest_points, stance
+from legged_gym.robots.kinematics import Poses, body_poses, stance
+from legged_gym.robots.legs import (
+    Leg,
+    chain_of,
+    coupled,
+    ends_of,
+    find_legs,
+    range_of,
+    rigid_with,
+    zero_pose,
+)
 from legged_gym.robots.mirror import mirror_names
 from legged_gym.robots.names import common_part, foot_pattern, joint_parts, pattern_of
 
-FOOT_HINT = re.compile("foot|feet|toe|sole|ankle", re.IGNORECASE)
 FRONT = re.compile(r"(?<![A-Za-z])(front|fore|[FL]F|F[LR]|RF|lf|rf|fl|fr)(?![a-z])")
 REAR = re.compile(r"(?<![A-Za-z])(rear|hind|back|[LR]H|H[LR]|R[LR]|B[LR]|lh|rh|hl|hr|rl|rr|bl|br)(?![a-z])")
 LEFT = re.compile(r"(?<![A-Za-z])(left|Left|L|l|FL|RL|HL|BL|LF|LH|fl|rl|hl|bl|lf|lh)(?![A-Za-z])")
 RIGHT = re.compile(r"(?<![A-Za-z])(right|Right|R|r|FR|RR|HR|BR|RF|RH|fr|rr|hr|br|rf|rh)(?![A-Za-z])")
-LEG_DEPTH = 0.7  # an end that reaches down at least this share of the deepest one belongs to a leg
-FEW_SAMPLES, MANY_SAMPLES = 100, 1000  # random poses that show how far limbs reach; many if names contradict the few
+MANY_SAMPLES = 1000  # random poses that show how far limbs reach, if names contradict the few
 SAMPLES = 100  # random poses of a leg, among which one stands best
 BENT = 0.75  # height of the hips above the feet when standing, as a share of the straight leg's length
 STARTS = 4  # best of the samples, from which a pose is sought
@@ -35,20 +42,10 @@ GRAVITY = 9.81  # [m/s²]
 MIN_LIMB = 0.03  # [m]
 FAR = 0.05  # [m] of the root's origin from the body that it stands for
 NEGLIGIBLE = 1e-3  # mass of a root, as a share of that of the body that it carries
-MIDDLE = 0.005  # [m] from the plane of symmetry
 DAMPING_RATIO = 0.03  # [s] damping over stiffness
 MAX_DAMPING = 3.0  # [N·m·s/rad] what robots of up to 50 kg bear; of heavier links
 DAMPING_PER_INERTIA = 300.0  # [1/s] what torques that are computed 200 times a second bear; at 400 they diverge
 CLEARANCE = 0.03  # [m] above the standing height, for the start
-
-
-class Leg(NamedTuple):
-    """One leg."""
-
-    end: int  # the last body that moves
-    foot: int  # the body that stands on the ground
-    joints: list[Joint]  # from the root on, without a wheel's
-    wheel: str  # name of a wheel's joint; "": none
 
 
 class Guess(NamedTuple):
@@ -88,7 +85,7 @@ def guess(robot: RobotDescription) -> Guess:
     mirror = mirror_names(robot, _leg_pairs(robot, legs, pose), pose)
     root = robot.bodies[0].name
     others = [body.name for body in robot.bodies[1:] if body.shapes and body.joints and body.name not in feet]
-    trunk = [root, *(robot.bodies[index].name for index in _rigid(robot, 0)[1:] if robot.bodies[index].shapes)]
+    trunk = [root, *(robot.bodies[index].name for index in rigid_with(robot, 0)[1:] if robot.bodies[index].shapes)]
     torques = _standing_torques(robot, legs, pose)
     stiffness = float(np.clip(round(max(torques.values(), default=0.0) / SAG), *STIFFNESS_RANGE))
     of_legs = [name for leg in legs for name in (leg.wheel, *(joint.name for joint in leg.joints))]
@@ -136,99 +133,18 @@ def _lasting_names(robot: RobotDescription, feet: list[str]) -> list[str]:
     return [robot.bodies[0].name, *(body.name for body in robot.bodies if body.joints and body.name not in feet)]
 
 
-def find_legs(robot: RobotDescription, samples: int = FEW_SAMPLES) -> list[Leg]:
-    """The limbs that reach the ground, in the robot's order. samples: how many random poses show it."""
-    ends = _ends(robot)
-    rng = np.random.default_rng(0)
-    poses = [_zero_pose(robot)]
-    poses += [{joint.name: rng.uniform(*_range(joint)) for joint in robot.dofs} for _ in range(samples)]
-    depths = np.zeros(len(ends))
-    for pose in poses:
-        lowest = lowest_points(robot, body_poses(robot, _coupled(robot, pose)))
-        depths = np.minimum(depths, [min(lowest[i] for i in _rigid(robot, end)) for end in ends])
-    depth_of = dict(zip(ends, depths.tolist(), strict=True))
-    limbs = []
-    for end in sorted(ends, key=lambda end: (not _is_foot(robot, end), depth_of[end])):
-        joints = [joint for body in _chain(robot, end) for joint in robot.bodies[body].joints]
-        if len(joints) >= 2 and depth_of[end] < 0.0:
-            rolls = len(joints) > 3 and joints[-1].kind == "continuous"
-            wheel = joints.pop().name if rolls else ""
-            limbs.append(Leg(end, _foot(robot, end), joints, wheel))
-    zero = body_poses(robot, _zero_pose(robot)).positions
-    limbs = _with_joints_of_their_own(_without_rods(robot, limbs, zero))
-    # what is in the middle is an arm, a neck or a tail, however far down it reaches
-    beside = [leg for leg in limbs if _is_foot(robot, leg.end) or abs(zero[leg.joints[0].body][1]) > MIDDLE]
-    if len(beside) >= 4 or len(beside) >= 2 and any(_is_foot(robot, leg.end) for leg in beside):
-        limbs = beside
-    deepest = min((depth_of[leg.end] for leg in limbs), default=0.0)
-    legs = [leg for leg in limbs if depth_of[leg.end] <= LEG_DEPTH * deepest]
-    if sum(leg in beside for leg in legs) >= 2:
-        legs = [leg for leg in legs if leg in beside]
-    if not legs:
-        raise ValueError(
-            f"robot '{robot.name}' has no legs: no chain of two or more joints reaches below its root with a collision "
-            "shape at the end"
-        )
-    return legs
-
-
-def _without_rods(robot: RobotDescription, legs: list[Leg], zero: np.ndarray) -> list[Leg]:
-    """Of limbs that part beside the plane of symmetry, the first: the others are rods of a linkage in the same leg.
-
-    Legs part in the middle: at the root, or at a pelvis or a spine that moves. In the robot's order.
-    """
-    found: list[Leg] = []
-    for leg in legs:
-        chains = [_chain(robot, other.end) for other in found]
-        shared = [max(set(chain) & set(_chain(robot, leg.end))) for chain in chains]
-        if not any(robot.bodies[body].joints and abs(zero[body][1]) > MIDDLE for body in shared):
-            found.append(leg)
-    return sorted(found, key=lambda leg: leg.end)
-
-
-def _with_joints_of_their_own(legs: list[Leg]) -> list[Leg]:
-    """The legs without the joints that several of them share, such as a waist's; not those left with one: fingers."""
-    counts = Counter(joint.name for leg in legs for joint in leg.joints)
-    own = [leg._replace(joints=[joint for joint in leg.joints if counts[joint.name] == 1]) for leg in legs]
-    return [leg for leg in own if len(leg.joints) >= 2]
-
-
-def _is_foot(robot: RobotDescription, end: int) -> bool:
-    """Whether a limb's end is named a foot."""
-    return any(FOOT_HINT.search(robot.bodies[index].name) for index in _rigid(robot, end))
-
-
-def _coupled(robot: RobotDescription, pose: dict[str, float]) -> dict[str, float]:
-    """The pose with joints that follow others where these have them."""
-    for _ in robot.couplings:  # a follower may be followed
-        followers = {
-            coupling.joint: float(np.polyval(coupling.coefficients[::-1], pose.get(coupling.other or "", 0.0)))
-            for coupling in robot.couplings
-        }
-        pose = pose | followers
-    return pose
-
-
-def _foot(robot: RobotDescription, end: int) -> int:
-    """Of the bodies fixed to a leg's end: the one named a foot, else the one that reaches lowest, if it has shapes."""
-    lowest = lowest_points(robot, body_poses(robot, _zero_pose(robot)))
-    fixed = [index for index in _rigid(robot, end) if robot.bodies[index].shapes]
-    named = [index for index in fixed if FOOT_HINT.search(robot.bodies[index].name)]
-    return min(named or fixed or [end], key=lambda index: lowest[index])
-
-
 def standing_pose(robot: RobotDescription, legs: list[Leg]) -> dict[str, float]:
     """Joint angles with every foot under its hip, knees bent; joints that are no leg's stay at 0 or next to it."""
-    pose = _zero_pose(robot)
+    pose = zero_pose(robot)
     knees_forward = len(legs) == 2
     for leg in legs:
-        pose = _coupled(robot, pose | _leg_pose(robot, leg, pose, knees_forward))
+        pose = coupled(robot, pose | _leg_pose(robot, leg, pose, knees_forward))
     return {name: round(float(value), 2) + 0.0 for name, value in pose.items()}
 
 
 def _leg_pose(robot: RobotDescription, leg: Leg, pose: dict[str, float], knees_forward: bool) -> dict[str, float]:
     names = [joint.name for joint in leg.joints]
-    bounds = np.array([_range(joint) for joint in leg.joints])
+    bounds = np.array([range_of(joint) for joint in leg.joints])
     zero = np.clip(np.zeros(len(names)), *bounds.T)
     start = body_poses(robot, pose)
     level = start.rotations[leg.foot]
@@ -238,12 +154,12 @@ def _leg_pose(robot: RobotDescription, leg: Leg, pose: dict[str, float], knees_f
     samples = [zero, *rng.uniform(*bounds.T, size=(SAMPLES, len(names)))]
 
     def foot_in(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        poses = body_poses(robot, _coupled(robot, pose | dict(zip(names, values, strict=True))))
+        poses = body_poses(robot, coupled(robot, pose | dict(zip(names, values, strict=True))))
         knee = poses.positions[leg.end] if leg.foot != leg.end else poses.positions[leg.joints[-1].body]
         tilt = (level.inv() * poses.rotations[leg.foot]).as_rotvec()
         return _foot_at(robot, leg, poses), tilt, float(knee[0] - hip[0])
 
-    below_hip = [i for i in _chain(robot, leg.foot) if i > (pitch or leg.joints)[0].body]
+    below_hip = [i for i in chain_of(robot, leg.foot) if i > (pitch or leg.joints)[0].body]
     length = sum(np.linalg.norm(robot.bodies[i].pos) for i in below_hip) + np.linalg.norm(_foot_point(robot, leg))
     target = np.array([hip[0], _foot_at(robot, leg, start)[1], hip[2] - BENT * length])
 
@@ -300,7 +216,7 @@ def _corners(shape: Shape) -> np.ndarray:
 
 def _footprint(robot: RobotDescription) -> str:
     """What a root without mass and shapes carries, if its origin is away from it: base_footprint is on the ground."""
-    root, carried = robot.bodies[0], [robot.bodies[index] for index in _rigid(robot, 0)[1:]]
+    root, carried = robot.bodies[0], [robot.bodies[index] for index in rigid_with(robot, 0)[1:]]
     heaviest = max(carried, key=lambda body: body.mass, default=root)
     away = float(np.linalg.norm(body_poses(robot, {}).positions[robot.bodies.index(heaviest)]))
     if root.shapes or root.mass > NEGLIGIBLE * heaviest.mass or away < FAR:
@@ -321,8 +237,10 @@ def _refuse_degrees(robot: RobotDescription) -> None:
 
 def _refuse_y_up(robot: RobotDescription) -> None:
     """Say that limbs hang along the file's y axis, as in files of programs whose y is up."""
-    zero = body_poses(robot, _zero_pose(robot)).positions
-    limbs = [zero[end] - zero[next(i for i in _chain(robot, end) if robot.bodies[i].joints)] for end in _ends(robot)]
+    zero = body_poses(robot, zero_pose(robot)).positions
+    limbs = [
+        zero[end] - zero[next(i for i in chain_of(robot, end) if robot.bodies[i].joints)] for end in ends_of(robot)
+    ]
     _, y, z = np.mean(limbs, axis=0) if limbs else np.zeros(3)
     if -y > abs(z) and -y > MIN_LIMB:
         raise ValueError(
@@ -387,50 +305,10 @@ def _least_inertia(robot: RobotDescription, pose: dict[str, float]) -> float:
             continue
         inertia, axis = 0.0, poses.rotations[joint.body].apply(joint.axis)
         for index, body in enumerate(robot.bodies):
-            if joint.body in _chain(robot, index):
+            if joint.body in chain_of(robot, index):
                 turn = poses.rotations[index]
                 arm = np.cross(axis, poses.positions[index] + turn.apply(body.com) - poses.positions[joint.body])
                 axis_b = turn.inv().apply(axis)
                 inertia += body.mass * float(arm @ arm) + float(axis_b @ body.inertia @ axis_b)
         least = min(least, inertia)
     return least
-
-
-def _range(joint: Joint) -> tuple[float, float]:
-    """Positions that a sample or a pose may have."""
-    if not joint.has_limits:
-        return (-1.0, 1.0) if joint.kind == "prismatic" else (-np.pi / 2, np.pi / 2)
-    return max(joint.lower, -np.pi), min(joint.upper, np.pi)
-
-
-def _zero_pose(robot: RobotDescription) -> dict[str, float]:
-    return {joint.name: float(np.clip(0.0, joint.lower, joint.upper)) for joint in robot.dofs}
-
-
-def _ends(robot: RobotDescription) -> list[int]:
-    """Moving bodies that carry no moving body."""
-    moving = _moving(robot)
-    return [index for index in moving if not any(_above(robot, other, index) for other in moving)]
-
-
-def _moving(robot: RobotDescription) -> list[int]:
-    return [index for index, body in enumerate(robot.bodies) if body.joints]
-
-
-def _chain(robot: RobotDescription, body: int) -> list[int]:
-    """Indices from the root to a body."""
-    above = robot.bodies[body].parent
-    return [*(_chain(robot, above) if above >= 0 else []), body]
-
-
-def _above(robot: RobotDescription, body: int, ancestor: int) -> bool:
-    return body != ancestor and ancestor in _chain(robot, body)
-
-
-def _rigid(robot: RobotDescription, body: int) -> list[int]:
-    """A body and those fixed to it, directly or through others."""
-    fixed = [body]
-    for index in range(body + 1, len(robot.bodies)):
-        if robot.bodies[index].parent in fixed and not robot.bodies[index].joints:
-            fixed.append(index)
-    return fixed
