@@ -10,7 +10,7 @@ import keyword
 import shlex
 from pathlib import Path
 
-from isaacgym.assets.robot_file import load_robot, refuse_fixed_base
+from isaacgym.assets.robot_file import SUFFIXES, load_robot, refuse_fixed_base
 from isaacgym.gym_types import AssetOptions
 from legged_gym import cli
 from legged_gym.robots.guess import guess
@@ -37,7 +37,7 @@ def new_robot(args: argparse.Namespace) -> Path:
         raise ValueError(f"there is a Python module '{name}' already; choose another name")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"'{out}' exists and is not empty; choose another --out DIR")
-    if not source.is_file():
+    if source.suffix.lower() in SUFFIXES and not source.is_file():
         raise ValueError(f"--urdf {source}: no such file; check its path")
     robot = load_robot(source, AssetOptions(replace_cylinder_with_capsule=True))
     refuse_fixed_base(source, robot)

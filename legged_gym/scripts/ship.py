@@ -26,12 +26,16 @@ from rsl_rl.utils.files import write_whole
 FLAGS = [
     *play.FLAGS,
     {"name": "--tables", "type": str, "nargs": "+", "default": [], "help": "JSON reports of this policy to include"},
+    {"name": "--replace", "action": "store_true", "default": False, "help": "the robot's policy that is there"},
 ]
 KEPT = ("iter", "completed_iterations", "learning_rate", "tot_timesteps", "tot_time", "env_state", "infos")
 
 
 def ship(args: argparse.Namespace) -> Path:
     """Write the folder of the task's robot and return it."""
+    robot = task_registry.get_cfgs(args.task)[0].asset.name
+    if (shipped.POLICIES / robot / "model.pt").exists() and not args.replace:
+        raise ValueError(f"there is a policy of '{robot}' in {shipped.POLICIES / robot}; --replace puts this one there")
     args.num_envs = 1
     player = play.prepare(args)
     env, policy = player.env, player.runner.alg.actor_critic

@@ -50,6 +50,12 @@ def test_results_say_how_it_was_made(box: Path) -> None:
     assert {"command", "commit", "devices", "versions"} <= results.keys()
 
 
+def test_a_policy_in_the_box_is_replaced_only_if_asked(box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipped, "POLICIES", box.parent)
+    with pytest.raises(ValueError, match="there is a policy of 'aliengo' in .*; --replace puts this one there"):
+        ship.ship(get_args(FLAGS, extra=ship.FLAGS))
+
+
 def test_results_name_every_command_of_a_run_that_went_on(tmp_path: Path) -> None:
     """As record_run numbers them: run.json, run_2.json, … run_10.json."""
     for number in range(1, 11):
