@@ -30,6 +30,7 @@ WHOLE = {  # key: least value; None stays allowed where it is the default, and i
     **dict.fromkeys(
         ("env.num_envs", "env.num_actions", "env.temporal_steps", "terrain.num_rows", "terrain.num_cols"), 1
     ),
+    "terrain.lowest_level_again": 0,
     "terrain.max_init_terrain_level": 0,
     "commands.num_commands": 4,
     **dict.fromkeys(("control.decimation", "domain_rand.disturbance_interval", "sim.substeps"), 1),

@@ -34,12 +34,13 @@ def test_lowest_level_stays() -> None:
     assert next_level(0, 0.0, 10.0) == 0
 
 
-def test_solved_top_level_leads_to_any_level() -> None:
+@pytest.mark.parametrize("lowest", [0, 6, NUM_LEVELS - 1])
+def test_solved_top_level_leads_to_any_level_from_the_lowest_on(lowest: int) -> None:
     torch.manual_seed(0)
     n = 500
     top, far = torch.full((n,), NUM_LEVELS - 1), torch.full((n,), 5.0)
-    levels = next_terrain_levels(top, far, far, 8.0, NUM_LEVELS, torch.ones(n, dtype=torch.bool))
-    assert set(levels.tolist()) == set(range(NUM_LEVELS))
+    levels = next_terrain_levels(top, far, far, 8.0, NUM_LEVELS, torch.ones(n, dtype=torch.bool), lowest)
+    assert set(levels.tolist()) == set(range(lowest, NUM_LEVELS))
 
 
 def test_robots_that_have_not_lived_keep_their_level() -> None:

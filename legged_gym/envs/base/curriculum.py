@@ -14,12 +14,18 @@ SPEED_STEP = 0.2  # [m/s] added on both sides of the speed range
 
 
 def next_terrain_levels(
-    levels: Tensor, walked: Tensor, commanded: Tensor, tile_length: float, num_levels: int, lived_mask: Tensor
+    levels: Tensor,
+    walked: Tensor,
+    commanded: Tensor,
+    tile_length: float,
+    num_levels: int,
+    lived_mask: Tensor,
+    lowest_again: int = 0,
 ) -> Tensor:
     """Terrain levels for the next episode.
 
     Up after walking more than half a tile; down after less than half of the commanded distance. A robot that solves
-    the top level is sent to a random one.
+    the top level is sent to a random one from `lowest_again` on.
 
     Args:
         levels: (N,) int64.
@@ -31,7 +37,7 @@ def next_terrain_levels(
     up = walked > tile_length / 2
     down = (walked < COMMANDED_SHARE * commanded) & ~up
     moved = (levels + up.long() - down.long()).clip(min=0)
-    moved = torch.where(moved >= num_levels, torch.randint_like(levels, num_levels), moved)
+    moved = torch.where(moved >= num_levels, torch.randint_like(levels, lowest_again, num_levels), moved)
     return torch.where(lived_mask, moved, levels)
 
 
@@ -75,6 +81,7 @@ class Curricula:
             self.cfg.terrain.terrain_length,
             self.max_terrain_level,
             lived_mask=as_mask(env_ids, self.num_envs) & (self.episode_length_buf > 0),
+            lowest_again=min(self.cfg.terrain.lowest_level_again, self.max_terrain_level - 1),
         )
         self.env_origins[:] = self.terrain_origins[self.terrain_levels, self.terrain_types]
 

@@ -34,6 +34,7 @@ class LeggedRobotCfg(BaseConfig):
         selected = False  # every tile of the one type in terrain_kwargs
         # e.g. {"type": "pyramid_stairs_terrain", "step_width": 0.3, "step_height": 0.1}; a list: one per column
         terrain_kwargs = None
+        lowest_level_again = 0  # who solves the top level goes to a random one from here on
         max_init_terrain_level = 5  # with a curriculum, robots start at a random level up to this one
         terrain_length = 8.0  # [m] of a tile along x
         terrain_width = 8.0  # [m] of a tile along y
