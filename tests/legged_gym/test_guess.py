@@ -61,6 +61,27 @@ def read(tmp_path, text):
     return load_urdf(tmp_path / "r.urdf", AssetOptions(replace_cylinder_with_capsule=True))
 
 
+def posed(robot, angles):
+    """The robot in C MuJoCo, its base at the origin, its joints at `angles`: model and data."""
+    model = build_spec(robot, 0.005).compile()
+    data = mujoco.MjData(model)
+    for name, angle in angles.items():
+        data.joint(name).qpos = angle
+    mujoco.mj_forward(model, data)
+    return model, data
+
+
+def resting_torques(robot, angles):
+    """C MuJoCo's inverse dynamics of the robot at rest, its weight carried at four feet: model and forces, (nv,)."""
+    model, data = posed(robot, angles)
+    torque = data.qfrc_bias.copy()  # gravity; the base's share is its weight
+    for leg in LEGS:
+        jacobian = np.zeros((3, model.nv))
+        mujoco.mj_jacBody(model, data, jacobian, None, model.body(f"foot_{leg}").id)
+        torque -= jacobian.T @ [0.0, 0.0, robot.mass * 9.81 / 4]
+    return model, torque
+
+
 WORDS = ("roll_{}", "pitch_{}", "knee_{}", "foot_{}")
 NAMES = {
     "words": WORDS,
@@ -142,17 +163,7 @@ def test_the_stiffness_carries_the_weight_with_little_sag(tmp_path):
     """C MuJoCo's inverse dynamics of the robot at rest, its weight carried at four feet, gives the torques."""
     robot = read(tmp_path, quadruped(WORDS))
     found = guess(robot)
-    model = build_spec(robot, 0.005).compile()
-    data = mujoco.MjData(model)
-    for name, angle in found.joint_angles.items():
-        data.joint(name).qpos = angle
-    mujoco.mj_forward(model, data)
-    torque = data.qfrc_bias.copy()  # gravity; the base's share is 12 kg · g
-    for leg in LEGS:
-        body = model.body(f"foot_{leg}").id
-        jacobian = np.zeros((3, model.nv))
-        mujoco.mj_jacBody(model, data, jacobian, None, body)
-        torque -= jacobian.T @ [0.0, 0.0, robot.mass * 9.81 / 4]
+    _, torque = resting_torques(robot, found.joint_angles)
     assert found.stiffness == pytest.approx(np.abs(torque[6:]).max() / SAG, rel=0.02, abs=0.5)
 
 

@@ -22,7 +22,6 @@ from legged_gym.robots.names import common_part
 from legged_gym.scripts import sim2sim, train
 from legged_gym.scripts.new_robot import get_args, new_robot
 from legged_gym.utils import helpers
-from legged_gym.utils.task_modules import import_tasks
 from tests.isaacgym.robots import biped_urdf, humanoid_urdf
 
 ROBOTS = Path(LEGGED_GYM_ROOT_DIR, "resources", "robots")
@@ -96,29 +95,6 @@ def test_common_parts_are_words_and_of_no_other_name():
 
 
 # --- The package ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def make(tmp_path, monkeypatch):
-    """Creates a package from a file, imports its tasks, and forgets them and their logs in the end."""
-    before, made = set(task_registry.task_classes), []
-
-    def make(name, source):
-        out = new_robot(get_args([name, "--urdf", str(source), "--out", str(tmp_path / f"{name}_package")]))
-        monkeypatch.syspath_prepend(str(out))
-        import_tasks(f"{name}.tasks")
-        made.append(name)
-        return out
-
-    yield make
-    for table in (task_registry.task_classes, task_registry.env_cfgs, task_registry.train_cfgs):
-        for task in set(table) - before:
-            del table[task]
-    for name in made:
-        for module in [module for module in sys.modules if module.partition(".")[0] == name]:
-            del sys.modules[module]
-        for kind in ("flat", "rough"):
-            shutil.rmtree(Path(LEGGED_GYM_ROOT_DIR, "logs", f"{kind}_{name}"), ignore_errors=True)
 
 
 @pytest.mark.parametrize("name", QUADRUPEDS)

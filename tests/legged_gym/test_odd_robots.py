@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import mujoco
 import numpy as np
 import pytest
 
 from isaacgym.assets.mjcf import load_mjcf
 from isaacgym.assets.robot_file import load_robot
-from isaacgym.engine.model import build_spec
 from isaacgym.gym_types import AssetOptions
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.deploy.mujoco_description import robot_spec
@@ -22,8 +20,8 @@ from legged_gym.robots.template import write_package
 from legged_gym.scripts import sim2sim, train
 from legged_gym.scripts.new_robot import get_args, new_robot
 from legged_gym.utils import helpers
-from tests.legged_gym.test_guess import BOX, DENSE, LEGS, LIMIT, WORDS, quadruped, read
-from tests.legged_gym.test_new_robot import CPU, make  # noqa: F401  (a fixture)
+from tests.legged_gym.test_guess import BOX, DENSE, LEGS, LIMIT, WORDS, posed, quadruped, read, resting_torques
+from tests.legged_gym.test_new_robot import CPU
 
 # --- Names ----------------------------------------------------------------------------------------------------------
 
@@ -134,11 +132,7 @@ def test_joints_that_follow_others_do_so_in_the_default_pose(tmp_path):
         text = text.replace(f'<child link="shank_{leg}"/>', follows)
     robot = read(tmp_path, text)
     found = guess(robot)
-    model = build_spec(robot, 0.005).compile()
-    data = mujoco.MjData(model)
-    for name, angle in found.joint_angles.items():
-        data.joint(name).qpos = angle
-    mujoco.mj_forward(model, data)
+    model, data = posed(robot, found.joint_angles)
     assert (
         data.ne == len(LEGS) and np.abs(data.efc_pos[: data.ne]).max() < 0.02
     )  # MuJoCo's own residual, rounded angles
@@ -153,16 +147,7 @@ def test_motors_that_do_not_carry_the_robot_are_named(tmp_path):
     """C MuJoCo's inverse dynamics of the robot at rest says which."""
     robot = read(tmp_path, quadruped(WORDS).replace('effort="50"', 'effort="1"'))
     found = guess(robot)
-    model = build_spec(robot, 0.005).compile()
-    data = mujoco.MjData(model)
-    for name, angle in found.joint_angles.items():
-        data.joint(name).qpos = angle
-    mujoco.mj_forward(model, data)
-    torque = data.qfrc_bias.copy()
-    for leg in LEGS:
-        jacobian = np.zeros((3, model.nv))
-        mujoco.mj_jacBody(model, data, jacobian, None, model.body(f"foot_{leg}").id)
-        torque -= jacobian.T @ [0.0, 0.0, robot.mass * 9.81 / 4]
+    model, torque = resting_torques(robot, found.joint_angles)
     weak = {model.joint(j).name for j in range(1, model.njnt) if abs(torque[model.jnt_dofadr[j]]) > 1.0}
     assert weak and {text.split("'")[1] for text in found.weak} == weak
     assert guess(read(tmp_path, quadruped(WORDS))).weak == []
@@ -238,7 +223,7 @@ def without_mass(text: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("change", [numbered, odd, without_mass])
-def test_such_a_robot_trains_and_walks_on_into_c_mujoco(make, tmp_path, change):  # noqa: F811
+def test_such_a_robot_trains_and_walks_on_into_c_mujoco(make, tmp_path, change):
     source = tmp_path / "robot.urdf"
     source.write_text(change(quadruped(WORDS, foot=change is not without_mass)))
     name = f"robot_{change.__name__}"
