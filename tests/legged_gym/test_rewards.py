@@ -76,6 +76,7 @@ def value(robot: Robot, term: str) -> float:
         ("tracking_ang_vel", math.exp(-(0.4**2) / 0.25)),
         ("fine_tracking_lin_vel", math.exp(-(0.3**2 + 0.4**2) / 0.1)),
         ("fine_tracking_ang_vel", math.exp(-(0.4**2) / 0.1)),
+        ("progress", (0.7 * 0.4 - 0.3 * 0.1) / (0.7**2 + 0.3**2)),
         ("lin_vel_z", 0.36),
         ("ang_vel_xy", 0.04 + 0.09),
         ("orientation", 0.09 + 0.16),
@@ -108,7 +109,7 @@ def test_all_terms_are_covered() -> None:
     marks = test_term_matches_the_hand_computed_value.pytestmark
     tested = {case[0] for mark in marks for case in mark.args[1]}
     assert tested == {name.removeprefix("_reward_") for name in dir(Rewards) if name.startswith("_reward_")}
-    assert len(tested) == 25
+    assert len(tested) == 26
 
 
 def test_terms_change_nothing() -> None:
@@ -118,6 +119,23 @@ def test_terms_change_nothing() -> None:
         if name.startswith("_reward_"):
             getattr(robot, name)()
     assert all(torch.equal(getattr(robot, name), v) for name, v in before.items())
+
+
+@pytest.mark.parametrize(
+    ("command", "velocity", "expected"),
+    [
+        ((0.4, 0.0), (0.0, 0.3), 0.0),
+        ((1.0, 0.0), (1.6, 0.0), 1.0),
+        ((-0.5, 0.0), (2.0, 0.0), -1.0),
+        ((0.0, 0.0), (0.5, 0.0), 0.0),
+    ],
+)
+def test_progress_is_a_share_from_minus_one_to_one(
+    command: tuple[float, float], velocity: tuple[float, float], expected: float
+) -> None:
+    robot = Robot()
+    robot.commands[0, :2], robot.base_lin_vel[0, :2] = torch.tensor(command), torch.tensor(velocity)
+    assert value(robot, "progress") == pytest.approx(expected)
 
 
 def test_lifted_feet_are_counted_only_when_told_to_stand() -> None:

@@ -44,6 +44,7 @@ class QuadrupedCfg(LeggedRobotCfg):
             dof_pos_limits = -10.0  # HIMLoco: 0; policies then crouch with a hip pressed against its stop
             lifted_feet = -0.5  # HIMLoco has no such term, and none that pays for standing feet
             # Terms that HIMLoco defines and leaves off.
+            progress = 0.0  # ours, as lifted_feet
             termination = 0.0
             feet_air_time = 0.0
             collision = 0.0

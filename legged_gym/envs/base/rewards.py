@@ -71,6 +71,15 @@ class Rewards:
         """As tracking_ang_vel, but narrow."""
         return torch.exp(-self._ang_vel_error() / self.cfg.rewards.fine_tracking_sigma)
 
+    def _reward_progress(self) -> Tensor:
+        """Speed along the command as a share of the commanded one, at most 1 either way; 0 where the command is to stand.
+
+        Unlike the tracking terms it falls in a line, so that standing before an obstacle pays nothing at any speed.
+        """
+        command = self.commands[:, :2]
+        along = (command * self.base_lin_vel[:, :2]).sum(dim=1)
+        return (along / command.square().sum(dim=1).clip(min=STANDING_COMMAND**2)).clip(-1, 1)
+
     def _lin_vel_error(self) -> Tensor:
         """Squared error of the horizontal velocity [m²/s²], base frame."""
         return (self.commands[:, :2] - self.base_lin_vel[:, :2]).square().sum(dim=1)

@@ -17,7 +17,7 @@ class Telemetry:
     reward_groups: ClassVar[dict[str, tuple[str, ...]]] = {
         "tracking": (
             *("tracking_lin_vel", "tracking_ang_vel", "fine_tracking_lin_vel", "fine_tracking_ang_vel"),
-            *("stand_still", "lifted_feet"),
+            *("progress", "stand_still", "lifted_feet"),
         ),
         "motion": ("lin_vel_z", "ang_vel_xy", "orientation", "base_height"),
         "joints": ("torques", "dof_vel", "dof_acc", "joint_power", "action_rate", "smoothness"),
