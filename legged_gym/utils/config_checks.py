@@ -202,6 +202,10 @@ def _sizes(flat: dict[str, Any]) -> Iterable[str]:
     for axis in ("measured_points_x", "measured_points_y", "base_height_points_x", "base_height_points_y"):
         if flat.get(f"terrain.{axis}") == []:
             yield f"'terrain.{axis}' is empty; to scan no heights, set terrain.measure_heights = False"
+    xs, zs = (flat.get(f"rewards.trunk_points_{axis}", []) for axis in "xz")
+    if len(xs) != len(zs):
+        names = "'rewards.trunk_points_x' and 'rewards.trunk_points_z'"
+        yield f"{names} must be equally long, got {_shown(xs)} and {_shown(zs)}"
     if flat.get("init_state.rot") is not None and not math.isclose(
         math.hypot(*flat["init_state.rot"]), 1, abs_tol=1e-3
     ):

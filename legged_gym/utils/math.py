@@ -73,6 +73,13 @@ def heading_w(quat: Tensor) -> Tensor:
     return torch.atan2(2 * (x * y + w * z), 1 - 2 * (y * y + z * z))
 
 
+def rotate_points(quat: Tensor, vectors_b: Tensor) -> Tensor:
+    """Express K vectors per robot of its base frame in the world. quat: (N, 4); vectors and result: (N, K, 3)."""
+    xyz, w = quat[:, None, :3].expand_as(vectors_b), quat[:, None, 3:]
+    twice = 2 * torch.linalg.cross(xyz, vectors_b)
+    return vectors_b + w * twice + torch.linalg.cross(xyz, twice)
+
+
 def rotate_inverse_points(quat: Tensor, vectors_w: Tensor) -> Tensor:
     """Express K world vectors per robot in its base frame. quat: (N, 4); vectors and result: (N, K, 3)."""
     xyz, w = quat[:, None, :3].expand_as(vectors_w), quat[:, None, 3:]

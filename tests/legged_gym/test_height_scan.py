@@ -2,11 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from legged_gym.envs.aliengo.aliengo_config import AliengoRoughCfg
 from legged_gym.envs.base.height_scan import grid_points, lowest_heights, points_under_robots, sample_heights
+from legged_gym.utils.math import rotate_inverse_points, rotate_points
 
 TOLERANCE = 1e-5  # float32 metres
 SAMPLES = torch.tensor([[10, 20, 30, 99], [40, 5, 60, 99], [70, 80, 90, 99], [99, 99, 99, 99]], dtype=torch.int16)
@@ -56,3 +59,13 @@ def test_points_follow_position_and_yaw_but_not_roll() -> None:
     quat = torch.tensor([[cy * sr, sy * sr, sy * cr, cy * cr]])  # yaw then roll
     points = points_under_robots(torch.tensor([[0.3, 0.1, 0.0]]), quat, torch.tensor([[2.0, 5.0, 0.7]]))
     assert points.flatten().tolist() == pytest.approx([1.9, 5.3], abs=TOLERANCE)
+
+
+def test_points_turn_as_scipy_turns_them_and_back() -> None:
+    turns = Rotation.random(5, random_state=1)
+    points = np.random.default_rng(2).normal(size=(5, 3, 3))
+    expected = np.stack([turn.apply(own) for turn, own in zip(turns, points, strict=True)])
+    quat, points_b = (torch.tensor(values, dtype=torch.float) for values in (turns.as_quat(), points))
+    points_w = rotate_points(quat, points_b)
+    assert torch.allclose(points_w, torch.tensor(expected, dtype=torch.float), atol=TOLERANCE)
+    assert torch.allclose(rotate_inverse_points(quat, points_w), points_b, atol=TOLERANCE)

@@ -15,6 +15,7 @@ REWARD_CFG = SimpleNamespace(
     fine_tracking_sigma=0.1,
     base_height_target=0.3,
     clearance_height_target=-0.2,
+    trunk_clearance_target=0.05,
     max_contact_force=100.0,
     soft_dof_vel_limit=0.5,
     soft_torque_limit=0.9,
@@ -57,7 +58,13 @@ class Robot(Rewards):
         self.feet_standing = torch.tensor([[False, True]])
         self.reset_buf = torch.tensor([True])
         self.time_out_buf = torch.tensor([False])
+        self.trunk_points = torch.tensor([[0.3, 0.0, -0.06]])
         self.base_height = 0.45
+
+    def _ground_heights(self, points_w: torch.Tensor) -> torch.Tensor:
+        assert points_w.shape == (1, 1, 2)
+        assert torch.allclose(points_w, torch.tensor([1.0, 2.3]), atol=TOLERANCE)
+        return torch.full((1, 1), 0.42)
 
     def _get_base_heights(self) -> torch.Tensor:
         return torch.tensor([self.base_height])
@@ -76,6 +83,8 @@ def value(robot: Robot, term: str) -> float:
         ("tracking_ang_vel", math.exp(-(0.4**2) / 0.25)),
         ("fine_tracking_lin_vel", math.exp(-(0.3**2 + 0.4**2) / 0.1)),
         ("fine_tracking_ang_vel", math.exp(-(0.4**2) / 0.1)),
+        # One point 0.3 m ahead of the base, which looks along world y: 0.5 - 0.06 m high over ground of 0.42 m.
+        ("trunk_clearance", 0.05 - (0.44 - 0.42)),
         ("progress", (0.7 * 0.4 - 0.3 * 0.1) / (0.7**2 + 0.3**2)),
         ("lin_vel_z", 0.36),
         ("ang_vel_xy", 0.04 + 0.09),
@@ -109,7 +118,7 @@ def test_all_terms_are_covered() -> None:
     marks = test_term_matches_the_hand_computed_value.pytestmark
     tested = {case[0] for mark in marks for case in mark.args[1]}
     assert tested == {name.removeprefix("_reward_") for name in dir(Rewards) if name.startswith("_reward_")}
-    assert len(tested) == 26
+    assert len(tested) == 27
 
 
 def test_terms_change_nothing() -> None:

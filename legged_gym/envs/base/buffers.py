@@ -128,6 +128,8 @@ class Buffers:
         self.noise_scale_vec = observations.noise_half_widths(self.layout, self.cfg.noise, self.obs_scales, device)
         self.height_points = height_scan.grid_points(scan.measured_points_x, scan.measured_points_y, device)
         self.base_height_points = height_scan.grid_points(scan.base_height_points_x, scan.base_height_points_y, device)
+        xs, zs = self.cfg.rewards.trunk_points_x, self.cfg.rewards.trunk_points_z
+        self.trunk_points = torch.tensor([[x, 0.0, z] for x, z in zip(xs, zs, strict=True)], device=device)  # (K, 3)
         heights = self.layout.columns["heights"]
         self.measured_heights = torch.zeros(self.num_envs, heights.stop - heights.start, device=device)  # [m] world
         self.refill_mask = torch.ones(self.num_envs, dtype=torch.bool, device=device)  # history starts over

@@ -456,8 +456,13 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Resets, Curricula, Randomizat
         return self.root_states[:, 2] - self._scan(self.base_height_points, self.root_states).mean(dim=1)
 
     def _scan(self, points_yaw: Tensor, root: Tensor) -> Tensor:
-        cfg = self.cfg.terrain
         if self.height_map is None:
             return torch.zeros(len(root), len(points_yaw), device=self.device)
-        points_w = height_scan.points_under_robots(points_yaw, root[:, 3:7], root[:, :3])
+        return self._ground_heights(height_scan.points_under_robots(points_yaw, root[:, 3:7], root[:, :3]))
+
+    def _ground_heights(self, points_w: Tensor) -> Tensor:
+        """Terrain height [m] at horizontal world points [m]; 0 on a plane. (..., 2) -> (...)."""
+        cfg = self.cfg.terrain
+        if self.height_map is None:
+            return torch.zeros_like(points_w[..., 0])
         return height_scan.sample_heights(points_w, self.height_map, cfg.border_size, cfg.horizontal_scale)

@@ -164,6 +164,9 @@ class LeggedRobotCfg(BaseConfig):
         soft_dof_vel_limit = 1.0
         soft_torque_limit = 1.0
         base_height_target = 1.0  # [m] above ground
+        trunk_points_x = [-0.25, 0.25]  # of trunk_clearance [m], base frame, in its middle plane
+        trunk_points_z = [-0.06, -0.06]  # [m] of each of them
+        trunk_clearance_target = 0.05  # [m] of these points above the ground below them
         max_contact_force = 100.0  # [N]
         clearance_height_target = 0.09  # [m] foot height in the base frame
 

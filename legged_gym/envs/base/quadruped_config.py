@@ -45,6 +45,7 @@ class QuadrupedCfg(LeggedRobotCfg):
             lifted_feet = -0.5  # HIMLoco has no such term, and none that pays for standing feet
             # Terms that HIMLoco defines and leaves off.
             progress = 0.0  # ours, as lifted_feet
+            trunk_clearance = 0.0  # ours
             termination = 0.0
             feet_air_time = 0.0
             collision = 0.0

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from legged_gym.utils.math import rotate_inverse_points
+from legged_gym.utils.math import rotate_inverse_points, rotate_points
 
 FOOT_CONTACT_FORCE = 1.0  # [N] vertical force above which a foot counts as standing
 COLLISION_FORCE = 0.1  # [N]
@@ -72,7 +72,7 @@ class Rewards:
         return torch.exp(-self._ang_vel_error() / self.cfg.rewards.fine_tracking_sigma)
 
     def _reward_progress(self) -> Tensor:
-        """Speed along the command as a share of the commanded one, at most 1 either way; 0 where the command is to stand.
+        """Speed along the command as a share of the commanded one, from -1 to 1; 0 where the command is to stand.
 
         Unlike the tracking terms it falls in a line, so that standing before an obstacle pays nothing at any speed.
         """
@@ -114,6 +114,16 @@ class Rewards:
     def _reward_base_height(self) -> Tensor:
         """Squared deviation of the base's height above ground from its target."""
         return (self._get_base_heights() - self.cfg.rewards.base_height_target).square()
+
+    def _reward_trunk_clearance(self) -> Tensor:
+        """What points of the trunk miss of the clearance above the ground below them that they should have [m], summed.
+
+        Unlike a contact it tells beforehand that a trunk or head is about to meet a riser.
+        """
+        points_b = self.trunk_points.expand(len(self.base_quat), -1, -1)
+        points_w = rotate_points(self.base_quat, points_b) + self.root_states[:, None, :3]
+        clearance = points_w[..., 2] - self._ground_heights(points_w[..., :2])
+        return (self.cfg.rewards.trunk_clearance_target - clearance).clip(min=0).sum(dim=1)
 
     # -- effort and smoothness
 

@@ -19,7 +19,7 @@ class Telemetry:
             *("tracking_lin_vel", "tracking_ang_vel", "fine_tracking_lin_vel", "fine_tracking_ang_vel"),
             *("progress", "stand_still", "lifted_feet"),
         ),
-        "motion": ("lin_vel_z", "ang_vel_xy", "orientation", "base_height"),
+        "motion": ("lin_vel_z", "ang_vel_xy", "orientation", "base_height", "trunk_clearance"),
         "joints": ("torques", "dof_vel", "dof_acc", "joint_power", "action_rate", "smoothness"),
         "gait": ("foot_clearance", "feet_air_time", "feet_stumble", "feet_contact_forces"),
         "limits": ("collision", "dof_pos_limits", "dof_vel_limits", "torque_limits", "termination"),
