@@ -5,6 +5,7 @@ from typing import Any
 from legged_gym.envs.base.quadruped_config import QuadrupedCfg
 
 HIDDEN_DIMS = [256, 128, 64]  # of actor and critic
+NUM_STEPS = 100  # an iteration
 EPOCHS, MINI_BATCHES = 3, 6  # with 5 epochs of 4, as on a GPU, an iteration takes a quarter longer
 ENTROPY_DECAY = [500, 750]  # [iterations]
 MAX_ITERATIONS = 900
@@ -32,5 +33,5 @@ def suit_cpu(env_cfg: Any, train_cfg: Any) -> bool:
     train_cfg.policy.actor_hidden_dims, train_cfg.policy.critic_hidden_dims = list(HIDDEN_DIMS), list(HIDDEN_DIMS)
     train_cfg.algorithm.num_learning_epochs, train_cfg.algorithm.num_mini_batches = EPOCHS, MINI_BATCHES
     train_cfg.algorithm.entropy_decay = list(ENTROPY_DECAY)
-    train_cfg.runner.max_iterations = MAX_ITERATIONS
+    train_cfg.runner.num_steps_per_env, train_cfg.runner.max_iterations = NUM_STEPS, MAX_ITERATIONS
     return True

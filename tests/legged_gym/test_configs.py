@@ -50,7 +50,7 @@ def test_dict_updates_sections_in_place() -> None:
 @pytest.mark.parametrize(
     ("section", "expected"),
     [
-        ("runner", {"num_steps_per_env": 100, "max_iterations": 200000, "save_interval": 20, "checkpoint": -1}),
+        ("runner", {"num_steps_per_env": 48, "max_iterations": 200000, "save_interval": 20, "checkpoint": -1}),
         (
             "algorithm",
             {"clip_param": 0.2, "num_mini_batches": 4, "learning_rate": 1e-3, "use_clipped_value_loss": True},

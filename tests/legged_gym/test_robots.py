@@ -87,11 +87,23 @@ def test_asset_is_the_robots_own(robot: str) -> None:
 
 
 @pytest.mark.parametrize("robot", SMALL_ROBOTS)
-def test_rewards_are_aliengos_but_for_the_soft_limits_and_the_height(robot: str) -> None:
+def test_rewards_are_aliengos_but_for_soft_limits_height_and_feet_and_go2s_head(robot: str) -> None:
     rewards, aliengos = (class_to_dict(task_registry.get_cfgs(name)[0].rewards) for name in (robot, "aliengo"))
-    assert (rewards["scales"].pop("base_height"), aliengos["scales"].pop("base_height")) == (-10.0, -1.0)
-    differing = {key for key in rewards | aliengos if rewards.get(key) != aliengos.get(key)}
-    assert differing == {"soft_dof_pos_limit", "soft_dof_vel_limit", "soft_torque_limit"}
+    own, theirs = rewards.pop("scales"), aliengos.pop("scales")
+    differing = {key: own[key] for key in own | theirs if own[key] != theirs[key]}
+    go2s = {"base_height": -20.0, "trunk_clearance": -10.0} if robot == "go2" else {}
+    assert differing == {"base_height": -10.0, "foot_clearance": -2.0} | go2s
+    soft_limits = {"soft_dof_pos_limit", "soft_dof_vel_limit", "soft_torque_limit"}
+    go2s_keys = {"base_height_target", "trunk_points_x", "trunk_points_z"} if robot == "go2" else set()
+    differing_keys = {key for key in rewards if rewards[key] != aliengos[key]}
+    assert differing_keys == soft_limits | {"clearance_height_target"} | go2s_keys
+
+
+def test_go2s_clearance_points_are_of_its_head_and_before_it() -> None:
+    """Head_lower is a sphere of 47 mm, 0.293 m ahead and 0.060 m below: its front is at 0.340, its bottom at 0.107."""
+    rewards = task_registry.get_cfgs("go2")[0].rewards
+    assert rewards.trunk_points_x[1] == pytest.approx(0.285 + 0.008 + 0.047, abs=0.011)
+    assert rewards.trunk_points_z[1] == pytest.approx(0.010 - 0.070 - 0.047, abs=0.011)
 
 
 @pytest.mark.parametrize("robot", SMALL_ROBOTS)

@@ -6,6 +6,7 @@ from torch import Tensor
 from isaacgym import gymtorch
 from isaacgym.torch_utils import get_axis_params, to_torch
 from legged_gym.envs.base import commands, height_scan, observations
+from legged_gym.envs.base.telemetry import FORWARDS
 from legged_gym.utils.helpers import class_to_dict
 
 
@@ -145,8 +146,10 @@ class Buffers:
             members = [[own == name for own in robot_types] for name in self._type_names]
             weights = torch.tensor(members, dtype=torch.float, device=self.device)
             if self.vx_signs is not None:
-                self._type_names += [f"{name}_forwards" for name in self._type_names]
-                weights = torch.cat((weights, weights * (self.vx_signs > 0)))
+                forwards = weights * (self.vx_signs > 0)
+                names = zip(self._type_names, forwards.any(dim=1).tolist(), strict=True)
+                self._type_names += [f"{name}{FORWARDS}" for name, has_robots in names if has_robots]
+                weights = torch.cat((weights, forwards[forwards.any(dim=1)]))
             self._type_weights = weights / weights.sum(dim=1, keepdim=True)
 
     def _prepare_reward_function(self) -> None:

@@ -244,7 +244,7 @@ class LeggedRobotCfgPPO(BaseConfig):
         # Exploration fades: the coefficient falls to this one in a line between two iterations. None: it stays, as in
         # HIMLoco.
         final_entropy_coef = 0.001
-        entropy_decay = [600, 1100]
+        entropy_decay = [800, 1800]
         num_learning_epochs = 5
         num_mini_batches = 4
         learning_rate = 1e-3
@@ -261,7 +261,7 @@ class LeggedRobotCfgPPO(BaseConfig):
     class runner:
         policy_class_name = "HIMActorCritic"
         algorithm_class_name = "HIMPPO"
-        num_steps_per_env = 100
+        num_steps_per_env = 48  # HIMLoco: 100
         max_iterations = 200000
         init_at_random_ep_len = True  # spreads the first resets over time
 

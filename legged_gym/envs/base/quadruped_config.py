@@ -9,11 +9,13 @@ class QuadrupedCfg(LeggedRobotCfg):
         # 0.2 to 1.25, so 0.6 to 1.125.
         static_friction = 0.5
         dynamic_friction = 0.5
+        lowest_level_again = 5  # HIMLoco: 0
 
     class domain_rand(LeggedRobotCfg.domain_rand):
         friction_range = [0.2, 2.5]
 
     class commands(LeggedRobotCfg.commands):
+        keep_direction = True
         standing_fraction = 0.05
 
     class asset(LeggedRobotCfg.asset):
@@ -42,13 +44,13 @@ class QuadrupedCfg(LeggedRobotCfg):
             action_rate = -0.01
             smoothness = -0.01
             dof_pos_limits = -10.0  # HIMLoco: 0; policies then crouch with a hip pressed against its stop
-            lifted_feet = -0.5  # HIMLoco has no such term, and none that pays for standing feet
+            collision = -0.5  # HIMLoco: 0
+            progress = 0.5  # HIMLoco has no such term; without it standing before a stair pays
+            lifted_feet = -0.5  # nor this, and none that pays for standing feet
+            trunk_clearance = 0.0  # nor this, which Go2 has
             # Terms that HIMLoco defines and leaves off.
-            progress = 0.0  # ours, as lifted_feet
-            trunk_clearance = 0.0  # ours
             termination = 0.0
             feet_air_time = 0.0
-            collision = 0.0
             feet_stumble = 0.0
             stand_still = 0.0
             torques = 0.0
@@ -93,3 +95,6 @@ class SmallQuadrupedCfg(QuadrupedCfg):
     class rewards(QuadrupedCfg.rewards):
         class scales(QuadrupedCfg.rewards.scales):
             base_height = -10.0  # HIMLoco: -1; at 0.25 m a head or trunk meets the riser of a high stair
+            foot_clearance = -2.0  # HIMLoco: -0.01, which is next to nothing
+
+        clearance_height_target = -0.14  # [m]; HIMLoco: -0.20, 10 cm above the ground and lower than many stairs

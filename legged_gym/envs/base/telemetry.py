@@ -7,6 +7,7 @@ from torch import Tensor
 from legged_gym.runs.state_figure import StateSample, draw_state
 from legged_gym.utils.math import over_robots
 
+FORWARDS = "_forwards"  # after a terrain type: of its robots that always walk forwards
 OTHER_GROUP = "other"  # of terms that `reward_groups` does not name
 
 
@@ -65,4 +66,5 @@ class Telemetry:
             return {}
         members = (self._type_weights > 0).cpu()
         levels = self.terrain_levels.cpu()
-        return {name: levels[mask].tolist() for name, mask in zip(self._type_names, members, strict=True)}
+        of_types = zip(self._type_names, members, strict=True)
+        return {name: levels[mask].tolist() for name, mask in of_types if not name.endswith(FORWARDS)}
