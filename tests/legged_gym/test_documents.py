@@ -168,10 +168,13 @@ def results() -> dict:
     return {"go2": facts | {"devices": {"sim_device": "cuda:0 (H200)"}, "tables": [stairs, {"terrains": {}}]}}
 
 
-def test_tables_of_policies_come_from_their_reports(builder: dict[str, ModuleType], tmp_path: Path) -> None:
+def test_tables_of_policies_come_from_their_reports(
+    builder: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     policies = builder["policy_table"]
     (tmp_path / "go2").mkdir()
     (tmp_path / "go2" / "results.json").write_text(json.dumps(results()["go2"]))
+    monkeypatch.setitem(policies.STRIPS, "go2", ("stairs of 8.6 cm", "9 cm"))
     read = policies.read_results(tmp_path)
     assert (
         policies.crossings(read, "stairs_up")

@@ -29,10 +29,10 @@ def run(falls: np.ndarray, tracking: np.ndarray) -> Run:
 
 
 def test_robots_walk_once_they_neither_fall_nor_stand_for_twenty_iterations(pictures: ModuleType) -> None:
-    falls = np.where(np.arange(101) < 40, 3.0, 0.5)
+    falls = np.where(np.arange(101) < 40, 9.0, 0.5)
     tracking = np.where(np.arange(1, 101) < 60, 0.25, 0.75)
-    # falls: (3 k + 0.5 (20 - k)) / 20 < 1 with k < 4 iterations before 40, from 56 on
-    assert pictures.first_walking(run(falls, np.full(100, 0.75))) == 56
+    # falls: (9 k + 0.5 (20 - k)) / 20 < 3 with k < 6 iterations before 40, from 54 on
+    assert pictures.first_walking(run(falls, np.full(100, 0.75))) == 54
     # tracking: (0.25 k + 0.75 (20 - k)) / 20 > 0.5 with k < 10 iterations before 60, from 70 on
     assert pictures.first_walking(run(falls, tracking)) == 70
 

@@ -9,7 +9,7 @@ from legged_gym.scripts import evaluate, sim2sim
 from legged_gym.utils.helpers import get_args
 from legged_gym.utils.shipped import POLICIES
 
-CLIMBED = {"a1": 9, "aliengo": 12, "go1": 6, "go2": 6}  # [cm] of a step
+CLIMBED = {"a1": 12, "aliengo": 12, "go1": 12, "go2": 12}  # [cm] of a step
 
 
 @pytest.mark.parametrize(("robot", "height"), CLIMBED.items())
