@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -52,6 +52,21 @@ class Asset:
         self.force_sensors: list[ForceSensor] = []
 
 
+class Counts(NamedTuple):
+    """How many there are of each, of an actor, an env, or several envs."""
+
+    actors: int = 0
+    bodies: int = 0
+    dofs: int = 0
+    shapes: int = 0
+    joints: int = 0  # fixed ones included
+
+    @classmethod
+    def total(cls, parts: Iterable[Counts]) -> Counts:
+        """Of all parts together."""
+        return cls(*map(sum, zip(cls(), *parts, strict=True)))
+
+
 @dataclass
 class Env:
     """One copy of the actors; handles are indices into it."""
@@ -64,6 +79,43 @@ class Env:
     attractors: list[types.AttractorProperties] = field(default_factory=list)
     aggregate_filter: int = 0  # of actors created now
     num_untouching: int = 0  # aggregates whose shapes do not touch each other
+    _before: Counts | None = None  # None: not known yet
+
+    def add(self, actor: Actor) -> int:
+        """Returns its handle."""
+        self.actors.append(actor)
+        for later in self.sim.envs[self.index + 1 :]:
+            if later._before is None:
+                break  # nor is it known of those behind it
+            later._before = None
+        return len(self.actors) - 1
+
+    @property
+    def counts(self) -> Counts:
+        """Of all its actors."""
+        return Counts.total(actor.counts for actor in self.actors)
+
+    @property
+    def before(self) -> Counts:
+        """Of all envs before this one, which are complete; this one may not be."""
+        envs = self.sim.envs
+        known = self.index
+        while known > 0 and envs[known]._before is None:
+            known -= 1
+        total = envs[known]._before or Counts()
+        for previous, env in zip(envs[known : self.index], envs[known + 1 : self.index + 1], strict=True):
+            total = env._before = Counts.total((total, previous.counts))
+        return total
+
+    def place(self, what: str, part: slice) -> tuple[int, slice]:
+        """Where a part of the env's bodies, DOFs or shapes is in the engine's tensors: its world, and which of these.
+
+        what: "bodies", "dofs" or "shapes".
+        """
+        if not self.sim.is_mixed:
+            return self.index, part
+        first = getattr(self.before, what)
+        return 0, slice(first + part.start, first + part.stop)
 
     def bodies_of(self, actor: int) -> slice:
         """Which of the env's bodies are the actor's."""
@@ -119,6 +171,13 @@ class Actor:
         # what the simulation begins with: position and velocity, and targets of drives
         self.dof_states = np.zeros((len(asset.robot.dofs), 2), dtype=np.float32)
         self.position_targets, self.velocity_targets = np.zeros((2, len(asset.robot.dofs)), dtype=np.float32)
+
+    @property
+    def counts(self) -> Counts:
+        """As of its asset."""
+        robot = self.asset.robot
+        num_shapes = len(self.asset.shape_properties)
+        return Counts(1, len(robot.bodies), len(robot.dofs), num_shapes, len(robot.all_joints))
 
     @property
     def shape_filters(self) -> list[int]:

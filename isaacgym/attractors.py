@@ -42,8 +42,9 @@ class Attractors:
             return torch.tensor(values, dtype=dtype, device=device)
 
         all_properties: list[AttractorProperties] = [properties for _, properties in found]
-        self._worlds = column([world for world, _ in found], torch.long)
-        self._bodies = column([properties.rigid_handle for properties in all_properties], torch.long)
+        places = [sim.envs[env].place("bodies", slice(each.rigid_handle, each.rigid_handle + 1)) for env, each in found]
+        self._worlds = column([world for world, _ in places], torch.long)
+        self._bodies = column([bodies.start for _, bodies in places], torch.long)
         self._points = column([[*properties.offset.p] for properties in all_properties])  # in the bodies' frames
         self._turns = column([[*properties.offset.r] for properties in all_properties])
         self._targets = column([[*properties.target.p, *properties.target.r] for properties in all_properties])
@@ -55,10 +56,10 @@ class Attractors:
         self._brakes = [((damping + self._dt * stiffness) * on)[:, None] for on in (shifts, spins)]
         inertia = self._dt * damping + self._dt**2 * stiffness
         self._added = Added(inertia * shifts, inertia * spins)
-        self._weighs = column([not _is_weightless(sim.envs[world], each.rigid_handle) for world, each in found])
+        self._weighs = column([not _is_weightless(sim.envs[env], each.rigid_handle) for env, each in found])
         ends = np.cumsum([len(env.attractors) for env in sim.envs])
         self._first = [0, *ends.tolist()]  # of each env
-        self._states = torch.zeros(len(sim.envs), len(sim.robot.bodies), STATE_WIDTH, device=device)
+        self._states = torch.zeros_like(sim.body_states).view(sim.num_worlds, -1, STATE_WIDTH)
 
     def set_target(self, env: Env, attractor: int, target: Transform) -> None:
         """Pose in the env. attractor: number in the env."""

@@ -75,7 +75,8 @@ class ContactCalls(HostStateCalls):
         touching = bodies != GROUND
         points = found.point.copy()
         if touching.any():
-            rows = found.world[touching] * (len(poses) // len(sim.envs)) + bodies[touching]
+            first = np.array([env.before.bodies for env in sim.envs])
+            rows = first[found.world[touching]] + bodies[touching]
             turns = Rotation.from_quat(poses[rows, 3:])
             points[touching] = turns.inv().apply(points[touching] - poses[rows, :3])
         return points

@@ -94,8 +94,8 @@ class DynamicsCalls:
             raise IndexError(
                 f"actor '{actor_of(env, actor).name}' has {count} force sensors, so none has number {index}"
             )
-        counts = [len(each.asset.force_sensors) for each in env.actors]
-        return SensorReading(env.sim, env.index * sum(counts) + sum(counts[: int(actor)]) + index)
+        before = [each for other in env.sim.envs[: env.index] for each in other.actors] + env.actors[: int(actor)]
+        return SensorReading(env.sim, sum(len(each.asset.force_sensors) for each in before) + index)
 
     def get_sim_force_sensor_count(self, sim: Simulation) -> int:
         """Of all envs: rows of the force sensor tensor."""
@@ -117,7 +117,8 @@ class DynamicsCalls:
 
         Rows: velocity of the link's centre of mass, then its angular velocity, world axes, as in the rigid-body
         tensor. Columns: velocity of the base's centre of mass and its angular velocity, world axes, as in the root
-        tensor; then the DOFs. A fixed base is no column, and no link.
+        tensor; then the DOFs. A fixed base is no column, and no link. All envs have to hold the actor in the same
+        place, with as many links and DOFs.
         """
         return Tensor(sim.jacobian(_actor_number(sim, name)))
 
@@ -140,7 +141,20 @@ class DynamicsCalls:
 
 
 def _actor_number(sim: Simulation, name: str) -> int:
+    """In every env, all of which hold it there, as large as in the first."""
+    sim.prepare()
     names = [actor.name for actor in sim.envs[0].actors]
     if name not in names:
         raise ValueError(f"no actor is called '{name}'; the actors are {', '.join(names)}")
-    return names.index(name)
+    number = names.index(name)
+    first = sim.envs[0].actors[number]
+    for env, *_ in sim.kinds[1:]:
+        own = next((actor for actor in env.actors[number : number + 1] if actor.name == name), None)
+        if own is None or own.counts != first.counts or own.fixed_and_weightless[0] != first.fixed_and_weightless[0]:
+            size = "none" if own is None else f"{own.counts.bodies} and {own.counts.dofs}"
+            raise ValueError(
+                f"Jacobians and mass matrices of '{name}' are one tensor, for which all envs must hold it in the same "
+                f"place with as many bodies and DOFs, {first.counts.bodies} and {first.counts.dofs}; "
+                f"env {env.index} has {size}"
+            )
+    return number

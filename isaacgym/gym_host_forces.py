@@ -38,14 +38,14 @@ class HostForceCalls(HostStateCalls, LookupCalls):
                 f"actor '{env.actors[actor].name}' has {len(env.actors[actor].dof_properties)} DOFs, "
                 f"got {len(values)} efforts"
             )
-        env.sim.stage_efforts(env.index, env.dofs_of(actor), values)
+        env.sim.stage_efforts(env, env.dofs_of(actor), values)
         return True
 
     def apply_dof_effort(self, env: Env, dof_handle: int, effort: float) -> bool:
         """[N·m] or [N], on a DOF in EFFORT mode."""
         _dof(env, dof_handle)  # is there
         here = slice(int(dof_handle), int(dof_handle) + 1)
-        env.sim.stage_efforts(env.index, here, np.array([effort], dtype=np.float32))
+        env.sim.stage_efforts(env, here, np.array([effort], dtype=np.float32))
         return True
 
     def apply_body_forces(
@@ -61,7 +61,7 @@ class HostForceCalls(HostStateCalls, LookupCalls):
         wrench = [Vec3() if part is None else Vec3(*part) for part in (force, torque)]
         if CoordinateSpace(space) == CoordinateSpace.LOCAL_SPACE:
             wrench = [pose.transform_vector(part) for part in wrench]
-        env.sim.stage_wrench(env.index, int(rigidHandle), np.array([[*part] for part in wrench], dtype=np.float32))
+        env.sim.stage_wrench(env, int(rigidHandle), np.array([[*part] for part in wrench], dtype=np.float32))
         return True
 
     def apply_body_force_at_pos(
@@ -156,11 +156,11 @@ class HostForceCalls(HostStateCalls, LookupCalls):
     def get_actor_dof_forces(self, env: Env, actor: int) -> np.ndarray:
         """(num_dofs,) [N·m] or [N], as `refresh_dof_force_tensor`; 0 without `enable_actor_dof_force_sensors`."""
         actor_of(env, actor)
-        return env.sim.host_dof_forces(env.index, env.dofs_of(actor))
+        return env.sim.host_dof_forces(*env.place("dofs", env.dofs_of(actor)))
 
     def get_env_rigid_contact_forces(self, env: Env) -> np.ndarray:
         """(bodies of the env,) of Vec3.dtype: net contact forces of the last `simulate` [N], world axes."""
-        return _forces(env.sim)[env.index]
+        return _forces(env.sim)[env.place("bodies", slice(0, env.counts.bodies))]
 
     def get_rigid_contact_forces(self, sim: Simulation) -> np.ndarray:
         """As `get_env_rigid_contact_forces`, of all envs."""
@@ -208,12 +208,12 @@ def _set_root(env: Env, handle: int, columns: slice, values: Sequence[float]) ->
         return
     roots = torch.zeros_like(sim.root_states)
     sim.read_root_states(roots)
-    row = env.index * len(env.actors) + number
+    row = env.before.actors + number
     roots[row, columns] = torch.tensor(values, device=sim.device)
     sim.set_root_states(roots, actor_ids(sim, row))
 
 
 def _forces(sim: Simulation) -> np.ndarray:
-    """(num_envs, bodies of an env) of Vec3.dtype."""
+    """(worlds, bodies of a world) of Vec3.dtype."""
     values = sim.running.contact_forces.cpu().numpy()
     return np.ascontiguousarray(values).view(Vec3.dtype)[..., 0].copy()

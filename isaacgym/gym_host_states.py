@@ -154,7 +154,7 @@ class HostStateCalls:
 def _body_states(env: Env) -> np.ndarray:
     """(bodies of the env, 13) in the env."""
     if env.sim.engine is not None:
-        return _all_body_states(env.sim)[env.index]
+        return _all_body_states(env.sim)[env.place("bodies", slice(0, env.counts.bodies))]
     states = []
     for actor in env.actors:
         root = np.array([*actor.pose.p, *actor.pose.r])
@@ -165,8 +165,8 @@ def _body_states(env: Env) -> np.ndarray:
 
 
 def _all_body_states(sim: Simulation) -> np.ndarray:
-    """(num_envs, bodies of an env, 13) in the envs."""
-    states = torch.zeros(sim.body_states.shape, device=sim.device).view(len(sim.envs), -1, STATE_WIDTH)
+    """(worlds, bodies of a world, 13) in the envs."""
+    states = torch.zeros(sim.body_states.shape, device=sim.device).view(sim.num_worlds, -1, STATE_WIDTH)
     sim.read_body_states(states)
     return states.cpu().numpy()
 
@@ -197,7 +197,7 @@ def _set_body_states(env: Env, actor: int, states: np.ndarray, flags: StateFlags
         return
     roots = torch.zeros_like(sim.root_states)
     sim.read_root_states(roots)
-    row = env.index * len(env.actors) + int(actor)
+    row = env.before.actors + int(actor)
     roots[row, torch.from_numpy(given)] = torch.from_numpy(rows[0, given]).float().to(sim.device)
     sim.set_root_states(roots, actor_ids(sim, row))
 
@@ -212,9 +212,9 @@ def _dof_states(env: Env, actor: int) -> np.ndarray:
     robot, sim = actor_of(env, actor), env.sim
     if sim.engine is None:
         return robot.dof_states.copy()
-    states = torch.zeros(sim.dof_states.shape, device=sim.device).view(len(sim.envs), -1, 2)
+    states = torch.zeros(sim.dof_states.shape, device=sim.device).view(sim.num_worlds, -1, 2)
     sim.engine.read_dof_states(states)
-    return states[env.index, env.dofs_of(actor)].cpu().numpy()
+    return states[env.place("dofs", env.dofs_of(actor))].cpu().numpy()
 
 
 def _set_dof_states(env: Env, actor: int, values: np.ndarray) -> None:
@@ -222,9 +222,9 @@ def _set_dof_states(env: Env, actor: int, values: np.ndarray) -> None:
     if sim.engine is None:
         robot.dof_states = values.astype(np.float32)
         return
-    states = torch.zeros(sim.dof_states.shape, device=sim.device).view(len(sim.envs), -1, 2)
-    states[env.index, env.dofs_of(actor)] = torch.from_numpy(values).float().to(sim.device)
-    sim.set_dof_states(states, actor_ids(sim, env.index * len(env.actors) + int(actor)))
+    states = torch.zeros(sim.dof_states.shape, device=sim.device).view(sim.num_worlds, -1, 2)
+    states[env.place("dofs", env.dofs_of(actor))] = torch.from_numpy(values).float().to(sim.device)
+    sim.set_dof_states(states, actor_ids(sim, env.before.actors + int(actor)))
 
 
 def _set_targets(env: Env, actor: int, targets: ArrayLike, name: str) -> None:
@@ -234,4 +234,4 @@ def _set_targets(env: Env, actor: int, targets: ArrayLike, name: str) -> None:
         raise ValueError(f"actor '{robot.name}' has {len(robot.dof_properties)} DOFs, got {len(values)} targets")
     setattr(robot, name, values)
     if sim.engine is not None:
-        sim.send_targets(name, actor_ids(sim, env.index * len(env.actors) + int(actor)))
+        sim.send_targets(name, actor_ids(sim, env.before.actors + int(actor)))

@@ -6,7 +6,7 @@ Jacobians by joints, fixed ones among them: with a fixed base, a body's row is i
 
 from __future__ import annotations
 
-from isaacgym.actors import Actor, Asset, Env
+from isaacgym.actors import Asset, Env
 from isaacgym.gym_host_forces import HostForceCalls, located
 from isaacgym.gym_lookups import actor_of, index_by_name, index_in, offset_of
 from isaacgym.gym_types import INVALID_HANDLE, IndexDomain, JointType
@@ -81,7 +81,7 @@ class JointCalls(HostForceCalls):
         """Index in `domain` of the actor's joint number `index`."""
         if not 0 <= index < self.get_actor_joint_count(env, actor):
             return INVALID_HANDLE
-        return int(index) + offset_of(env, actor, domain, _count)
+        return int(index) + offset_of(env, actor, domain, "joints")
 
     def get_actor_joint_handle(self, env: Env, actor: int, index: int) -> int:
         """Index within the env of the actor's joint number `index`."""
@@ -142,12 +142,8 @@ class JointCalls(HostForceCalls):
         self.set_dof_target_velocity(env, _moving(env, joint_handle), target)
 
 
-def _count(actor: Actor) -> int:
-    return len(actor.asset.robot.all_joints)
-
-
 def _counts(env: Env) -> list[int]:
-    return [_count(actor) for actor in env.actors]
+    return [actor.counts.joints for actor in env.actors]
 
 
 def _joint(env: Env, handle: int) -> tuple[int, str]:

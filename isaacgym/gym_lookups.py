@@ -7,7 +7,6 @@ There are no soft bodies, so their counts are zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from isaacgym.actors import Actor, Asset, Env
@@ -117,7 +116,7 @@ class LookupCalls:
         if IndexDomain(domain) == IndexDomain.DOMAIN_ACTOR:
             return 0
         actor_of(env, actor)
-        return int(actor) + (_before(env, lambda _: 1) if IndexDomain(domain) == IndexDomain.DOMAIN_SIM else 0)
+        return offset_of(env, actor, domain, "actors")
 
     def find_actor_index(self, env: Env, name: str, domain: IndexDomain) -> int:
         """As `get_actor_index`, by name; INVALID_HANDLE if there is none of this name."""
@@ -175,7 +174,7 @@ class LookupCalls:
         num_bodies = self.get_actor_rigid_body_count(env, actor)
         if not 0 <= index < num_bodies:
             return INVALID_HANDLE
-        return int(index) + offset_of(env, actor, domain, lambda each: len(each.asset.robot.bodies))
+        return int(index) + offset_of(env, actor, domain, "bodies")
 
     def get_actor_rigid_body_handle(self, env: Env, actor: int, index: int) -> int:
         """Index within the env of the actor's body number `index`."""
@@ -198,7 +197,7 @@ class LookupCalls:
         """Index in `domain` of the actor's DOF number `index`."""
         if not 0 <= index < self.get_actor_dof_count(env, actor):
             return INVALID_HANDLE
-        return int(index) + offset_of(env, actor, domain, lambda each: len(each.asset.robot.dofs))
+        return int(index) + offset_of(env, actor, domain, "dofs")
 
     def get_actor_dof_handle(self, env: Env, actor: int, index: int) -> int:
         """Index within the env of the actor's DOF number `index`."""
@@ -272,13 +271,10 @@ def _shape_ranges(robot: RobotDescription) -> list[IndexRange]:
     return ranges
 
 
-def offset_of(env: Env, actor: int, domain: IndexDomain, count: Callable[[Actor], int]) -> int:
-    """Where the actor's items start in `domain`; `count` is how many an actor has."""
+def offset_of(env: Env, actor: int, domain: IndexDomain, what: str) -> int:
+    """Where the actor's bodies, DOFs, or what else a field of `Counts` is called, start in `domain`."""
     domain = IndexDomain(domain)
-    offset = 0 if domain == IndexDomain.DOMAIN_ACTOR else sum(map(count, env.actors[: int(actor)]))
-    return offset + (_before(env, count) if domain == IndexDomain.DOMAIN_SIM else 0)
-
-
-def _before(env: Env, count: Callable[[Actor], int]) -> int:
-    """Items of all envs before this one, which hold what the first does; this one may not be complete yet."""
-    return env.index * sum(map(count, env.sim.envs[0].actors))
+    if domain == IndexDomain.DOMAIN_ACTOR:
+        return 0
+    before = [env.before] if domain == IndexDomain.DOMAIN_SIM else []
+    return sum(getattr(counts, what) for counts in (*before, *(each.counts for each in env.actors[: int(actor)])))

@@ -43,12 +43,12 @@ class TensorCalls(DynamicsCalls):
 
     def refresh_dof_state_tensor(self, sim: Simulation) -> bool:
         """Positions and velocities as they are now, those set since the last `simulate` included."""
-        sim.running.read_dof_states(sim.dof_states.view(len(sim.envs), -1, 2))
+        sim.running.read_dof_states(sim.dof_states.view(sim.num_worlds, -1, 2))
         return True
 
     def refresh_rigid_body_state_tensor(self, sim: Simulation) -> bool:
         """Poses after the last `simulate`; a state set since then shows after the next one."""
-        sim.read_body_states(sim.body_states.view(len(sim.envs), -1, 13))
+        sim.read_body_states(sim.body_states.view(sim.num_worlds, -1, 13))
         return True
 
     def refresh_net_contact_force_tensor(self, sim: Simulation) -> bool:
@@ -71,12 +71,12 @@ class TensorCalls(DynamicsCalls):
 
     def set_dof_state_tensor(self, sim: Simulation, states: Tensor) -> bool:
         """All DOFs at once, laid out as `acquire_dof_state_tensor` says."""
-        sim.running.set_dof_states(self._values(states, sim.dof_states).view(len(sim.envs), -1, 2))
+        sim.running.set_dof_states(self._values(states, sim.dof_states).view(sim.num_worlds, -1, 2))
         return True
 
     def set_dof_state_tensor_indexed(self, sim: Simulation, states: Tensor, actor_indices: Tensor, count: int) -> bool:
         """All DOFs of the actors `actor_indices` (int32), from the full tensor; here, indices below 0 are skipped."""
-        values = self._values(states, sim.dof_states).view(len(sim.envs), -1, 2)
+        values = self._values(states, sim.dof_states).view(sim.num_worlds, -1, 2)
         sim.running.set_dof_states(values, self._indices(sim, actor_indices, count))
         return True
 
@@ -144,7 +144,7 @@ class TensorCalls(DynamicsCalls):
 
         LOCAL_SPACE means the axes of each body at the start of that `simulate`, the others those of the world.
         """
-        shape = (len(sim.envs), -1, 3)
+        shape = (sim.num_worlds, -1, 3)
         forces, torques = (
             None if t is None else self._values(t, sim.contact_forces).view(shape) for t in (forceTensor, torqueTensor)
         )
@@ -166,7 +166,7 @@ class TensorCalls(DynamicsCalls):
         """
         if forceTensor is None or posTensor is None:
             return self.apply_rigid_body_force_tensors(sim, forceTensor, None, space)
-        shape = (len(sim.envs), -1, 3)
+        shape = (sim.num_worlds, -1, 3)
         forces, points = (self._values(t, sim.contact_forces).view(shape) for t in (forceTensor, posTensor))
         is_local = space == CoordinateSpace.LOCAL_SPACE
         centers = sim.running.body_com

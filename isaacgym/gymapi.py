@@ -309,8 +309,9 @@ class Gym(JointCalls, ContactCalls, ActuatorCalls, AttractorCalls, TendonCalls, 
     ) -> int:
         """An actor in the env, with the asset's properties as they are now. Actors of different envs never touch.
 
-        All envs must hold the same actors in the same order. An env with several actors is simulated by MuJoCo Warp,
-        one with a single robot that does not touch itself by the faster tree engine.
+        Envs may hold different actors. Those that hold the same, masses, materials and drives apart, are simulated
+        together, each kind after the other, so few kinds are faster than many. An env with several actors is simulated
+        by MuJoCo Warp, one with a single robot that does not touch itself by the faster tree engine.
 
         Actors of an env touch each other if their `group` is the same or one of both is -1. `filter` is the filter of
         all shapes, or -1 for the filters of the asset's shape properties, which are 0 unless they were set (no surveyed
@@ -325,8 +326,7 @@ class Gym(JointCalls, ContactCalls, ActuatorCalls, AttractorCalls, TendonCalls, 
             raise TypeError(f"create_actor takes a gymapi.Transform as the actor's pose, got {type(pose).__name__}")
         actor = Actor(asset, pose.copy(), name or f"actor_{len(env.actors)}", group, filter, segmentationId)
         actor.aggregate_filter = env.aggregate_filter
-        env.actors.append(actor)
-        return len(env.actors) - 1
+        return env.add(actor)
 
     def get_actor_dof_properties(self, env: Env, actor: int) -> np.ndarray:
         """A copy, as `get_asset_dof_properties`."""
@@ -337,8 +337,7 @@ class Gym(JointCalls, ContactCalls, ActuatorCalls, AttractorCalls, TendonCalls, 
 
         The limit `effort` bounds the forces of drives only, and `velocity` bounds nothing: whether NVIDIA's simulator
         enforces them is not documented, legged_gym clips its torques itself and penalises fast joints, and a motor's
-        true limit is neither of them but a curve. `lower`, `upper` and `hasLimits` count until `prepare_sim`, and
-        those of env 0 hold in all envs.
+        true limit is neither of them but a curve. `lower`, `upper` and `hasLimits` count until `prepare_sim`.
         """
         actor_of(env, actor).set_dof_properties(properties)
         return True
@@ -367,7 +366,7 @@ class Gym(JointCalls, ContactCalls, ActuatorCalls, AttractorCalls, TendonCalls, 
         properties = actor_of(env, actor).shape_properties()
         engine = env.sim.engine
         if engine is not None:
-            own = env.index, env.shapes_of(actor)
+            own = env.place("shapes", env.shapes_of(actor))
             materials = torch.stack((engine.friction[own], engine.restitution[own]), dim=1).tolist()
             for shape, (friction, restitution) in zip(properties, materials, strict=True):
                 shape.friction, shape.restitution = friction, restitution
@@ -383,16 +382,17 @@ class Gym(JointCalls, ContactCalls, ActuatorCalls, AttractorCalls, TendonCalls, 
             raise RuntimeError("collision filters cannot change after prepare_sim; set them before it")
         robot.set_shape_properties(properties)
         if engine is not None:
-            values = engine.friction[env.index].clone(), engine.restitution[env.index].clone()
+            world, shapes = env.place("shapes", env.shapes_of(actor))
+            values = engine.friction[world].clone(), engine.restitution[world].clone()
             for all_shapes, own in zip(values, (robot.friction, robot.restitution), strict=True):
-                all_shapes[env.shapes_of(actor)] = torch.from_numpy(own).to(all_shapes.device)
-            engine.set_material(*values, env.index)
+                all_shapes[shapes] = torch.from_numpy(own).to(all_shapes.device)
+            engine.set_material(*values, world)
         return True
 
     def set_actor_scale(self, env: Env, actor: int, scale: float) -> bool:
         """Of all lengths of the file, before `prepare_sim`; the density stays (unverified).
 
-        All envs hold the same sizes: where scales differ, `prepare_sim` gives all that of env 0, and says so.
+        Envs of other scales are of other kinds, see `create_actor`.
         """
         if env.sim.engine is not None:
             raise RuntimeError("set_actor_scale after prepare_sim; scale all actors before it")

@@ -9,22 +9,19 @@ import numpy as np
 import torch
 
 from isaacgym import gym_types as types
-from isaacgym.actors import Asset, Env
+from isaacgym.actors import Asset, Counts, Env
+from isaacgym.assembly import assembled_engine
 from isaacgym.assets.description import RobotDescription
-from isaacgym.assets.notices import notice
 from isaacgym.assets.scene import Root, combined
 from isaacgym.attractors import Attractors
-from isaacgym.engine.create import create_engine
 from isaacgym.engine.drives import MODE_POS, MODE_VEL, DofParameters
-from isaacgym.engine.engine import Engine, EngineOptions
-from isaacgym.engine.mujoco.scene_engine import SceneEngine
+from isaacgym.engine.engine import Engine
+from isaacgym.engine.mixed import MixedEngine
 from isaacgym.engine.progress import heartbeat
-from isaacgym.engine.stability import ENOUGH, LIGHT, light_joints
 from isaacgym.engine.state import STATE_WIDTH
-from isaacgym.engine.state_calls import listed
 from isaacgym.engine.terrain import Grounds, Plane, Terrain, parts_of
 from isaacgym.headless_viewer import Viewer
-from isaacgym.sameness import make_alike
+from isaacgym.sameness import kinds_of
 
 if TYPE_CHECKING:
     from isaacgym.viewer.camera_sensors import CameraSensors
@@ -47,8 +44,9 @@ class Simulation:
         self.terrain: Terrain | Grounds | None = None
         self.ground_ids: list[int] = []  # segmentation of the terrain's parts
         self.envs: list[Env] = []
-        self._robot: RobotDescription | None = None  # from `prepare` on
-        self.engine: Engine | None = None
+        self.kinds: list[list[Env]] = []  # envs that hold the same, from `prepare` on
+        self._robots: dict[int, RobotDescription] = {}  # by number of env, from `prepare` on
+        self.engine: Engine | MixedEngine | None = None
         self.destroyed = False
         self.attractors: Attractors | None = None
         self.bodies_changed = False  # an actor's body properties differ from the engine's
@@ -64,16 +62,32 @@ class Simulation:
     @property
     def robot(self) -> RobotDescription:
         """All that an env holds, in the order of the tensors; a `Scene` of several actors."""
-        if self._robot is not None:
-            return self._robot
-        actors = self.envs[0].actors
+        if self.is_mixed:
+            raise RuntimeError("the envs do not all hold the same actors, and this works only where they do")
+        return self.robot_of(self.envs[0])
+
+    def robot_of(self, env: Env) -> RobotDescription:
+        """As `robot`, of an env, which shares it with all of its kind."""
+        if env.index in self._robots:
+            return self._robots[env.index]
+        actors = env.actors
         if len(actors) == 1:
             return actors[0].robot.with_filters(actors[0].shape_filters)
         robots = [actor.robot.with_filters(actor.shape_filters) for actor in actors]
         return combined(robots, [Root(*actor.fixed_and_weightless, actor.group) for actor in actors])
 
     @property
-    def running(self) -> Engine:
+    def is_mixed(self) -> bool:
+        """Not all envs hold the same actors; known from `prepare` on."""
+        return len(self.kinds) > 1
+
+    @property
+    def num_worlds(self) -> int:
+        """First dimension of the engine's tensors: the envs or, if these are mixed, one world that holds all."""
+        return self.running.num_worlds
+
+    @property
+    def running(self) -> Engine | MixedEngine:
         """The engine, which `prepare` makes, now if nobody called it."""
         self.prepare()
         assert self.engine is not None
@@ -109,48 +123,29 @@ class Simulation:
             self._prepare()
 
     def _prepare(self) -> None:
-        make_alike(self.envs)
-        terrain = Grounds() if self.terrain is None else self.terrain
-        self._robot = robot = self.robot
-        n = len(self.envs)
-        self.num_actors = num_actors = len(self.envs[0].actors)  # of an env
-        fixed_base, disable_gravity = self.envs[0].actors[0].fixed_and_weightless
-        gravity = tuple(self.params.gravity)
-        dt = types.shortest(self.params.dt) / self.params.substeps
-        options = EngineOptions(
-            fixed_base=fixed_base,
-            disable_gravity=disable_gravity,
-            self_collision=robot.collides_with_itself,
-            contacts_per_world=num_actors * EngineOptions.contacts_per_world,
-            max_contacts=num_actors * EngineOptions.max_contacts,
-            deterministic=self.params.deterministic,
-            max_depenetration_velocity=self.params.physx.max_depenetration_velocity,
-        )
+        self.kinds = kinds_of(self.envs)
+        for kind in self.kinds:
+            self._robots |= dict.fromkeys((env.index for env in kind), self.robot_of(kind[0]))
         dofs = self._dof_parameters()
-        engine = self.engine = create_engine(
-            self.params.engine,
-            *(robot, terrain, n, dt, self.device, gravity),
-            options=options,
-            dofs=dofs,
-        )
-        self._warn_of_light_joints(engine, dofs)
-        num_bodies, num_dofs = len(robot.bodies), len(robot.dofs)
+        engine = self.engine = assembled_engine(self, dofs)
+        total = Counts.total((self.envs[-1].before, self.envs[-1].counts))
         zeros = partial(torch.zeros, dtype=torch.float, device=self.device)
-        self.root_states = zeros(n * num_actors, STATE_WIDTH)
-        self.dof_states = zeros(n * num_dofs, 2)
-        self.body_states = zeros(n * num_bodies, STATE_WIDTH)
-        self.contact_forces = zeros(n * num_bodies, 3)
-        self.dof_targets = zeros(n, num_dofs)  # what a tensor over all DOFs looks like
-        self.dof_forces = zeros(n * num_dofs)
+        self.root_states = zeros(total.actors, STATE_WIDTH)
+        self.dof_states = zeros(total.dofs, 2)
+        self.body_states = zeros(total.bodies, STATE_WIDTH)
+        self.contact_forces = zeros(total.bodies, 3)
+        self.dof_targets = zeros(self.num_worlds, total.dofs // self.num_worlds)  # the shape of tensors over all DOFs
+        self.dof_forces = zeros(total.dofs)
         self._dof_force_mask = self._of_actors("dof_force_mask").bool()
-        self._last_dof_forces = zeros(n, num_dofs)
+        self._last_dof_forces = torch.zeros_like(self.dof_targets)
         self._reports_dof_forces = bool(self._dof_force_mask.any())
         self._add_force_sensors()
         poses = [(*actor.pose.p, *actor.pose.r) for env in self.envs for actor in env.actors]
         self.root_states[:, :7] = torch.tensor(poses, dtype=torch.float, device=self.device)
         origins = [env.origin for env in self.envs]
         self._env_origins = torch.tensor(origins, dtype=torch.float, device=self.device)[:, None]
-        self._origins = self._shifting_origins()
+        self._is_shifted = self._origins_shift()
+        self._root_origins, self._body_origins = self._origins_of("actors"), self._origins_of("bodies")
         self.set_root_states(self.root_states)
         self._send_initial_dofs()
         self.attractors_changed()
@@ -158,36 +153,32 @@ class Simulation:
         engine.set_material(self._of_actors("friction"), self._of_actors("restitution"))
         engine.compile()
 
-    @staticmethod
-    def _warn_of_light_joints(engine: Engine, dofs: DofParameters) -> None:
-        names = light_joints(engine.mj_model, engine.dof_columns, dofs)
-        if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            notice(
-                f"the joints {', '.join(names[:3])}{more} move less than {LIGHT:g} kg·m² with little damping, which "
-                f"at steps of {1000 * engine.dt:.3g} ms may end in NaN after an impact; set AssetOptions.armature or "
-                f"the DOF property armature to {ENOUGH:g}, or use shorter steps"
-            )
+    def _origins_shift(self) -> bool:
+        """Whether origins of envs make a difference, as on all grounds but planes that they lie in.
 
-    def _shifting_origins(self) -> torch.Tensor | None:
-        """Origins of the envs, (n, 1, 3), or None where they make no difference: on planes that they lie in.
-
-        There every env is simulated around the world's origin, where float32 is finest. Envs never touch each other.
+        On these every env is simulated at the world's origin, where float32 is finest. Envs never touch each other.
         """
         origins = np.array([env.origin for env in self.envs])
         shifts = [origins @ part.normal if isinstance(part, Plane) else origins for part in parts_of(self.terrain)]
-        return self._env_origins if any(shift.any() for shift in shifts) else None
+        return any(shift.any() for shift in shifts)
+
+    def _origins_of(self, what: str) -> torch.Tensor:
+        """Origins of the envs of all actors or bodies, broadcastable to (worlds, those of a world, 3)."""
+        if not self.is_mixed:
+            return self._env_origins
+        counts = torch.tensor([getattr(env.counts, what) for env in self.envs], device=self.device)
+        return torch.repeat_interleave(self._env_origins[:, 0], counts, dim=0)[None]
 
     def shifts(self) -> np.ndarray:
         """Where the envs' origins are in the engine's worlds [m], (n, 3)."""
-        shown = self._env_origins if self._origins is not None else torch.zeros_like(self._env_origins)
+        shown = self._env_origins if self._is_shifted else torch.zeros_like(self._env_origins)
         return shown[:, 0].cpu().numpy()
 
     def set_root_states(self, states: torch.Tensor, world_ids: torch.Tensor | None = None) -> None:
         """states: (n · actors, 13) in the frames of the envs; world_ids: numbers of actors, int32, None for all."""
-        if self._origins is not None:
+        if self._is_shifted:
             states = states.clone()
-            states.view(len(self.envs), -1, STATE_WIDTH)[..., :3] += self._origins
+            states.view(self.num_worlds, -1, STATE_WIDTH)[..., :3] += self._root_origins
         self.running.set_root_states(states, world_ids)
 
     def set_dof_states(self, states: torch.Tensor, world_ids: torch.Tensor | None = None) -> None:
@@ -212,20 +203,20 @@ class Simulation:
     def read_root_states(self, out: torch.Tensor) -> None:
         """out: (n · actors, 13) in the frames of the envs."""
         self.running.read_root_states(out)
-        if self._origins is not None:
-            out.view(len(self.envs), -1, STATE_WIDTH)[..., :3] -= self._origins
+        if self._is_shifted:
+            out.view(self.num_worlds, -1, STATE_WIDTH)[..., :3] -= self._root_origins
 
     def read_body_states(self, out: torch.Tensor) -> None:
         """out: (n, num_bodies, 13) in the frames of the envs."""
         self.running.read_body_states(out)
-        if self._origins is not None:
-            out[..., :3] -= self._origins
+        if self._is_shifted:
+            out[..., :3] -= self._body_origins
 
     def read_body_states_w(self, out: torch.Tensor) -> None:
         """out: (n, num_bodies, 13) in the world."""
         self.running.read_body_states(out)
-        if self._origins is None:  # simulated around the world's origin
-            out[..., :3] += self._env_origins
+        if not self._is_shifted:  # simulated around the world's origin
+            out[..., :3] += self._body_origins
 
     def attractors_changed(self) -> None:
         """Some were created, or have other properties than targets."""
@@ -240,26 +231,26 @@ class Simulation:
         self.running.set_body_properties(mass, com, inertia)
         self.bodies_changed = False
 
+    def of_actors(self, name: str) -> np.ndarray:
+        """An array attribute of the actors, laid out as the engine's tensors: those of a world in a row."""
+        of_envs = [env.of_actors(name) for env in self.envs]
+        return np.concatenate(of_envs)[None] if self.is_mixed else np.stack(of_envs)
+
     def _of_actors(self, name: str) -> torch.Tensor:
-        """An array attribute of the actors, those of an env in a row, (num_envs, ...) float32 on the device."""
-        return torch.from_numpy(np.stack([env.of_actors(name) for env in self.envs])).float().to(self.device)
+        """As `of_actors`, float32 on the device."""
+        return torch.from_numpy(self.of_actors(name)).float().to(self.device)
 
     def _dof_parameters(self) -> DofParameters:
-        properties = np.stack([env.of_actors("dof_properties") for env in self.envs])
+        properties = self.of_actors("dof_properties")
         values = {name: torch.from_numpy(properties[name].copy()).to(self.device) for name in DOF_FIELDS}
         mode = torch.from_numpy(properties["driveMode"].astype(np.int32)).to(self.device)
         parameters = DofParameters(mode, **values)
         effort_mask = mode == int(types.DofDriveMode.DOF_MODE_EFFORT)
         self._effort_mask = None if effort_mask.all() else effort_mask
-        present = {name: bool((values[name] > 0.0).any()) for name in ("friction", "armature")}
-        has_springs = any(joint.stiffness for joint in self.robot.dofs)
-        present["drives"] = parameters.needs_drives or has_springs or self.num_actors > 1
 
-        def change(own: tuple[int, slice], old: np.ndarray, new: np.ndarray) -> None:
-            """A change after `prepare_sim`; parts that no env had then are not in the compiled step."""
-            needed = {name: bool((new[name] > 0.0).any()) for name in ("friction", "armature")}
-            needed["drives"] = bool(np.isin(new["driveMode"], (MODE_POS, MODE_VEL)).any() or (new["damping"] > 0).any())
-            missing = [name for name, is_needed in needed.items() if is_needed and not present[name]]
+        def change(own: tuple[int, slice], present: dict[str, bool], old: np.ndarray, new: np.ndarray) -> None:
+            """A change after `prepare_sim`; parts that no env of a kind had then are not in its compiled step."""
+            missing = [name for name, is_needed in _in_step(new).items() if is_needed and not present[name]]
             if missing:
                 raise RuntimeError(
                     f"the simulation was prepared without {' and '.join(missing)}; "
@@ -271,23 +262,31 @@ class Simulation:
                 self._effort_mask = effort_mask
             for name in DOF_FIELDS:
                 values[name][own] = torch.from_numpy(new[name].copy()).to(self.device)
-            if any((old[name] != new[name]).any() for name in ("friction", "armature")):
-                self.running.update_dofs()
+            engine = self.running
+            if isinstance(engine, MixedEngine):
+                engine.copy_dofs()
+            elif any((old[name] != new[name]).any() for name in ("friction", "armature")):
+                engine.update_dofs()
 
-        for env in self.envs:
-            for index, actor in enumerate(env.actors):
-                actor.on_dof_change = partial(change, (env.index, env.dofs_of(index)))
+        for kind in self.kinds:
+            present = _in_step(np.concatenate([env.of_actors("dof_properties") for env in kind]))
+            has_springs = any(joint.stiffness for joint in self.robot_of(kind[0]).dofs)
+            present["drives"] |= has_springs or len(kind[0].actors) > 1
+            for env in kind:
+                for index, actor in enumerate(env.actors):
+                    actor.on_dof_change = partial(change, env.place("dofs", env.dofs_of(index)), present)
         return parameters
 
     def _add_force_sensors(self) -> None:
         """In the order of the actors."""
         bodies, poses, axes = [], [], []
-        for index, actor in enumerate(self.envs[0].actors):
-            for sensor in actor.asset.force_sensors:
-                bodies.append(self.envs[0].bodies_of(index).start + sensor.body)
-                poses.append((*(sensor.pose.p * actor.scale), *sensor.pose.r))
-                axes.append(sensor.world_axes)
-        self.force_sensors = torch.zeros(len(self.envs) * len(bodies), 6, device=self.device)
+        for env in self.envs if self.is_mixed else self.envs[:1]:
+            for index, actor in enumerate(env.actors):
+                for sensor in actor.asset.force_sensors:
+                    bodies.append(env.place("bodies", env.bodies_of(index))[1].start + sensor.body)
+                    poses.append((*(sensor.pose.p * actor.scale), *sensor.pose.r))
+                    axes.append(sensor.world_axes)
+        self.force_sensors = torch.zeros(self.num_worlds * len(bodies), 6, device=self.device)
         self._wrenches: torch.Tensor | None = None
         if bodies:
             self._wrenches = self.running.add_force_sensors(bodies, torch.tensor(poses), axes)
@@ -307,26 +306,26 @@ class Simulation:
         else:
             torch.mul(forces, self._effort_mask, out=self.running.torques)
 
-    def stage_efforts(self, env: int, dofs: slice, efforts: np.ndarray) -> None:
+    def stage_efforts(self, env: Env, dofs: slice, efforts: np.ndarray) -> None:
         """On the env's DOFs in EFFORT mode, during the next `simulate` only; they add up. Prepares the simulation."""
         self.prepare()
-        values = torch.from_numpy(efforts).to(self.device)
+        values, own = torch.from_numpy(efforts).to(self.device), env.place("dofs", dofs)
         if self._effort_mask is not None:
-            values = values * self._effort_mask[env, dofs]
-        self._staged_efforts.append((env, dofs, values))
+            values = values * self._effort_mask[own]
+        self._staged_efforts.append((*own, values))
 
-    def stage_wrench(self, env: int, body: int, wrench: np.ndarray) -> None:
+    def stage_wrench(self, env: Env, body: int, wrench: np.ndarray) -> None:
         """On the env's body, world axes, during the next `simulate` only; they add up. wrench: (2, 3).
 
         Prepares the simulation.
         """
-        self.running.add_body_force(env, body, *torch.from_numpy(wrench).to(self.device))
+        engine = self.running
+        world, own = env.place("bodies", slice(body, body + 1))
+        engine.add_body_force(world, own.start, *torch.from_numpy(wrench).to(self.device))
 
     def dofs_of(self, actor_ids: torch.Tensor) -> torch.Tensor:
-        """Which DOFs are those of some actors, broadcastable to (n, num_dofs), bool. actor_ids: int32."""
-        if isinstance(self.running, SceneEngine):
-            return self.running.dofs_of(actor_ids)
-        return listed(actor_ids, len(self.envs))[:, None]
+        """Which DOFs are those of some actors, broadcastable to (worlds, num_dofs), bool. actor_ids: int32."""
+        return self.running.dofs_of(actor_ids)
 
     def read_dof_forces(self) -> None:
         self.prepare()
@@ -392,12 +391,21 @@ class Simulation:
         if not self._staged_efforts:
             return None
         lasting = self.running.torques.clone()
-        for env, dofs, values in self._staged_efforts:
-            self.running.torques[env, dofs] += values
+        for world, dofs, values in self._staged_efforts:
+            self.running.torques[world, dofs] += values
         self._staged_efforts.clear()
         return lasting
 
-    def host_dof_forces(self, env: int, dofs: slice) -> np.ndarray:
-        """Of an env's DOFs in the last step, 0 of actors that do not report them, (num_dofs,)."""
-        forces: np.ndarray = (self._last_dof_forces[env, dofs] * self._dof_force_mask[env, dofs]).cpu().numpy()
+    def host_dof_forces(self, world: int, dofs: slice) -> np.ndarray:
+        """Of a world's DOFs in the last step, 0 of actors that do not report them, (num_dofs,)."""
+        forces: np.ndarray = (self._last_dof_forces[world, dofs] * self._dof_force_mask[world, dofs]).cpu().numpy()
         return forces
+
+
+def _in_step(properties: np.ndarray) -> dict[str, bool]:
+    """What of the properties of some DOFs costs a part of the step."""
+    needed = {name: bool((properties[name] > 0.0).any()) for name in ("friction", "armature")}
+    needed["drives"] = bool(
+        np.isin(properties["driveMode"], (MODE_POS, MODE_VEL)).any() or (properties["damping"] > 0.0).any()
+    )
+    return needed

@@ -15,24 +15,24 @@ ACTOR_ARRAYS = ("mass", "com", "inertia", "friction", "restitution")  # what act
 def save(sim: Simulation) -> dict[str, Tensor]:
     """Copies on the host, by name."""
     live = {name: tensor.detach().cpu().clone() for name, tensor in _live_tensors(sim).items()}
-    arrays = {f"actors.{name}": torch.from_numpy(_of_actors(sim, name)) for name in ACTOR_ARRAYS}
+    arrays = {f"actors.{name}": torch.from_numpy(sim.of_actors(name)) for name in ACTOR_ARRAYS}
     return live | arrays
 
 
 def load(sim: Simulation, state: dict[str, Tensor]) -> None:
     """Take over what `save` gave; a state of other names or sizes is a ValueError and changes nothing."""
     live = _live_tensors(sim)
-    arrays = {f"actors.{name}": torch.from_numpy(_of_actors(sim, name)) for name in ACTOR_ARRAYS}
+    arrays = {f"actors.{name}": torch.from_numpy(sim.of_actors(name)) for name in ACTOR_ARRAYS}
     check_tensors(live | arrays, state)
     for name, tensor in live.items():
         tensor.copy_(state[name])
     for name in ACTOR_ARRAYS:
-        for env, values in zip(sim.envs, state[f"actors.{name}"].numpy(), strict=True):
-            first = 0
-            for actor in env.actors:
-                count = len(getattr(actor, name))
-                setattr(actor, name, values[first : first + count].copy())
-                first += count
+        values = np.concatenate(list(state[f"actors.{name}"].numpy()))
+        first = 0
+        for actor in (actor for env in sim.envs for actor in env.actors):
+            count = len(getattr(actor, name))
+            setattr(actor, name, values[first : first + count].copy())
+            first += count
     sim.bodies_changed = False
     sim.running.state_changed()
 
@@ -51,7 +51,3 @@ def _live_tensors(sim: Simulation) -> dict[str, Tensor]:
     mirrors = ("root_states", "dof_states", "body_states", "contact_forces", "dof_forces", "_last_dof_forces")
     own = {f"sim.{name}": getattr(sim, name) for name in mirrors}
     return own | {f"engine.{name}": tensor for name, tensor in sim.running.state_tensors().items()}
-
-
-def _of_actors(sim: Simulation, name: str) -> np.ndarray:
-    return np.stack([env.of_actors(name) for env in sim.envs])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,23 @@ def difference_of(robot: RobotDescription, other: RobotDescription) -> str | Non
             if shape.kind != their_shape.kind or _differ(_form(shape), _form(their_shape)):
                 return f"a collision shape of '{own.name}' has another size, form or place"
     return None
+
+
+def signature_of(robot: RobotDescription) -> Hashable:
+    """The same for robots between which `difference_of` finds nothing, but for numbers that rounding parts."""
+    numbers: list[np.ndarray] = []
+    kinds: list[Hashable] = []
+    for body in robot.bodies:
+        kinds.append((body.name, body.parent, len(body.joints), len(body.shapes)))
+        numbers += [np.ravel(value) for value in _place(body)]
+        for joint in body.joints:
+            kinds.append((joint.name, joint.kind, joint.has_limits))
+            numbers += [np.ravel(value) for value in _motion(joint)]
+        for shape in body.shapes:
+            numbers += [np.ravel(value) for value in _form(shape)]
+            kinds.append((shape.kind, len(numbers[-1])))
+    rounded = np.round(np.concatenate(numbers) / TOLERANCE) + 0.0  # no -0.0
+    return tuple(kinds), robot.couplings, robot.fixed_tendons, rounded.tobytes()
 
 
 def _listed(names: list[str]) -> str:

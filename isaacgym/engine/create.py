@@ -20,12 +20,13 @@ def create_engine(
     device: str,
     *args,
     options: EngineOptions,
+    quiet: bool = False,
     **kwargs,
 ) -> Engine:
     """The engine for a robot; arguments as for `Engine`.
 
     kind: "tree", "mujoco", or "auto" for the tree engine wherever it can do what `options` ask for. Says so in one line
-    where it cannot.
+    where it cannot, unless `quiet`.
     """
     start_warp()
     if kind not in ENGINE_KINDS:
@@ -48,11 +49,13 @@ def create_engine(
             "on a GPU, MuJoCo Warp gives other bits in every run; leave out --deterministic on, or use the tree engine "
             "(no --engine mujoco, no collisions of a robot with itself)"
         )
-    if is_scene and kind == "auto":
+    if quiet or kind != "auto":
+        pass
+    elif is_scene:
         print("Envs have several actors: simulating with MuJoCo Warp, not with the tree engine.")
-    elif robot.couples_joints and kind == "auto":
+    elif robot.couples_joints:
         print("Joints of the robot act on others: simulating with MuJoCo Warp, not with the tree engine.")
-    elif options.self_collision and kind == "auto":
+    elif options.self_collision:
         print("Bodies of the robot collide with each other: simulating with MuJoCo Warp, not with the tree engine.")
     return (SceneEngine if is_scene else TreeEngine if use_tree else Engine)(
         robot, terrain, num_worlds, dt, device, *args, options=options, **kwargs

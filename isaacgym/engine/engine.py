@@ -275,6 +275,11 @@ class Engine(StateCalls):
         self._force_sensors = ForceSensors(bodies, poses, world_axes, self.num_worlds, self.device)
         return self._force_sensors.wrenches
 
+    @property
+    def wrenches(self) -> Tensor | None:
+        """Of the force sensors, if there are any."""
+        return None if self._force_sensors is None else self._force_sensors.wrenches
+
     def set_material(self, friction: Tensor, restitution: Tensor, world: int | None = None) -> None:
         """Coefficients of the shapes of each world's robot, (n,) or (n, num_shapes); with `world`, (num_shapes,)."""
         rows = slice(None) if world is None else slice(world, world + 1)

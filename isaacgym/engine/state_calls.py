@@ -51,6 +51,10 @@ class StateCalls:
         launch(state.write_dof_states, dim, [states, ids], outputs, (self._first_qpos, self._first_qvel))
         self._stale = True
 
+    def dofs_of(self, actor_ids: Tensor) -> Tensor:
+        """Which DOFs are those of some actors, broadcastable to (n, num_dofs), bool. actor_ids: int32."""
+        return listed(actor_ids, self.num_worlds)[:, None]
+
     def _ids(self, world_ids: Tensor | None) -> Tensor:
         return self._all_worlds if world_ids is None else world_ids
 

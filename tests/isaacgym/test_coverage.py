@@ -40,7 +40,7 @@ def test_reasons_are_about_known_symbols_and_exist_where_something_lacks():
 
 def test_a_symbol_can_be_explained():
     text = coverage.explain("create_actor")
-    assert text.startswith("gym.create_actor: partly (the same actors in all envs")
+    assert text.startswith("gym.create_actor: partly (several in an env run on")
     assert "create_actor(self, env" in text and "Shapes whose filters share a bit do not collide" in text
     assert coverage.explain("gymapi.STATE_POS") == "gymapi.STATE_POS: works\nSTATE_POS = 1, of StateFlags"
     assert coverage.explain("Mat33").startswith("gymapi.Mat33: works\nA 3x3 matrix")  # that no survey met

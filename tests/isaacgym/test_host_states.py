@@ -215,16 +215,3 @@ def test_a_scaled_actor_is_a_larger_body_of_the_same_density(tmp_path):
     assert contact[0, 2].item() == pytest.approx(16.0 * 9.81, rel=0.01)
     with pytest.raises(RuntimeError, match="set_actor_scale after prepare_sim"):
         GYM.set_actor_scale(env, 0, 1.0)
-
-
-def test_scales_that_differ_between_envs_become_that_of_env_0_which_is_said(tmp_path, caplog):
-    """As randomisation gives them: arrays of one number, of every env another."""
-    sphere = body_urdf(tmp_path, [f"<geometry>{SHAPES['sphere'][0]}</geometry>"], com="0 0 0")
-    sim = make(sphere, num_envs=3)
-    for env, scale in zip(sim.envs, (1.5, 2.0, 0.5), strict=True):
-        GYM.set_actor_scale(env, 0, np.array([scale]))
-    GYM.prepare_sim(sim)
-    assert caplog.text.count("has a scale in each env; all have that of env 0, 1.5") == 1
-    for env in sim.envs:
-        (properties,) = GYM.get_actor_rigid_body_properties(env, 0)
-        assert (GYM.get_actor_scale(env, 0), properties.mass) == (1.5, pytest.approx(1.5**3 * 2.0))

@@ -337,25 +337,6 @@ def test_a_snapshot_of_several_actors_goes_on_exactly(arm):
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
-def test_envs_that_differ_are_refused(arm):
-    stage = Stage(num_envs=2)
-    stage.add(stage.ball(0.1), (0, 0, 1))
-    GYM.create_actor(stage.envs[1], stage.ball(0.1), Transform(), "more", 0, 0)
-    with pytest.raises(RuntimeError, match="env 1 and env 0 have 2 and 1 actors; all envs must hold the same actors"):
-        GYM.prepare_sim(stage.sim)
-    stage = Stage(num_envs=2)
-    for env, asset in zip(stage.envs, (stage.ball(0.1), stage.box(1, 1, 1)), strict=True):
-        GYM.create_actor(env, asset, Transform(), "thing", 0, 0)
-    with pytest.raises(RuntimeError, match="is built otherwise than that of env 0"):
-        GYM.prepare_sim(stage.sim)
-    stage = Stage(num_envs=2)
-    for env, groups in zip(stage.envs, ((0, 0), (1, 2)), strict=True):
-        for group in groups:
-            GYM.create_actor(env, stage.ball(0.1), Transform(), "thing", group, 0)
-    with pytest.raises(RuntimeError, match="env 1 and env 0, other actors share their collision group"):
-        GYM.prepare_sim(stage.sim)
-
-
 def test_a_scene_in_which_nothing_moves_is_refused():
     stage = Stage()
     for k in range(2):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from isaacgym.engine.contacts.forces import read_contacts
+from isaacgym.engine.mixed import MixedEngine, Part
 from isaacgym.engine.model import TERRAIN_GEOM
 from isaacgym.engine.tree.engine import TreeEngine
 
@@ -19,7 +20,7 @@ GROUND = -1  # in place of a body
 class ContactTable(NamedTuple):
     """k contacts. Vectors have the world's axes, points those of the engine's worlds."""
 
-    world: np.ndarray  # (k,)
+    world: np.ndarray  # (k,) number of the env
     bodies: np.ndarray  # (k, 2) rows of bodies, GROUND
     point: np.ndarray  # (k, 3) [m]
     normal: np.ndarray  # (k, 3) from the first body to the second
@@ -28,8 +29,11 @@ class ContactTable(NamedTuple):
     friction: np.ndarray  # (k,)
 
 
-def contact_table(engine: Engine) -> ContactTable:
+def contact_table(engine: Engine | MixedEngine) -> ContactTable:
     """The tree engine's are those of the last sub-step; MuJoCo Warp's those at the present poses."""
+    if isinstance(engine, MixedEngine):
+        tables = [_of_part(part) for part in engine.parts]
+        return ContactTable(*map(np.concatenate, zip(*tables, strict=True)))
     if isinstance(engine, TreeEngine):
         tables = [_table(engine, shard.contacts, shard._chains.force, shard._worlds.start) for shard in engine._shards]
         return ContactTable(*map(np.concatenate, zip(*tables, strict=True)))
@@ -42,6 +46,11 @@ def contact_table(engine: Engine) -> ContactTable:
         force = read_contacts(engine._data, engine._each_contact_force).force
     engine._stale = True  # the inertia matrix has the drives' part in it now
     return _table(engine, engine._contacts, force, 0)
+
+
+def _of_part(part: Part) -> ContactTable:
+    table = contact_table(part.engine)
+    return table._replace(world=part.rows.envs.cpu().numpy()[table.world])
 
 
 def _table(engine: Engine, found, force, first_world: int) -> ContactTable:
