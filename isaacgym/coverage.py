@@ -41,7 +41,7 @@ LIMITS = {
     "gym.sync_frame_time": "waits only while a browser shows the page",
     "gym.subscribe_viewer_keyboard_event": "a button on the page; keys as far as browsers report them",
     "gym.query_viewer_has_closed": "after destroy_viewer; closing the browser ends nothing",
-    "gym.write_viewer_image_to_file": "ray-traced; nothing without a viewer",
+    "gym.write_viewer_image_to_file": "ray-traced; nothing without a viewer; envs that all hold the same",
     "gym.set_rigid_body_color": "for camera sensors; the page keeps the colours of the robot's file",
     "gym.attach_camera_to_body": "FOLLOW_POSITION keeps the offset along the env's axes (unverified)",
     "gym.get_camera_image": "the flow of IMAGE_OPTICAL_FLOW is zero, with a warning",

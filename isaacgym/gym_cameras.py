@@ -160,8 +160,9 @@ class CameraCalls:
         """On the simulation's device, CPU or CUDA: the tensor that every `render_all_camera_sensors` draws into.
 
         As `get_camera_image`, but colours are (height, width, 4), ids int32, and flow is (height, width, 2). Cameras
-        with the same properties are drawn into one tensor, of which this is a part. A tensor that was asked for before
-        `prepare_sim`, or before another camera with these properties was created, is a copy, made by every render.
+        with the same properties, in envs that hold the same actors, are drawn into one tensor, of which this is a part.
+        A tensor that was asked for before `prepare_sim`, or before another camera with these properties was created, is
+        a copy, made by every render.
         """
         return Tensor(self._picture(sim, env, camera, image_type, keep=True))
 

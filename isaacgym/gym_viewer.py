@@ -109,7 +109,8 @@ class ViewerCalls:
         """Nothing to do: the page reports events by itself."""
 
     def write_viewer_image_to_file(self, viewer: Viewer | None, filename: str) -> None:
-        """What the viewer's camera sees, in the size and with the lens given to `create_viewer`, of the first 50 envs.
+        """What the viewer's camera sees, in the size and with the lens given to `create_viewer`, of the first 50 envs,
+        which all have to hold the same actors.
 
         Ray-traced: 1600 × 900 pixels take two CPU cores half a second. Without a viewer it warns and writes nothing.
         """

@@ -63,7 +63,10 @@ class Simulation:
     def robot(self) -> RobotDescription:
         """All that an env holds, in the order of the tensors; a `Scene` of several actors."""
         if self.is_mixed:
-            raise RuntimeError("the envs do not all hold the same actors, and this works only where they do")
+            raise RuntimeError(
+                "the envs do not all hold the same actors; pictures of the viewer and videos need that (camera sensors "
+                "do not)"
+            )
         return self.robot_of(self.envs[0])
 
     def robot_of(self, env: Env) -> RobotDescription:

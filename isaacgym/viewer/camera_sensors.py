@@ -1,7 +1,7 @@
 """Camera sensors: pictures of all envs at once, by ray tracing on the simulation's own device.
 
-Cameras of one size and lens are a group, whose pictures are one tensor and one launch. What is not asked for is not
-drawn: colours cost several times what depths cost.
+Cameras of one size and lens, in envs that hold the same actors, are a group, whose pictures are one tensor and one
+launch. What is not asked for is not drawn: colours cost several times what depths cost.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from isaacgym.viewer import ray_kernels, sensor_kernels
 from isaacgym.viewer.surface import robot_surface
 
 if TYPE_CHECKING:
+    from isaacgym.actors import Env
+    from isaacgym.assets.description import RobotDescription
     from isaacgym.simulation import Simulation
 
 DRAWN = (ImageType.IMAGE_COLOR, ImageType.IMAGE_DEPTH, ImageType.IMAGE_SEGMENTATION)
@@ -73,11 +75,27 @@ def _blank(kind: ImageType, shape: tuple[int, ...], device: str) -> Tensor:
     return torch.zeros(*shape, *width, dtype=dtype, device=device)
 
 
-class Group:
-    """Cameras of one size and lens, and their pictures."""
+class Stage:
+    """Envs that hold the same actors, and what there is to see in them."""
 
-    def __init__(self, sensors: list[CameraSensor], device: str) -> None:
-        self.sensors = sensors
+    def __init__(self, envs: list[Env], robot: RobotDescription, poses: Tensor) -> None:
+        """poses: of the bodies of these envs, (k, num_bodies, 13), kept."""
+        self.envs, self.robot, self.poses = envs, robot, poses
+        self.row_of = {env.index: row for row, env in enumerate(envs)}
+        self.origins = torch.tensor([env.origin for env in envs], dtype=torch.float, device=poses.device)
+        self.bodies: dict[bool, Any] = {}  # by `use_collision_geometry`
+
+    def paint(self, bodies: Any) -> None:
+        """In the colours and with the segmentation that the actors have now; on the current device and stream."""
+        colours, ids = (np.stack([env.of_actors(name) for env in self.envs]) for name in ("colours", "segmentation"))
+        bodies.painted, bodies.ids = wp.array(colours, dtype=wp.vec3), wp.array(ids, dtype=int)
+
+
+class Group:
+    """Cameras of one size and lens on one stage, and their pictures."""
+
+    def __init__(self, sensors: list[CameraSensor], stage: Stage, device: str) -> None:
+        self.sensors, self.stage = sensors, stage
         self.properties = properties = sensors[0].properties
         count = len(sensors)
         self.shape = count, properties.height, properties.width
@@ -86,7 +104,7 @@ class Group:
         cameras.half_width = math.tan(math.radians(properties.horizontal_fov) / 2)
         cameras.half_height = cameras.half_width * properties.height / properties.width
         cameras.near, cameras.far = properties.near_plane, properties.far_plane
-        cameras.env = wp.array([sensor.env for sensor in sensors], dtype=int)
+        cameras.env = wp.array([stage.row_of[sensor.env] for sensor in sensors], dtype=int)
         cameras.position, cameras.rotation = wp.zeros(count, dtype=wp.vec3), wp.zeros(count, dtype=wp.quat)
         self.images: dict[ImageType, Tensor] = {}
         self.current: set[ImageType] = set()  # those that show the present state
@@ -131,12 +149,11 @@ class CameraSensors:
             raise RuntimeError('camera sensors need the package trimesh: pip install -e ".[video]"')
         self._sim = sim
         self._device = wp.get_device(sim.running.device)
-        self._poses = torch.zeros(len(sim.envs), len(sim.robot.bodies), STATE_WIDTH, device=sim.device)
+        self._poses = torch.zeros_like(sim.body_states).view(sim.num_worlds, -1, STATE_WIDTH)
+        self._stages = [self._stage(kind) for kind in sim.kinds]
         num_bands = 1 if self._device.is_cuda else len(os.sched_getaffinity(0))
         self._num_bands = num_bands  # one per CPU core; a GPU draws all rows at once
         self._pool = ThreadPoolExecutor(num_bands)
-        self._origins = torch.tensor([env.origin for env in sim.envs], dtype=torch.float, device=sim.device)
-        self._bodies: dict[bool, Any] = {}  # by `use_collision_geometry`
         self._keep_alive: list[wp.Mesh] = []
         with on_torch_stream(self._device), heartbeat("Preparing cameras"):
             for module in (ray_kernels, sensor_kernels):
@@ -146,6 +163,12 @@ class CameraSensors:
         self.regroup()
 
     # ---- what there is to see ------------------------------------------------------------------------------------
+
+    def _stage(self, envs: list[Env]) -> Stage:
+        robot = self._sim.robot_of(envs[0])
+        shape = len(envs), len(robot.bodies), STATE_WIDTH
+        poses = torch.zeros(shape, device=self._sim.device) if self._sim.is_mixed else self._poses
+        return Stage(envs, robot, poses)
 
     def _add_ground(self) -> None:
         self._scene = scene = ray_kernels.SceneData()
@@ -163,14 +186,14 @@ class CameraSensors:
             scene.ground = self._keep_alive[-1].id
         self._ground: list[Any] = [wp.array(values, dtype=int) for values in (ends[1:] or [0], ids)]
 
-    def _bodies_as(self, collision_geometry: bool) -> Any:
+    def _bodies_as(self, stage: Stage, collision_geometry: bool) -> Any:
         """The bodies by their visuals or, if asked for, by their collision shapes; on the current device and stream."""
-        if collision_geometry not in self._bodies:
-            self._bodies[collision_geometry] = self._make_bodies(collision_geometry)
-        return self._bodies[collision_geometry]
+        if collision_geometry not in stage.bodies:
+            stage.bodies[collision_geometry] = self._make_bodies(stage, collision_geometry)
+        return stage.bodies[collision_geometry]
 
-    def _make_bodies(self, collision_geometry: bool) -> Any:
-        robot = self._sim.robot
+    def _make_bodies(self, stage: Stage, collision_geometry: bool) -> Any:
+        robot = stage.robot
         bodies = sensor_kernels.Bodies()
         surface = robot_surface(robot.without_visuals() if collision_geometry else robot)
         of_face = surface.bodies[surface.faces[:, 0]]
@@ -194,21 +217,15 @@ class CameraSensors:
         bodies.faces = wp.array(faces.ravel(), dtype=int)
         bodies.normals = wp.array(surface.normals, dtype=wp.vec3)
         bodies.colours = wp.array(surface.colours, dtype=wp.vec3)
-        self._paint(bodies)
+        stage.paint(bodies)
         return bodies
-
-    def _paint(self, bodies: Any) -> None:
-        def of_envs(name: str) -> np.ndarray:
-            return np.stack([np.concatenate([getattr(actor, name) for actor in env.actors]) for env in self._sim.envs])
-
-        bodies.painted = wp.array(of_envs("colours"), dtype=wp.vec3)
-        bodies.ids = wp.array(of_envs("segmentation"), dtype=int)
 
     def repaint(self) -> None:
         """Take over changed colours and segmentation of actors."""
         with on_torch_stream(self._device):
-            for bodies in self._bodies.values():
-                self._paint(bodies)
+            for stage in self._stages:
+                for bodies in stage.bodies.values():
+                    stage.paint(bodies)
         self._forget()
 
     # ---- cameras -------------------------------------------------------------------------------------------------
@@ -216,8 +233,10 @@ class CameraSensors:
     def regroup(self) -> None:
         """Take over the cameras that there are now. Tensors that callers hold stay in use, as copies where need be."""
         lenses: dict[tuple[Any, ...], list[CameraSensor]] = {}
+        stage_of = {env.index: stage for stage in self._stages for env in stage.envs}
         for sensor in self._all():
-            lenses.setdefault(tuple(vars(sensor.properties).values()), []).append(sensor)
+            key = (stage_of[sensor.env], *vars(sensor.properties).values())
+            lenses.setdefault(key, []).append(sensor)
         kept = {tuple(map(id, group.sensors)): group for group in self.groups}
         staying = {tuple(map(id, sensors)) for sensors in lenses.values()}
         for cameras, group in kept.items():
@@ -225,7 +244,8 @@ class CameraSensors:
                 group.hand_over()
         with on_torch_stream(self._device):
             self.groups = [
-                kept.get(tuple(map(id, sensors))) or Group(sensors, self._sim.device) for sensors in lenses.values()
+                kept.get(tuple(map(id, sensors))) or Group(sensors, stage, self._sim.device)
+                for (stage, *_), sensors in lenses.items()
             ]
 
     def _all(self) -> Iterable[CameraSensor]:
@@ -240,6 +260,10 @@ class CameraSensors:
     def render(self) -> None:
         """Look at the state after the last `simulate`, and draw the pictures that callers hold tensors of."""
         self._sim.read_body_states_w(self._poses)
+        if self._sim.is_mixed:
+            for stage in self._stages:
+                bodies = [slice(env.before.bodies, env.before.bodies + env.counts.bodies) for env in stage.envs]
+                torch.stack([self._poses[0, own] for own in bodies], out=stage.poses)
         for group in self.groups:
             with on_torch_stream(self._device):
                 self._place(group)
@@ -271,7 +295,7 @@ class CameraSensors:
             return np.concatenate([values.numpy()[sensor.row] for values in (cameras.position, cameras.rotation)])
 
     def _place(self, group: Group) -> None:
-        poses, origins = wp.from_torch(self._poses), wp.from_torch(self._origins)
+        poses, origins = wp.from_torch(group.stage.poses), wp.from_torch(group.stage.origins)
         inputs = [poses, origins, *group.placement(), group.cameras]
         wp.launch(sensor_kernels.place_cameras, dim=len(group.sensors), inputs=inputs)
 
@@ -279,8 +303,8 @@ class CameraSensors:
         if kind in group.current or kind not in DRAWN:
             return
         with on_torch_stream(self._device):
-            bodies = self._bodies_as(group.properties.use_collision_geometry)
-            poses, cameras = wp.from_torch(self._poses), group.cameras
+            bodies = self._bodies_as(group.stage, group.properties.use_collision_geometry)
+            poses, cameras = wp.from_torch(group.stage.poses), group.cameras
             if kind == ImageType.IMAGE_COLOR:
                 samples = [group.properties.supersampling_horizontal, group.properties.supersampling_vertical]
                 inputs = [self._scene, bodies, poses, cameras, *(max(1, count) for count in samples)]

@@ -6,6 +6,8 @@ it; the ground, which is large, lies under a frame that moves the other way.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import viser
 from scipy.spatial.transform import Rotation
@@ -33,31 +35,53 @@ def light(scene: viser.SceneApi) -> None:
 
 
 class Robots:
-    """The shown robots: one batch of instances per part. The first robot is the chosen one."""
+    """The shown robots, of one kind or several. The first is the chosen one."""
 
-    def __init__(self, scene: viser.SceneApi, robot: RobotDescription) -> None:
+    def __init__(self, scene: viser.SceneApi, kinds: Sequence[RobotDescription]) -> None:
+        self._kinds = [AlikeRobots(scene, robot, str(kind)) for kind, robot in enumerate(kinds)]
+
+    @property
+    def batches(self) -> list[viser.BatchedMeshHandle]:
+        """Of all kinds."""
+        return [batch for kind in self._kinds for batch in kind.batches]
+
+    def update(self, poses: Sequence[np.ndarray], kinds: Sequence[int], origin: np.ndarray) -> None:
+        """poses: of each robot's bodies, (num_bodies, 7), position and quaternion xyzw in the world; kinds: of each."""
+        for number, robots in enumerate(self._kinds):
+            own = [pose for pose, kind in zip(poses, kinds, strict=True) if kind == number]
+            robots.update(np.stack(own) if own else np.zeros((0, 0, 7)), kinds[0] == number, origin)
+
+
+class AlikeRobots:
+    """The shown robots of one kind: one batch of instances per part."""
+
+    def __init__(self, scene: viser.SceneApi, robot: RobotDescription, name: str) -> None:
         self.parts = robot_parts(robot)
-        self._scene = scene
-        self._num_robots = 0
+        self._scene, self._name = scene, name
+        self._shown = 0, False  # how many, and whether the first is the chosen one
         self.batches: list[viser.BatchedMeshHandle] = []
 
-    def update(self, poses: np.ndarray, origin: np.ndarray) -> None:
-        """poses: of the bodies, (num_robots, num_bodies, 7), position and quaternion xyzw in the world."""
-        if len(poses) != self._num_robots:
-            self._num_robots = len(poses)
-            self.batches = [self._batch(index, part) for index, part in enumerate(self.parts)]
-        for part, batch in zip(self.parts, self.batches, strict=True):
+    def update(self, poses: np.ndarray, has_chosen: bool, origin: np.ndarray) -> None:
+        """poses: (num_robots, num_bodies, 7); has_chosen: the first is the chosen one."""
+        if (len(poses), has_chosen) != self._shown:
+            self._shown = len(poses), has_chosen
+            for batch in self.batches if len(poses) == 0 else []:
+                batch.remove()
+            self.batches = [self._batch(index, part) for index, part in enumerate(self.parts) if len(poses)]
+        for part, batch in zip(self.parts, self.batches, strict=False):
             instances = poses[:, part.bodies].reshape(-1, 7)
             batch.batched_positions = instances[:, :3] - origin
             batch.batched_wxyzs = instances[:, [6, 3, 4, 5]]
 
     def _batch(self, index: int, part: Part) -> viser.BatchedMeshHandle:
-        count = self._num_robots * len(part.bodies)
+        num_robots, has_chosen = self._shown
+        count = num_robots * len(part.bodies)
         colors = np.tile(np.array(part.color, dtype=np.float64), (count, 1))
-        mixed = (1.0 - CHOSEN_SHARE) * colors[0] + CHOSEN_SHARE * np.array(CHOSEN_COLOR)
-        colors[: len(part.bodies)] = mixed
+        if has_chosen:
+            mixed = (1.0 - CHOSEN_SHARE) * colors[0] + CHOSEN_SHARE * np.array(CHOSEN_COLOR)
+            colors[: len(part.bodies)] = mixed
         return self._scene.add_batched_meshes_simple(
-            f"/robots/{index}",
+            f"/robots/{self._name}/{index}",
             part.vertices,
             part.faces,
             batched_wxyzs=np.tile([1.0, 0.0, 0.0, 0.0], (count, 1)),

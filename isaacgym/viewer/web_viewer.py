@@ -152,11 +152,11 @@ class WebViewer(Viewer):
         with self.page.server.atomic():
             self._choose()
             poses = self.body_poses()
-            bases = poses[:, 0, :3]
+            bases = np.stack([pose[0, :3] for pose in poses])
             if self._follow.value:
                 self._move_origin(bases[0])
             robots, ground = self._scene()
-            robots.update(poses, self.marks.origin)
+            robots.update(poses, [self._kind_of[env] for env in self.shown.tolist()], self.marks.origin)
             ground.update(bases, self.marks.origin)
             self._draw_lines()
             for layer in self.layers:
@@ -168,18 +168,24 @@ class WebViewer(Viewer):
             self._first_shown = chosen
             self.shown = (torch.arange(count, device=self._sim.device) + chosen) % len(self._sim.envs)
 
-    def body_poses(self) -> np.ndarray:
-        """Of the shown robots, in the world: (num_shown, num_bodies, 7), position [m] and quaternion xyzw."""
+    def body_poses(self) -> list[np.ndarray]:
+        """Of the shown robots, in the world: (num_bodies, 7) of each, position [m] and quaternion xyzw."""
         sim = self._sim
-        states = torch.empty(len(sim.envs), len(sim.robot.bodies), STATE_WIDTH, device=sim.device)
+        states = torch.empty_like(sim.body_states).view(sim.num_worlds, -1, STATE_WIDTH)
         sim.read_body_states_w(states)
-        return states[self.shown, :, :7].cpu().numpy()
+        if not sim.is_mixed:
+            return list(states[self.shown, :, :7].cpu().numpy())
+        envs = [sim.envs[index] for index in self.shown.tolist()]
+        places = [env.place("bodies", slice(0, env.counts.bodies)) for env in envs]
+        return [states[place][:, :7].cpu().numpy() for place in places]
 
     def _scene(self) -> tuple[Robots, Ground]:
         """Made for the first frame: scripts may create the viewer before the robots."""
         if self._robots is None or self._ground is None:
             scene = self.page.server.scene
-            self._robots = Robots(scene, self._sim.robot)
+            kinds = self._sim.kinds
+            self._kind_of = {env.index: number for number, kind in enumerate(kinds) for env in kind}
+            self._robots = Robots(scene, [self._sim.robot_of(kind[0]) for kind in kinds])
             self._ground = Ground(scene, self._sim.terrain)
         return self._robots, self._ground
 

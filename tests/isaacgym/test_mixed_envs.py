@@ -451,3 +451,48 @@ def test_it_is_said_that_kinds_are_simulated_one_after_the_other(capsys):
     stage.prepare()
     said = capsys.readouterr().out
     assert said.count("Envs hold 2 kinds of actors (env 1 against env 0: of 'actor_0', a collision shape of 'box'") == 1
+
+
+# --- seen -------------------------------------------------------------------------------------------------------------
+
+
+def test_cameras_see_what_their_own_env_holds():
+    """Cameras of one lens, 2 m in front of things of several sizes, of which env 2 has two."""
+    pytest.importorskip("trimesh")
+    stage = MixedStage(gravity=0.0, spacing=5.0)
+    stage.env((stage.box(0.4, 0.4, 0.4), (2, 0, 1)))
+    stage.env((stage.ball(0.3), (2, 0, 1)))
+    stage.env((stage.box(0.2, 0.4, 0.4), (3, 0, 1)), (stage.box(0.6, 0.4, 0.4), (2, 0, 1)))
+    stage.env((stage.box(0.4, 0.4, 0.4), (2, 0, 1)))
+    lens = gymapi.CameraProperties(width=32, height=24, horizontal_fov=60.0)
+    for number, env in enumerate(stage.envs):
+        GYM.create_camera_sensor(env, lens)
+        GYM.set_camera_location(0, env, Vec3(0, 0, 1), Vec3(1, 0, 1))
+        GYM.set_rigid_body_segmentation_id(env, len(env.actors) - 1, 0, 11 + number)
+    stage.prepare()
+    views = [
+        gymtorch.wrap_tensor(GYM.get_camera_image_gpu_tensor(stage.sim, env, 0, gymapi.IMAGE_DEPTH))
+        for env in stage.envs
+    ]
+    GYM.render_all_camera_sensors(stage.sim)
+    assert [view[12, 16].item() for view in views] == pytest.approx([-1.8, -1.7, -1.7, -1.8], abs=0.01)
+    for number, env in enumerate(stage.envs):
+        seen = GYM.get_camera_image(stage.sim, env, 0, gymapi.IMAGE_SEGMENTATION)
+        assert set(np.unique(seen)) == {0, 11 + number}
+    stage.root[4, 0] = 2.5  # the only thing of env 3
+    GYM.set_actor_root_state_tensor(stage.sim, gymtorch.unwrap_tensor(stage.root))
+    stage.step()
+    GYM.render_all_camera_sensors(stage.sim)
+    assert [view[12, 16].item() for view in views] == pytest.approx([-1.8, -1.7, -1.7, -2.3], abs=0.01)
+    pose = GYM.get_camera_transform(stage.sim, stage.envs[3], 0)
+    assert [*pose.p] == pytest.approx([0.0, 0.0, 1.0])
+
+
+def test_pictures_of_the_viewer_are_refused_in_one_sentence(tmp_path):
+    pytest.importorskip("trimesh")
+    stage = MixedStage()
+    for side in (0.1, 0.2):
+        stage.env((stage.box(side, side, side), (0, 0, 1)))
+    viewer = GYM.create_viewer(stage.sim, gymapi.CameraProperties(width=32, height=24))
+    with pytest.raises(RuntimeError, match="the envs do not all hold the same actors; pictures of the viewer"):
+        GYM.write_viewer_image_to_file(viewer, str(tmp_path / "picture.png"))

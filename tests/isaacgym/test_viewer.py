@@ -300,6 +300,29 @@ def test_poses_sent_are_those_of_the_bodies_in_the_world(sim, watched):
     )
 
 
+def test_envs_that_hold_different_things_are_sent_each_as_it_looks(monkeypatch):
+    """Boxes of two sizes in turns, of which the second is the chosen one, and a ball beside a box."""
+    monkeypatch.setattr(Page, "watched", True)
+    params = gymapi.SimParams(dt=0.005, substeps=1, up_axis=1, gravity=(0.0, 0.0, 0.0), viewer_port=free_port())
+    sim = GYM.create_sim(0, 0, gymapi.SIM_PHYSX, params)
+    small, large = (GYM.create_box(sim, side, side, side, gymapi.AssetOptions()) for side in (0.1, 0.2))
+    ball = GYM.create_sphere(sim, 0.1, gymapi.AssetOptions())
+    for k, things in enumerate([[small], [large], [small], [ball, small]]):
+        env = GYM.create_env(sim, gymapi.Vec3(-1, -1, 0), gymapi.Vec3(1, 1, 1), 4)
+        for number, thing in enumerate(things):
+            GYM.create_actor(env, thing, gymapi.Transform(p=gymapi.Vec3(0.1 * k, number, 1.0)), "thing", k, 1)
+    GYM.prepare_sim(sim)
+    GYM.simulate(sim)
+    viewer = GYM.create_viewer(sim, gymapi.CameraProperties())
+    viewer._robot.show(1)
+    GYM.draw_viewer(viewer, sim, True)
+    sent = [(np.ptp(batch.vertices[:, 0]), batch.batched_positions[:, 0]) for batch in viewer._robots.batches]
+    sent = sorted((round(float(width), 2), sorted(round(x, 2) for x in places.tolist())) for width, places in sent)
+    # widths, and places in the world along x: the envs' origins are 2 m apart
+    assert sent == [(0.1, [0.0, 4.2]), (0.1, [6.3]), (0.2, [2.1]), (0.2, [6.3])]
+    GYM.destroy_viewer(viewer)
+
+
 def test_the_followed_robot_stays_in_the_middle_while_the_ground_moves(sim, watched):
     watched.follow(2)
     GYM.simulate(sim)
