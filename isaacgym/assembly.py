@@ -1,42 +1,116 @@
-"""The engine of a simulation: one for all envs, or one for each kind of envs behind the interface of one."""
+"""The engine of a simulation: one for all envs, or one for each group of envs behind the interface of one."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Hashable
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+import mujoco
+import numpy as np
 import torch
 
-from isaacgym import gym_types as types
 from isaacgym.actors import Env
+from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.notices import notice
-from isaacgym.engine.create import create_engine
+from isaacgym.engine.create import create_engine, suits_tree
 from isaacgym.engine.drives import DofParameters
-from isaacgym.engine.engine import Engine, EngineOptions
+from isaacgym.engine.engine import Engine, EngineOptions, compiled
 from isaacgym.engine.mixed import MixedEngine, Part, Rows
 from isaacgym.engine.stability import ENOUGH, LIGHT, light_joints
 from isaacgym.engine.terrain import Grounds
+from isaacgym.engine.variants import Variants, structure_of
 from isaacgym.sameness import difference
 
 if TYPE_CHECKING:
     from isaacgym.simulation import Simulation
 
+MANY_TREES = 16  # kinds from which on MuJoCo Warp, which takes their sizes together, is taken, and not as many engines
+
+
+@dataclass(frozen=True)
+class Group:
+    """Envs that an engine takes together, in their order: of one kind, or of kinds that differ in sizes only."""
+
+    envs: list[Env]
+    robot: RobotDescription  # what the first of them holds
+    options: EngineOptions
+    variants: Variants | None  # None: they are of one kind
+
+
+def groups_of(sim: Simulation, kinds: list[list[Env]]) -> list[Group]:
+    """Few groups of all envs. Where the tree engine would do, which cannot take sizes together, many kinds make one."""
+    if len(kinds) == 1:
+        return [_group(sim, kinds)]
+    families: dict[Hashable, list[tuple[list[Env], mujoco.MjModel]]] = {}
+    for kind in kinds:
+        options, robot = _options(sim, kind[0]), sim.robot_of(kind[0])
+        model = compiled(robot, sim.engine_dt, tuple(sim.params.gravity), options, is_variant=True)
+        springs = tuple((joint.stiffness, joint.spring_rest) for joint in robot.dofs)
+        key = structure_of(model), springs, _sensors(kind[0])
+        families.setdefault(key, []).append((kind, model))
+    groups = []
+    for family in families.values():
+        robot, options = sim.robot_of(family[0][0][0]), _options(sim, family[0][0][0])
+        fewest = MANY_TREES if suits_tree(sim.params.engine, robot, options) else 2
+        if len(family) >= fewest and sim.params.engine != "tree":
+            groups.append(_group(sim, [kind for kind, _ in family], [model for _, model in family]))
+        else:
+            groups += [_group(sim, [kind]) for kind, _ in family]
+    return sorted(groups, key=lambda group: group.envs[0].index)
+
+
+def _group(sim: Simulation, kinds: list[list[Env]], models: list[mujoco.MjModel] | None = None) -> Group:
+    """models: of the kinds, if these are several."""
+    variant = {env.index: number for number, kind in enumerate(kinds) for env in kind}
+    envs = sorted((env for kind in kinds for env in kind), key=lambda env: env.index)
+    variants = None
+    if models is not None:
+        first = variant[envs[0].index]
+        assert first == 0, "kinds come in the order of their first envs"
+        variants = Variants(models, np.array([variant[env.index] for env in envs]))
+    return Group(envs, sim.robot_of(envs[0]), _options(sim, envs[0]), variants)
+
+
+def _sensors(env: Env) -> Hashable:
+    """Where the force sensors are on bodies of the actors' own sizes."""
+    return tuple(
+        (number, sensor.body, *(sensor.pose.p * actor.scale), *sensor.pose.r, sensor.world_axes)
+        for number, actor in enumerate(env.actors)
+        for sensor in actor.asset.force_sensors
+    )
+
+
+def _options(sim: Simulation, env: Env) -> EngineOptions:
+    robot, num_actors = sim.robot_of(env), len(env.actors)
+    fixed_base, disable_gravity = env.actors[0].fixed_and_weightless
+    return EngineOptions(
+        fixed_base=fixed_base,
+        disable_gravity=disable_gravity,
+        self_collision=robot.collides_with_itself,
+        contacts_per_world=num_actors * EngineOptions.contacts_per_world,
+        max_contacts=num_actors * EngineOptions.max_contacts,
+        deterministic=sim.params.deterministic,
+        max_depenetration_velocity=sim.params.physx.max_depenetration_velocity,
+    )
+
 
 def assembled_engine(sim: Simulation, dofs: DofParameters) -> Engine | MixedEngine:
-    """dofs: of all envs, laid out as the engine's tensors; the engine keeps it. Says so if there are several kinds."""
+    """dofs: of all envs, laid out as the engine's tensors; the engine keeps it. Says so if there are several groups."""
     if not sim.is_mixed:
-        return _engine_of(sim, sim.envs, dofs)
-    first, other = sim.kinds[0][0], sim.kinds[1][0]
+        return _engine_of(sim, sim.groups[0], dofs)
+    first, other = (group.envs[0] for group in sim.groups[:2])
     print(
-        f"Envs hold {len(sim.kinds)} kinds of actors (env {other.index} against env {first.index}: "
+        f"Envs hold {len(sim.groups)} kinds of actors (env {other.index} against env {first.index}: "
         f"{difference(other, first)}), which are simulated one after the other."
     )
     parts = []
-    for number, kind in enumerate(sim.kinds):
-        env_ids = torch.tensor([env.index for env in kind], device=sim.device)
-        rows = Rows(env_ids, *(_rows_of(kind, what, sim.device) for what in ("actors", "bodies", "dofs", "shapes")))
+    for number, group in enumerate(sim.groups):
+        env_ids = torch.tensor([env.index for env in group.envs], device=sim.device)
+        counted = ("actors", "bodies", "dofs", "shapes")
+        rows = Rows(env_ids, *(_rows_of(group.envs, what, sim.device) for what in counted))
         own = DofParameters(*(getattr(dofs, column.name)[0, rows.dofs] for column in fields(dofs)))
-        parts.append(Part(_engine_of(sim, kind, own, quiet=number > 0), rows, own))
+        parts.append(Part(_engine_of(sim, group, own, quiet=number > 0), rows, own))
     return MixedEngine(parts, dofs)
 
 
@@ -46,27 +120,16 @@ def _rows_of(envs: list[Env], what: str, device: str) -> torch.Tensor:
     return (first[:, None] + torch.arange(getattr(envs[0].counts, what))).to(device)
 
 
-def _engine_of(sim: Simulation, envs: list[Env], dofs: DofParameters, quiet: bool = False) -> Engine:
-    """For alike envs. dofs: (envs, num_dofs); quiet: do not say which engine it is."""
-    params, robot, num_actors = sim.params, sim.robot_of(envs[0]), len(envs[0].actors)
-    fixed_base, disable_gravity = envs[0].actors[0].fixed_and_weightless
-    options = EngineOptions(
-        fixed_base=fixed_base,
-        disable_gravity=disable_gravity,
-        self_collision=robot.collides_with_itself,
-        contacts_per_world=num_actors * EngineOptions.contacts_per_world,
-        max_contacts=num_actors * EngineOptions.max_contacts,
-        deterministic=params.deterministic,
-        max_depenetration_velocity=params.physx.max_depenetration_velocity,
-    )
+def _engine_of(sim: Simulation, group: Group, dofs: DofParameters, quiet: bool = False) -> Engine:
+    """dofs: (envs, num_dofs); quiet: do not say which engine it is."""
     terrain = Grounds() if sim.terrain is None else sim.terrain
-    dt = types.shortest(params.dt) / params.substeps
     engine = create_engine(
-        params.engine,
-        *(robot, terrain, len(envs), dt, sim.device, tuple(params.gravity)),
-        options=options,
+        sim.params.engine,
+        *(group.robot, terrain, len(group.envs), sim.engine_dt, sim.device, tuple(sim.params.gravity)),
+        options=group.options,
         dofs=dofs,
         quiet=quiet,
+        variants=group.variants,
     )
     _warn_of_light_joints(engine, dofs)
     return engine

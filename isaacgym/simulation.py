@@ -10,7 +10,7 @@ import torch
 
 from isaacgym import gym_types as types
 from isaacgym.actors import Asset, Counts, Env
-from isaacgym.assembly import assembled_engine
+from isaacgym.assembly import Group, assembled_engine, groups_of
 from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.scene import Root, combined
 from isaacgym.attractors import Attractors
@@ -45,6 +45,7 @@ class Simulation:
         self.ground_ids: list[int] = []  # segmentation of the terrain's parts
         self.envs: list[Env] = []
         self.kinds: list[list[Env]] = []  # envs that hold the same, from `prepare` on
+        self.groups: list[Group] = []  # envs that an engine takes together, likewise
         self._robots: dict[int, RobotDescription] = {}  # by number of env, from `prepare` on
         self.engine: Engine | MixedEngine | None = None
         self.destroyed = False
@@ -62,7 +63,7 @@ class Simulation:
     @property
     def robot(self) -> RobotDescription:
         """All that an env holds, in the order of the tensors; a `Scene` of several actors."""
-        if self.is_mixed:
+        if len(self.kinds) > 1:
             raise RuntimeError(
                 "the envs do not all hold the same actors; pictures of the viewer and videos need that (camera sensors "
                 "do not)"
@@ -81,8 +82,13 @@ class Simulation:
 
     @property
     def is_mixed(self) -> bool:
-        """Not all envs hold the same actors; known from `prepare` on."""
-        return len(self.kinds) > 1
+        """Envs hold so different actors that they have several engines; known from `prepare` on."""
+        return len(self.groups) > 1
+
+    @property
+    def engine_dt(self) -> float:
+        """Step of the engine [s]."""
+        return types.shortest(self.params.dt) / self.params.substeps
 
     @property
     def num_worlds(self) -> int:
@@ -129,6 +135,7 @@ class Simulation:
         self.kinds = kinds_of(self.envs)
         for kind in self.kinds:
             self._robots |= dict.fromkeys((env.index for env in kind), self.robot_of(kind[0]))
+        self.groups = groups_of(self, self.kinds)
         dofs = self._dof_parameters()
         engine = self.engine = assembled_engine(self, dofs)
         total = Counts.total((self.envs[-1].before, self.envs[-1].counts))
@@ -252,7 +259,7 @@ class Simulation:
         self._effort_mask = None if effort_mask.all() else effort_mask
 
         def change(own: tuple[int, slice], present: dict[str, bool], old: np.ndarray, new: np.ndarray) -> None:
-            """A change after `prepare_sim`; parts that no env of a kind had then are not in its compiled step."""
+            """A change after `prepare_sim`; parts that no env of a group had then are not in its compiled step."""
             missing = [name for name, is_needed in _in_step(new).items() if is_needed and not present[name]]
             if missing:
                 raise RuntimeError(
@@ -271,11 +278,11 @@ class Simulation:
             elif any((old[name] != new[name]).any() for name in ("friction", "armature")):
                 engine.update_dofs()
 
-        for kind in self.kinds:
-            present = _in_step(np.concatenate([env.of_actors("dof_properties") for env in kind]))
-            has_springs = any(joint.stiffness for joint in self.robot_of(kind[0]).dofs)
-            present["drives"] |= has_springs or len(kind[0].actors) > 1
-            for env in kind:
+        for group in self.groups:
+            present = _in_step(np.concatenate([env.of_actors("dof_properties") for env in group.envs]))
+            has_springs = any(joint.stiffness for joint in group.robot.dofs)
+            present["drives"] |= has_springs or len(group.envs[0].actors) > 1
+            for env in group.envs:
                 for index, actor in enumerate(env.actors):
                     actor.on_dof_change = partial(change, env.place("dofs", env.dofs_of(index)), present)
         return parameters

@@ -31,7 +31,7 @@ def create_engine(
     start_warp()
     if kind not in ENGINE_KINDS:
         raise ValueError(f"unknown engine '{kind}'; choose one of {', '.join(ENGINE_KINDS)}")
-    is_scene = isinstance(robot, Scene)
+    is_scene, is_varied = isinstance(robot, Scene), kwargs.get("variants") is not None
     is_fixed = all(root.fixed for root in robot.roots) if isinstance(robot, Scene) else options.fixed_base
     if is_scene and kind == "tree":
         raise ValueError("the tree engine cannot simulate several actors in an env; use --engine mujoco")
@@ -43,7 +43,7 @@ def create_engine(
         raise ValueError(
             "the tree engine cannot couple joints (<mimic>, MJCF's <equality> and <tendon>); use --engine mujoco"
         )
-    use_tree = kind != "mujoco" and not options.self_collision and not robot.couples_joints and not is_scene
+    use_tree = suits_tree(kind, robot, options) and not is_varied
     if options.deterministic and not use_tree and device != "cpu":
         raise ValueError(
             "on a GPU, MuJoCo Warp gives other bits in every run; leave out --deterministic on, or use the tree engine "
@@ -51,6 +51,8 @@ def create_engine(
         )
     if quiet or kind != "auto":
         pass
+    elif is_varied and not is_scene:
+        print("Actors come in many sizes: simulating with MuJoCo Warp, not with the tree engine.")
     elif is_scene:
         print("Envs have several actors: simulating with MuJoCo Warp, not with the tree engine.")
     elif robot.couples_joints:
@@ -60,3 +62,9 @@ def create_engine(
     return (SceneEngine if is_scene else TreeEngine if use_tree else Engine)(
         robot, terrain, num_worlds, dt, device, *args, options=options, **kwargs
     )
+
+
+def suits_tree(kind: str, robot: RobotDescription, options: EngineOptions) -> bool:
+    """Whether `create_engine` takes the tree engine where all worlds have the same robot."""
+    is_scene = isinstance(robot, Scene)
+    return kind != "mujoco" and not options.self_collision and not robot.couples_joints and not is_scene

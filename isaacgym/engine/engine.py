@@ -38,6 +38,7 @@ from isaacgym.engine.mujoco.self_collision import (
 from isaacgym.engine.state_calls import StateCalls, listed
 from isaacgym.engine.streams import on_torch_stream
 from isaacgym.engine.terrain import Grounds, Terrain
+from isaacgym.engine.variants import SIZES, Variants, set_aside
 
 FREE_QPOS, FREE_QVEL = 7, 6  # coordinates of a floating base; a fixed one has none
 LIMIT_ROWS = 1  # constraint rows of a joint at its limit
@@ -80,6 +81,27 @@ class EngineOptions:
     max_depenetration_velocity: float = 100.0
 
 
+def compiled(
+    robot: RobotDescription,
+    dt: float,
+    gravity: tuple[float, float, float],
+    options: EngineOptions,
+    is_variant: bool = False,
+) -> mujoco.MjModel:
+    """The model of one world. is_variant: others share an engine with it."""
+    spec = build_spec(
+        robot,
+        dt,
+        gravity,
+        fixed_base=options.fixed_base,
+        self_collision=options.self_collision,
+        gravity_compensation=options.disable_gravity,
+    )
+    if is_variant:
+        set_aside(spec)
+    return spec.compile()
+
+
 class Engine(StateCalls):
     """N worlds with one robot each, on one device.
 
@@ -103,23 +125,22 @@ class Engine(StateCalls):
         gravity: tuple[float, float, float] = (0.0, 0.0, -9.81),
         options: EngineOptions | None = None,
         dofs: DofParameters | None = None,
+        variants: Variants | None = None,
     ) -> None:
-        """dofs: joint properties, kept and updated in place; None for plain joints that obey `torques`."""
+        """As said here.
+
+        dofs: joint properties, kept and updated in place; None for plain joints that obey `torques`.
+        variants: robots of other sizes, of which `robot` is the first; None: all worlds have the same.
+        """
         options = options or EngineOptions()
         self.robot = robot
         self.num_worlds = num_worlds
         self.dt = dt
         self.device = device
         self.fixed_base = options.fixed_base
+        self._variants = variants
         self._self_collision = options.self_collision
-        self.mj_model = build_spec(
-            robot,
-            dt,
-            gravity,
-            fixed_base=options.fixed_base,
-            self_collision=options.self_collision,
-            gravity_compensation=options.disable_gravity,
-        ).compile()
+        self.mj_model = compiled(robot, dt, gravity, options, variants is not None)
         self._find_dofs()
         # no joint has MuJoCo's own damping (see drives.py), so Euler need not solve for it a second time
         self.mj_model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_EULERDAMP)
@@ -141,6 +162,7 @@ class Engine(StateCalls):
                 self._restitution,
                 options.max_depenetration_velocity,
                 options.deterministic,
+                variants,
             )
         self._step_graph: wp.Graph | None = None
         self._position_graph: wp.Graph | None = None
@@ -174,7 +196,12 @@ class Engine(StateCalls):
             mujoco.mj_setConst(model, mujoco.MjData(model))
         fields = [*PER_WORLD_FIELDS, *(field for field, _ in self._dof_fields)]
         fields += FIXED_BASE_FIELDS if self.fixed_base else ()
-        self._model = mjw.put_model(model, batch_sizes=dict.fromkeys(fields, n))
+        sizes = SIZES if self._variants is not None else ()
+        self._model = mjw.put_model(model, batch_sizes=dict.fromkeys((*fields, *sizes), n))
+        for field in sizes:
+            assert self._variants is not None
+            values = wp.to_torch(getattr(self._model, field))
+            values.copy_(torch.from_numpy(self._variants.values(field)).view(values.shape))
         self._model.opt.run_collision_detection = False
         # contacts with the terrain come from the bodies' poses
         self._posed_model = self._model if options.self_collision else replace(self._model, ngeom=0)

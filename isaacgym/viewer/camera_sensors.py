@@ -167,7 +167,7 @@ class CameraSensors:
     def _stage(self, envs: list[Env]) -> Stage:
         robot = self._sim.robot_of(envs[0])
         shape = len(envs), len(robot.bodies), STATE_WIDTH
-        poses = torch.zeros(shape, device=self._sim.device) if self._sim.is_mixed else self._poses
+        poses = torch.zeros(shape, device=self._sim.device) if len(self._sim.kinds) > 1 else self._poses
         return Stage(envs, robot, poses)
 
     def _add_ground(self) -> None:
@@ -260,10 +260,10 @@ class CameraSensors:
     def render(self) -> None:
         """Look at the state after the last `simulate`, and draw the pictures that callers hold tensors of."""
         self._sim.read_body_states_w(self._poses)
-        if self._sim.is_mixed:
+        if len(self._stages) > 1:
             for stage in self._stages:
-                bodies = [slice(env.before.bodies, env.before.bodies + env.counts.bodies) for env in stage.envs]
-                torch.stack([self._poses[0, own] for own in bodies], out=stage.poses)
+                places = [env.place("bodies", slice(0, env.counts.bodies)) for env in stage.envs]
+                torch.stack([self._poses[place] for place in places], out=stage.poses)
         for group in self.groups:
             with on_torch_stream(self._device):
                 self._place(group)

@@ -105,6 +105,8 @@ class Candidates:
     rot: wp.array(dtype=wp.mat33)
     probe: wp.array(dtype=int)  # numbers of the near probes
     probe_of: wp.array(dtype=int)  # and which candidate they belong to
+    first_shape: wp.array(dtype=int)  # of each world, if these differ
+    num_shapes: int  # of a world
     edge_of: wp.array(dtype=int)  # candidates near convex edges
     edges_found: wp.array(dtype=int)  # contacts with edges of each of these
 
@@ -161,8 +163,11 @@ def may_touch_mesh(terrain: TerrainData, center: wp.vec3, radius: float) -> bool
 
 
 @functools.cache
-def candidates_kernel(kind: type[Terrain]) -> wp.Kernel:
-    """Kernel that lists what is near, specialised for one kind of terrain; (lanes, num_worlds) threads."""
+def candidates_kernel(kind: type[Terrain], varied: bool = False) -> wp.Kernel:
+    """Kernel that lists what is near, specialised for one kind of terrain; (lanes, num_worlds) threads.
+
+    varied: worlds differ in the sizes of their shapes, so that each says which are its own.
+    """
     is_near = {Plane: is_near_plane, Grid: is_near_grid, Mesh: is_near_mesh}[kind]
     may_touch = {Plane: may_touch_plane, Grid: may_touch_grid, Mesh: may_touch_mesh}[kind]
 
@@ -179,7 +184,12 @@ def candidates_kernel(kind: type[Terrain]) -> wp.Kernel:
         candidates: Candidates,
     ):
         lane, world = wp.tid()
-        for s in range(lane, shapes.shape[0], lanes):
+        first = int(0)  # noqa: UP018
+        end = shapes.shape[0]
+        if wp.static(varied):
+            first = candidates.first_shape[world]
+            end = first + candidates.num_shapes
+        for s in range(first + lane, end, lanes):
             shape = shapes[s]
             turn = rotation_xyzw(xquat[world, shape.body])
             center = xpos[world, shape.body] + wp.quat_rotate(turn, shape.pos)

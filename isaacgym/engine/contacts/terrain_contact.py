@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -62,6 +63,7 @@ from isaacgym.engine.terrain import (
     TerrainData,
     upload,
 )
+from isaacgym.engine.variants import Variants
 
 PROBE_THREADS, EDGE_THREADS = 32, 64  # of a GPU, per world
 PROBE_LANES = 8  # threads of a GPU that share the triangles around a probe
@@ -251,8 +253,11 @@ class TerrainContacts:
         restitution: wp.array,
         max_depenetration_velocity: float,
         deterministic: bool = False,
+        variants: Variants | None = None,
     ) -> None:
         """friction, restitution: live arrays (num_worlds, num_geoms - 1); the terrain's are averaged in.
+
+        variants: models of other sizes, of which `model` is the first; None: all worlds have the same.
 
         Depths are clipped to what a critically damped contact resolves at `max_depenetration_velocity` [m/s]. A box on
         more than MAX_BOX_EDGES edges keeps those that are found first; with `deterministic` one thread looks for them.
@@ -261,24 +266,34 @@ class TerrainContacts:
         self._threads_of_box = EDGE_LANES if device.is_cuda and not deterministic else 1
         probe_lanes = PROBE_LANES if device.is_cuda and isinstance(terrain, Grid) else 1
         self._terrain, self._terrain_owner = upload(terrain, str(device))
-        hidden = hidden_geoms(model)
+        models = [model] if variants is None else variants.models
+        hidden = set.intersection(*map(hidden_geoms, models))
         geoms = [geom for geom in range(1, model.ngeom) if geom not in hidden]
         # neighbouring threads do the same work
         geoms.sort(key=lambda geom: int(model.geom_type[geom]))
         hulls = [geom for geom in geoms if model.geom_type[geom] == HULL]
-        probes = find_probes(model, geoms)
-        self._highest, margins = HighestGround(), np.zeros(len(geoms))
+        probes = [find_probes(each, geoms) for each in models]
+        self._highest, margins = HighestGround(), np.zeros(len(models) * len(geoms))
         if isinstance(terrain, Grid) and geoms:
-            self._highest, margins = highest_ground(terrain, model.geom_rbound[geoms])
-        shapes = find_shapes(model, geoms, probes, margins, hulls)
+            self._highest, margins = highest_ground(terrain, np.ravel([each.geom_rbound[geoms] for each in models]))
+        shapes: list[Any] = []  # of all variants; annotation: wp.struct is no type
+        for each, own, its_margins in zip(models, probes, np.split(margins, len(models)), strict=True):
+            found = find_shapes(each, geoms, own, its_margins, hulls)
+            for shape in found:
+                shape.first_probe += len(shapes) // max(1, len(geoms)) * len(own.radius)
+            shapes += found
         self._shapes = wp.array(shapes, dtype=Shape)
-        self._probes = [wp.array(probes.offset, dtype=wp.vec3), wp.array(probes.radius, dtype=float)]
+        self._num_shapes, self._num_probes = len(geoms), len(probes[0].radius)  # of a world
+        self._first_shape = None if variants is None else wp.array(variants.of_world * len(geoms), dtype=int)
+        offsets, radii = (np.concatenate([getattr(own, name) for own in probes]) for name in ("offset", "radius"))
+        self._probes = [wp.array(offsets, dtype=wp.vec3), wp.array(radii, dtype=float)]
         self._has_edges = isinstance(terrain, Grid) and any(shape.type in (CAPSULE, BOX) for shape in shapes)
         self._hulls = find_hulls(model, hulls)
         self._hull_kernels = [hull_vertex_kernel(type(terrain))] if hulls else []
         self._hull_kernels += [hull_edges] if hulls and isinstance(terrain, Grid) else []
         self._set_worlds(num_worlds)
-        self._kernels = candidates_kernel(type(terrain)), probe_kernel(type(terrain), probe_lanes)
+        finding = candidates_kernel(type(terrain), variants is not None)
+        self._kernels = finding, probe_kernel(type(terrain), probe_lanes)
         self._surfaces = Surfaces()
         self._friction, self._restitution = friction, restitution
         self._surfaces.friction, self._surfaces.restitution = friction, restitution
@@ -290,6 +305,8 @@ class TerrainContacts:
     def of_worlds(self, worlds: slice) -> TerrainContacts:
         """The same for a range of worlds, numbered from 0, with views of their friction and restitution."""
         part = copy.copy(self)
+        if self._first_shape is not None:
+            part._first_shape = self._first_shape[worlds]
         part._set_worlds(worlds.stop - worlds.start)
         part._surfaces = surfaces = Surfaces()
         for name in ("contact_time", "solimp", "max_depth"):
@@ -304,16 +321,19 @@ class TerrainContacts:
     def _set_worlds(self, num_worlds: int) -> None:
         """Room for all shapes of all worlds, and the threads that share the work: many on a GPU, one on a CPU."""
         self._num_worlds = num_worlds
-        capacity = num_worlds * self._shapes.size
+        capacity = num_worlds * self._num_shapes
         self._candidates = candidates = Candidates()
+        candidates.num_shapes = self._num_shapes
+        if self._first_shape is not None:
+            candidates.first_shape = self._first_shape
         candidates.count = wp.zeros(3, dtype=int)
         for name in ("shape", "world", "edge_of", "edges_found"):
             setattr(candidates, name, wp.empty(capacity, dtype=int))
         candidates.center, candidates.rot = wp.empty(capacity, dtype=wp.vec3), wp.empty(capacity, dtype=wp.mat33)
-        num_probes = num_worlds * self._probes[0].size
+        num_probes = num_worlds * self._num_probes
         candidates.probe, candidates.probe_of = (wp.empty(num_probes, dtype=int) for _ in range(2))
         on_gpu = wp.get_device().is_cuda
-        self._lanes = self._shapes.size if on_gpu else 1
+        self._lanes = self._num_shapes if on_gpu else 1
         self._probe_threads = num_worlds * PROBE_THREADS if on_gpu else 1
         self._edge_threads = num_worlds * EDGE_THREADS if on_gpu else 1
 

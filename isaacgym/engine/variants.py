@@ -1,0 +1,50 @@
+"""Worlds of one engine whose robots are built alike in other sizes: which may share an engine, and what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+
+# what MuJoCo Warp takes from each world, beside masses and what follows from them
+SIZES = (
+    *("body_pos", "body_quat", "jnt_pos", "jnt_axis", "jnt_range", "qpos0", "qpos_spring"),
+    *("geom_size", "geom_pos", "geom_quat", "geom_aabb", "geom_rbound"),
+)
+# what an engine sets itself, or does not use
+FREE = (
+    *("body_mass", "body_inertia", "body_ipos", "body_iquat", "body_subtreemass", "body_invweight0"),
+    *("dof_invweight0", "dof_M0", "dof_length", "body_sameframe", "geom_sameframe", "site_sameframe"),
+)
+
+
+# [m] MuJoCo leaves zeros out of the inertia matrix of a free body whose centre of mass is its origin, with its axes the
+# principal ones. Whether they are depends on its size, so models that share an engine have centres beside the origin.
+ASIDE = 1e-5
+
+
+class Variants(NamedTuple):
+    """Models of one structure, and which of them each world has."""
+
+    models: Sequence[mujoco.MjModel]
+    of_world: np.ndarray  # (n,) int
+
+    def values(self, field: str) -> np.ndarray:
+        """Of each world, (n, ...)."""
+        return np.stack([getattr(model, field) for model in self.models])[self.of_world]
+
+
+def set_aside(spec: mujoco.MjSpec) -> None:
+    """Have all of the inertia matrix; engines set the centres of mass anew anyway."""
+    for body in spec.bodies[1:]:
+        body.ipos = body.ipos + np.array([ASIDE, 0.0, 0.0])
+
+
+def structure_of(model: mujoco.MjModel) -> Hashable:
+    """The same for models that an engine can take together. Models with tendons or coupled joints have their own."""
+    names = (name for name in dir(model) if not name.startswith(("_", "bvh_", "name")) and name not in (*SIZES, *FREE))
+    arrays = ((name, getattr(model, name)) for name in names)
+    key = tuple((name, value.shape, value.tobytes()) for name, value in arrays if isinstance(value, np.ndarray))
+    return key if model.ntendon + model.neq == 0 else id(model)
