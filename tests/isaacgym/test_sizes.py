@@ -24,7 +24,7 @@ COUNT = MANY_TREES + 2  # envs
 
 def sides_of(number: int) -> tuple[float, float, float]:
     """Of the box of an env [m]."""
-    return 0.1 + 0.01 * number, 0.3 - 0.01 * number, 0.08 + 0.013 * (number * 7 % COUNT)
+    return 0.1 + 0.01 * number, 0.3 - 0.01 * number, 0.08 + 0.013 * (number * 3 % COUNT)
 
 
 def heights_field(stage: MixedStage, height: float) -> None:
