@@ -45,7 +45,7 @@ def groups_of(sim: Simulation, kinds: list[list[Env]]) -> list[Group]:
     families: dict[Hashable, list[tuple[list[Env], mujoco.MjModel]]] = {}
     for kind in kinds:
         options, robot = _options(sim, kind[0]), sim.robot_of(kind[0])
-        model = compiled(robot, sim.engine_dt, tuple(sim.params.gravity), options, is_variant=True)
+        model = compiled(robot, sim.engine_dt, tuple(sim.params.gravity), options)
         springs = tuple((joint.stiffness, joint.spring_rest) for joint in robot.dofs)
         key = structure_of(model), springs, _sensors(kind[0])
         families.setdefault(key, []).append((kind, model))

@@ -38,7 +38,7 @@ from isaacgym.engine.mujoco.self_collision import (
 from isaacgym.engine.state_calls import StateCalls, listed
 from isaacgym.engine.streams import on_torch_stream
 from isaacgym.engine.terrain import Grounds, Terrain
-from isaacgym.engine.variants import SIZES, Variants, set_aside
+from isaacgym.engine.variants import SIZES, Variants
 
 FREE_QPOS, FREE_QVEL = 7, 6  # coordinates of a floating base; a fixed one has none
 LIMIT_ROWS = 1  # constraint rows of a joint at its limit
@@ -50,6 +50,9 @@ PER_WORLD_FIELDS = (
 )
 NO_CAPACITY = {"naconmax": 1, "njmax": 1}  # contacts and rows, for an engine that keeps its own
 FIXED_BASE_FIELDS = ("body_pos", "body_quat")
+# [m] MuJoCo leaves zeros out of the inertia matrix of a free body whose centre of mass is its origin and whose axes are
+# the principal ones. Scripts move the centre later, so such models are compiled with one beside the origin.
+ASIDE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,8 @@ def compiled(
     dt: float,
     gravity: tuple[float, float, float],
     options: EngineOptions,
-    is_variant: bool = False,
 ) -> mujoco.MjModel:
-    """The model of one world. is_variant: others share an engine with it."""
+    """The model of one world, for any centres of mass and inertias, which `Engine.set_body_properties` gives it."""
     spec = build_spec(
         robot,
         dt,
@@ -97,8 +99,11 @@ def compiled(
         self_collision=options.self_collision,
         gravity_compensation=options.disable_gravity,
     )
-    if is_variant:
-        set_aside(spec)
+    model = spec.compile()
+    if not model.body_simple[1:].any():
+        return model
+    for body in spec.bodies[1:]:
+        body.ipos = body.ipos + np.array([ASIDE, 0.0, 0.0])
     return spec.compile()
 
 
@@ -140,7 +145,7 @@ class Engine(StateCalls):
         self.fixed_base = options.fixed_base
         self._variants = variants
         self._self_collision = options.self_collision
-        self.mj_model = compiled(robot, dt, gravity, options, variants is not None)
+        self.mj_model = compiled(robot, dt, gravity, options)
         self._find_dofs()
         # no joint has MuJoCo's own damping (see drives.py), so Euler need not solve for it a second time
         self.mj_model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_EULERDAMP)

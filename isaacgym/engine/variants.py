@@ -20,11 +20,6 @@ FREE = (
 )
 
 
-# [m] MuJoCo leaves zeros out of the inertia matrix of a free body whose centre of mass is its origin, with its axes the
-# principal ones. Whether they are depends on its size, so models that share an engine have centres beside the origin.
-ASIDE = 1e-5
-
-
 class Variants(NamedTuple):
     """Models of one structure, and which of them each world has."""
 
@@ -34,12 +29,6 @@ class Variants(NamedTuple):
     def values(self, field: str) -> np.ndarray:
         """Of each world, (n, ...)."""
         return np.stack([getattr(model, field) for model in self.models])[self.of_world]
-
-
-def set_aside(spec: mujoco.MjSpec) -> None:
-    """Have all of the inertia matrix; engines set the centres of mass anew anyway."""
-    for body in spec.bodies[1:]:
-        body.ipos = body.ipos + np.array([ASIDE, 0.0, 0.0])
 
 
 def structure_of(model: mujoco.MjModel) -> Hashable:
