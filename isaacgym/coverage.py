@@ -25,7 +25,7 @@ from isaacgym.gymapi import Gym
 # Exists, with limits.
 LIMITS = {
     "gym.create_sim": "SIM_FLEX runs on the same engine as SIM_PHYSX; no graphics context",
-    "gym.create_actor": "several in an env run on MuJoCo Warp; envs that hold others run one kind after the other",
+    "gym.create_actor": "several in an env run on MuJoCo Warp; envs of other bodies or joints one kind after the other",
     "gym.load_asset": "URDF and MJCF; no ball joints; of tendons fixed ones, of equalities those between joints",
     "gym.add_ground": "one friction coefficient",
     "gym.add_heightfield": "square cells only",

@@ -310,8 +310,9 @@ class Gym(JointCalls, ContactCalls, ActuatorCalls, AttractorCalls, TendonCalls, 
         """An actor in the env, with the asset's properties as they are now. Actors of different envs never touch.
 
         Envs may hold different actors. Those that hold the same, masses, materials and drives apart, are simulated
-        together, each kind after the other, so few kinds are faster than many. An env with several actors is simulated
-        by MuJoCo Warp, one with a single robot that does not touch itself by the faster tree engine.
+        together, and so are those of the same bodies and joints in other sizes, if these are many or the engine is
+        MuJoCo Warp; others one kind after the other. An env with several actors is simulated by MuJoCo Warp, one with a
+        single robot that does not touch itself by the faster tree engine.
 
         Actors of an env touch each other if their `group` is the same or one of both is -1. `filter` is the filter of
         all shapes, or -1 for the filters of the asset's shape properties, which are 0 unless they were set (no surveyed
@@ -392,7 +393,7 @@ class Gym(JointCalls, ContactCalls, ActuatorCalls, AttractorCalls, TendonCalls, 
     def set_actor_scale(self, env: Env, actor: int, scale: float) -> bool:
         """Of all lengths of the file, before `prepare_sim`; the density stays (unverified).
 
-        Envs of other scales are of other kinds, see `create_actor`.
+        Envs may have scales of their own, see `create_actor`.
         """
         if env.sim.engine is not None:
             raise RuntimeError("set_actor_scale after prepare_sim; scale all actors before it")
