@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
@@ -33,7 +34,15 @@ class Variants(NamedTuple):
 
 def structure_of(model: mujoco.MjModel) -> Hashable:
     """The same for models that an engine can take together. Models with tendons or coupled joints have their own."""
+    if model.ntendon + model.neq > 0:
+        return id(model)
+    arrays = (getattr(model, name) for name in _names())
+    return tuple((values.shape, values.tobytes()) for values in arrays)
+
+
+@functools.cache
+def _names() -> list[str]:
+    """Of a model's arrays that say more than sizes and names."""
+    model = mujoco.MjModel.from_xml_string("<mujoco/>")
     names = (name for name in dir(model) if not name.startswith(("_", "bvh_", "name")) and name not in (*SIZES, *FREE))
-    arrays = ((name, getattr(model, name)) for name in names)
-    key = tuple((name, value.shape, value.tobytes()) for name, value in arrays if isinstance(value, np.ndarray))
-    return key if model.ntendon + model.neq == 0 else id(model)
+    return [name for name in names if isinstance(getattr(model, name), np.ndarray)]
