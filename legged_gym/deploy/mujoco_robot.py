@@ -12,6 +12,7 @@ from legged_gym.deploy import courses
 from legged_gym.deploy.controller import PolicyController, gravity_in_base
 from legged_gym.deploy.courses import Array
 from legged_gym.deploy.mujoco_world import SIM_DT, ground_height
+from legged_gym.deploy.safety import limits_of, strained_joints
 from legged_gym.robots.names import matches
 
 # Half-widths of the sensors' uniform noise at factor 1: those of the training (legged_gym/deploy/CONTRACT.md).
@@ -37,6 +38,8 @@ class Robot:
         self._weight = model.body_mass.sum() * np.linalg.norm(model.opt.gravity)
         self._trunk_mask = model.body_weldid == model.body_weldid[1]  # bodies welded to the free one
         self._base_com = self._welded_com()
+        has_limits = {"joint_pos_limits", "joint_vel_limits"} <= controller.metadata.keys()  # files of format 1 do not
+        self._limits = limits_of(controller.metadata, joint_names(model)) if has_limits else None
         foot_name = controller.metadata.get("foot_name", FOOT_NAME)
         names = [model.body(i).name for i in range(model.nbody)]
         if not any(matches(foot_name, name) for name in names):
@@ -68,6 +71,7 @@ class Robot:
         self._touched: set[int] = set()  # links that touched something in the last control step
         self.trunk_touches = self.leg_touches = 0  # that began in the last control step
         self.energy = 0.0  # [J] sum of |power| since the reset
+        self.strained = False  # a joint ran into its stop or was too fast since the reset, for which go2.py stops
 
     def readings(self, rng: np.random.Generator) -> dict[str, Array]:
         """What the sensors say: arguments of PolicyController.step but the command."""
@@ -97,6 +101,7 @@ class Robot:
             self.energy += np.abs(torques * self.data.qvel[6:]).sum() * SIM_DT
             mujoco.mj_step(self.model, self.data)
             self._note_touches()
+            self._note_strain()
             self._step_count += 1
         begun = self._touched - before
         self.trunk_touches = int(self._trunk in begun)
@@ -129,6 +134,11 @@ class Robot:
             forces[bodies[i]] += contacts.frame[i].reshape(3, 3).T @ force[:3]
         pressed = np.linalg.norm(forces, axis=1) > courses.FALL_FORCE
         self._touched.update(self._links[pressed].tolist())
+
+    def _note_strain(self) -> None:
+        if self._limits is not None and not self.strained:
+            masks = strained_joints(self.data.qpos[7:], self.data.qvel[6:], self._limits)
+            self.strained = bool(np.any(masks))
 
     @property
     def _trunk(self) -> int:

@@ -37,6 +37,7 @@ class Trial(NamedTuple):
     cost_of_transport: float  # sum of |power| dt / (weight * path_length)
     trunk_touches: int  # times that the trunk, or a head, began to touch something after SETTLE_S
     leg_touches: int  # the same of hips, thighs and calves
+    strained: bool  # a joint ran into its stop or was too fast, as `safety.strained_joints` has it
 
 
 class Physics(NamedTuple):
@@ -121,9 +122,8 @@ def run_trial(
                 break
     lin, ang, height, square = np.mean(samples, axis=0).tolist() if samples else [math.nan] * 4
     cost = robot.cost_of_transport(path_length)
-    return Trial(
-        tuple(command), x, end, lin, ang, height, math.sqrt(square), path_length, cost, trunk_touches, leg_touches
-    )
+    means = (lin, ang, height, math.sqrt(square), path_length, cost)
+    return Trial(tuple(command), x, end, *means, trunk_touches, leg_touches, robot.strained)
 
 
 def run_one(robot: Robot, terrain: Course, trials: Trials, index: int, on_step: OnStep | None = None) -> Trial:
@@ -204,6 +204,7 @@ def summary(trials: list[Trial]) -> dict[str, Any]:
     return {
         "trials": len(trials),
         **{end: {"mean": s, "half_width": courses.wilson_half_width(s, len(trials))} for end, s in shares.items()},
+        "strained": sum(table["strained"]) / len(trials),
         **{f"{part}_touches": sum(table[f"{part}_touches"]) / walked if walked else None for part in ("trunk", "leg")},
         **{name: estimate(table[name]) for name in Trial._fields[3:9]},
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Mapping, NamedTuple
+from typing import Any, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
@@ -20,11 +20,11 @@ MAX_POLICY_S = 0.015  # from a state to the policy's answer
 
 
 class Limits(NamedTuple):
-    """Of the joints, in the SDK's order."""
+    """Of the joints, in the SDK's order for `danger`, (n,) each."""
 
-    low: Array  # [rad] (12,)
-    high: Array  # [rad] (12,)
-    speed: Array  # [rad/s] (12,)
+    low: Array  # [rad]
+    high: Array  # [rad]
+    speed: Array  # [rad/s]
 
 
 class Readings(NamedTuple):
@@ -49,12 +49,19 @@ def readings_of(state: np.ndarray) -> Readings:
     )
 
 
-def limits_of(metadata: Mapping[str, Any]) -> Limits:
-    """Of a policy's metadata."""
+def limits_of(metadata: Mapping[str, Any], joints: Sequence[str] = GO2_JOINTS) -> Limits:
+    """Of a policy's metadata, for joints in this order."""
     names = metadata["joint_names"]
-    order = [names.index(name) for name in GO2_JOINTS]
+    order = [names.index(name) for name in joints]
     low, high = np.array(metadata["joint_pos_limits"], np.float32)[order].T
     return Limits(low, high, np.array(metadata["joint_vel_limits"], np.float32)[order])
+
+
+def strained_joints(pos: Array, vel: Array, limits: Limits) -> tuple[Array, Array]:
+    """Masks (n,) of joints that run into their stops, and of those that are too fast. pos [rad], vel [rad/s]: (n,)."""
+    inwards = (pos < limits.low + LIMIT_MARGIN) & (vel < -LIMIT_SPEED)
+    outwards = (pos > limits.high - LIMIT_MARGIN) & (vel > LIMIT_SPEED)
+    return inwards | outwards, np.abs(vel) > SPEED_MARGIN * limits.speed
 
 
 def danger(readings: Readings, limits: Limits) -> str:
@@ -69,11 +76,10 @@ def danger(readings: Readings, limits: Limits) -> str:
     if tilt > MAX_TILT:
         return f"tilted by {tilt:.0f}°, more than {MAX_TILT:g}°"
     pos, vel = readings.joint_pos, readings.joint_vel
-    inwards = (pos < limits.low + LIMIT_MARGIN) & (vel < -LIMIT_SPEED)
-    outwards = (pos > limits.high - LIMIT_MARGIN) & (vel > LIMIT_SPEED)
-    for j in np.flatnonzero(inwards | outwards):
+    at_stops, too_fast = strained_joints(pos, vel, limits)
+    for j in np.flatnonzero(at_stops):
         return f"{GO2_JOINTS[j]} runs into its limit: at {pos[j]:.2f} rad with {vel[j]:.1f} rad/s"
-    for j in np.flatnonzero(np.abs(vel) > SPEED_MARGIN * limits.speed):
+    for j in np.flatnonzero(too_fast):
         return f"{GO2_JOINTS[j]} moves with {vel[j]:.1f} rad/s, its limit is {limits.speed[j]:.1f}"
     for j in np.flatnonzero(readings.temperature > MAX_TEMPERATURE):
         return f"the motor of {GO2_JOINTS[j]} has {readings.temperature[j]} °C, more than {MAX_TEMPERATURE}"

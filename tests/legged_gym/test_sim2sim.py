@@ -160,6 +160,34 @@ def test_touches_of_legs_are_counted_when_they_begin_and_feet_never(standing_pol
     assert counted == [0, 1, 0, 0, 2] and robot.trunk_touches == 0
 
 
+@pytest.mark.parametrize(
+    ("joint", "pos", "vel", "is_strained"),
+    [
+        (2, -2.765, -8.0, True),  # a calf 10 mrad before its stop at -2.775 rad
+        (2, -2.765, 8.0, False),  # leaves it
+        (2, -2.70, -8.0, False),
+        (2, -0.62, 7.0, True),  # the other stop, at -0.611 rad
+        (1, 0.8, 24.5, True),  # a thigh's limit is 20 rad/s, and 1.2 times that 24
+        (1, 0.8, 23.5, False),
+    ],
+)
+def test_a_joint_that_runs_into_its_stop_or_is_too_fast_is_noted(
+    standing_policy: Path, joint: int, pos: float, vel: float, is_strained: bool
+) -> None:
+    robot = make_robot(standing_policy)
+    robot.reset(0.0)
+    robot._note_strain()
+    assert not robot.strained
+    robot.data.qpos[7 + joint], robot.data.qvel[6 + joint] = pos, vel
+    robot._note_strain()
+    assert robot.strained == is_strained
+    robot.data.qvel[6 + joint] = 0.0
+    robot._note_strain()
+    assert robot.strained == is_strained  # until it is reset
+    robot.reset(0.0)
+    assert not robot.strained
+
+
 def test_a_trial_sums_touches_after_the_landing(standing_policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     robot, steps = make_robot(standing_policy), iter(range(1, 101))
 
@@ -221,7 +249,7 @@ def test_trials_are_the_same_whoever_runs_them(standing_policy: Path) -> None:
 
 
 def trial_of(end: str, path_length: float = 2.0, trunk: int = 0, leg: int = 0, start: float = 0.0) -> Trial:
-    return Trial((1.0, 0.0, 0.0), start, end, 0.1, 0.1, 0.3, 1.0, path_length, 1.0, trunk, leg)
+    return Trial((1.0, 0.0, 0.0), start, end, 0.1, 0.1, 0.3, 1.0, path_length, 1.0, trunk, leg, leg > 0)
 
 
 def test_a_process_that_dies_ends_the_trials_in_one_sentence(standing_policy: Path) -> None:
@@ -251,6 +279,7 @@ def test_the_summary_counts_ends_and_touches_on_the_way() -> None:
     result = summary(trials)
     assert [result[end]["mean"] for end in ("crossed", "fell", "stuck")] == [0.5, 0.25, 0.25]
     assert (result["trunk_touches"], result["leg_touches"]) == (10.0, 30.0)  # on 10 m, per 100 m
+    assert result["strained"] == 0.25
 
 
 def test_the_worst_of_the_matrix_is_where_fewest_cross(
