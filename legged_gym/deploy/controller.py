@@ -39,12 +39,20 @@ class PolicyController:
         actions: last policy output, clipped, in the policy's own joint order, (num_joints,).
     """
 
-    def __init__(self, path: str | Path, joint_order: Sequence[str] | None = None, robot: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        joint_order: Sequence[str] | None = None,
+        robot: str | None = None,
+        target_margin: float | None = None,
+    ) -> None:
         """
         Args:
             path: policy.onnx.
             joint_order: names of the caller's joints, in order; None: the policy's own order.
             robot: name of the caller's robot; a policy for another one is refused, for robots share names of joints.
+            target_margin: [rad] that joint targets stay inside the joints' limits; None: they go anywhere, as in
+                training, where a target beyond a limit is a way to push.
         """
         self._session = open_session(path)
         self.metadata = read_metadata(self._session, path)
@@ -63,6 +71,7 @@ class PolicyController:
         wheels = self.metadata.get("wheels", [])
         self.wheel_mask = np.array([name in wheels for name in names])[self._to_caller]
         self._default_joint_pos = self._per_joint("default_joint_pos")
+        self._targets_low, self._targets_high = self._target_bounds(target_margin, path)
         self._action_scale = self._per_joint("action_scale")
         self._scales = np.array([s for group in self.metadata["observation"] for s in group["scale"]], np.float32)
         self._commands_low, self._commands_high = np.array(
@@ -101,7 +110,18 @@ class PolicyController:
         if not np.isfinite(actions).all():
             raise FloatingPointError("the policy's output is not finite; stop the robot and check the sensor readings")
         self.actions = np.clip(actions, -self.metadata["clip_actions"], self.metadata["clip_actions"])
-        return (self._default_joint_pos + self._action_scale * self.actions)[self._to_caller]
+        targets = self._default_joint_pos + self._action_scale * self.actions
+        return targets.clip(self._targets_low, self._targets_high)[self._to_caller]
+
+    def _target_bounds(self, margin: float | None, path: str | Path) -> tuple[Array, Array]:
+        """Least and largest joint target [rad] in the policy's own order, (num_joints,) each."""
+        if margin is None:
+            return np.full_like(self._default_joint_pos, -np.inf), np.full_like(self._default_joint_pos, np.inf)
+        if "joint_pos_limits" not in self.metadata:
+            raise ValueError(f"the metadata of '{path}' lack joint_pos_limits, from which targets are to keep away")
+        low, high = np.array(self.metadata["joint_pos_limits"], np.float32).T
+        margins = np.minimum(margin, np.maximum(high - low, 0.0) / 2)  # of a narrow joint, its middle stays
+        return low + margins, high - margins
 
     def push_frame(
         self,

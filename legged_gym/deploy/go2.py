@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import math
 import signal
 import sys
 from pathlib import Path
@@ -32,6 +33,7 @@ OTHERS_S = 0.5  # [s] to listen for other programs that command the motors
 LAST_DAMP_S = 2.0  # [s] of damping before the program ends
 NEWS_S = 1.0  # [s] between reports of late beats and dropped states
 ROBOT = "go2"
+TARGET_MARGIN = 0.15  # [rad]; without it calves run into their stops on stairs, with 0.3 robots fall there
 NEEDED = ("joint_pos_limits", "joint_vel_limits")  # in the policy's metadata, beside what every controller needs
 
 
@@ -42,6 +44,12 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--domain", type=int, default=0, help="of DDS; the robot's is 0")
     parser.add_argument("--check", action="store_true", help="only print what the sensors say; no command is sent")
     parser.add_argument("--speed", type=float, default=1.0, help="share of the policy's speed range to use, up to 1")
+    parser.add_argument(
+        "--target_margin",
+        type=float,
+        default=TARGET_MARGIN,
+        help="that joint targets stay inside the joints' limits [rad]; default: %(default)s",
+    )
     parser.add_argument("--no_remote", action="store_true", help="drive by the keyboard alone; its loss damps")
     parser.add_argument(
         "--state_crc",
@@ -70,8 +78,10 @@ def load_policy(args: argparse.Namespace) -> PolicyController:
     """The policy of the command line, refused if it is not one for this robot."""
     if not 0 < args.speed <= 1:
         raise ValueError(f"--speed must be above 0 and at most 1, got {args.speed:g}")
+    if not 0 <= args.target_margin < math.inf:
+        raise ValueError(f"--target_margin must not be negative, got {args.target_margin:g}")
     args.policy = args.policy or str(shipped_policy())
-    controller = PolicyController(args.policy, joint_order=GO2_JOINTS, robot=ROBOT)
+    controller = PolicyController(args.policy, GO2_JOINTS, ROBOT, args.target_margin)
     missing = [key for key in NEEDED if key not in controller.metadata]
     if missing:
         raise ValueError(f"the metadata of '{args.policy}' lack {', '.join(missing)}; export it again with play.py")

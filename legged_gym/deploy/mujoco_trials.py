@@ -59,6 +59,7 @@ class Setup(NamedTuple):
     physics: Physics = Physics()
     conditions: Conditions = Conditions()
     seed: int = courses.SEED  # of bumps
+    target_margin: float | None = None  # [rad], of PolicyController
 
 
 class Trials(NamedTuple):
@@ -80,7 +81,8 @@ def build_robot(setup: Setup) -> Robot:
     armature = PolicyController(setup.policy).metadata.get("armature", 0.0)
     options = {"seed": setup.seed, "armature": armature, **setup.physics._asdict()}
     model = build_model(setup.urdf, setup.course, **options)
-    return Robot(model, PolicyController(setup.policy, joint_order=joint_names(model)), setup.conditions)
+    controller = PolicyController(setup.policy, joint_names(model), target_margin=setup.target_margin)
+    return Robot(model, controller, setup.conditions)
 
 
 def run_trial(

@@ -183,6 +183,9 @@ def parser() -> argparse.ArgumentParser:
         help="rigidity of contacts sideways over that along the normal; default: %(default)s",
     )
     parser.add_argument("--payload", type=float, default=0.0, help="on the base [kg]; default: %(default)s")
+    parser.add_argument(
+        "--target_margin", type=float, help="joint targets stay so far inside the limits [rad]; default: not bounded"
+    )
     parser.add_argument("--matrix", action="store_true", help=f"{len(CELLS)} combinations of these on stairs")
     parser.add_argument("--workers", type=int, help="processes of --headless and --matrix; default: one a core")
     parser.add_argument("--seed", type=int, default=courses.SEED, help="of starts and commands; default: %(default)s")
@@ -219,6 +222,8 @@ def check_args(args: argparse.Namespace) -> None:
         raise ValueError(f"--impedance must be between 0 and 1, got {args.impedance:g}")
     if not 0 < args.impratio < math.inf or not 0 <= args.payload < math.inf:
         raise ValueError("--impratio must be positive and --payload not negative")
+    if args.target_margin is not None and not 0 <= args.target_margin < math.inf:
+        raise ValueError(f"--target_margin must not be negative, got {args.target_margin:g}")
     if args.workers is not None and args.workers < 1:
         raise ValueError(f"--workers must be at least 1, got {args.workers}")
     if args.matrix:
@@ -251,7 +256,7 @@ def setups(args: argparse.Namespace) -> dict[str, Setup]:
     wanted = {}
     for name in args.terrain:
         course = courses.Course(name, args.step_height, args.slope)
-        wanted[name] = Setup(path, urdf, course, physics, conditions, args.seed)
+        wanted[name] = Setup(path, urdf, course, physics, conditions, args.seed, args.target_margin)
     print(f"{path} (iteration {metadata['iteration']}) in C MuJoCo {mujoco.__version__}")
     return wanted
 
@@ -360,7 +365,7 @@ def write_json(args: argparse.Namespace, report: dict[str, Any]) -> None:
     contacts = {name: getattr(args, name) for name in ("impedance", "cone", "impratio", "payload")}
     if args.matrix:
         contacts = {"impedance": args.impedance}
-    written = {"noise": args.noise, "contacts": contacts} | report
+    written = {"noise": args.noise, "contacts": contacts, "target_margin": args.target_margin} | report
     Path(args.json).write_text(json.dumps(written, indent=1), encoding="utf-8")
 
 

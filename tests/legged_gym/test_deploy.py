@@ -162,6 +162,37 @@ def test_commands_are_clipped_to_the_trained_ranges(exported: Path) -> None:
     np.testing.assert_allclose(controller.observations()[:3], [1.0 * 2, -1.0 * 2, 0.5 * 0.25])
 
 
+@pytest.mark.parametrize("margin", [0.0, 0.5, 3.0])
+def test_targets_keep_away_from_the_limits_of_their_own_joints(exported: Path, margin: float) -> None:
+    """A margin wider than half of a joint's range leaves its middle."""
+    free = PolicyController(exported)
+    order = sorted(free.metadata["joint_names"])  # legs of each joint after another
+    limits = dict(zip(free.metadata["joint_names"], free.metadata["joint_pos_limits"], strict=True))
+    bounds = [
+        (min(low + margin, (low + high) / 2), max(high - margin, (low + high) / 2)) for low, high in limits.values()
+    ]
+    low, high = np.array([dict(zip(limits, bounds, strict=True))[name] for name in order]).T
+    rng = np.random.default_rng(3)
+    free, bounded = PolicyController(exported, order), PolicyController(exported, order, target_margin=margin)
+    free._action_scale *= 50.0  # of a network that was not trained, so that targets go beyond all limits
+    bounded._action_scale *= 50.0
+    beyond = np.zeros(12, bool)
+    for _ in range(20):
+        now = (rng.uniform(-1, 1, 3), rng.normal(size=3), (0, 0, -1), rng.normal(size=12), 5 * rng.normal(size=12))
+        wanted = free.step(*now)
+        np.testing.assert_allclose(bounded.step(*now), np.clip(wanted, low, high), atol=1e-6)
+        beyond |= (wanted < low) | (wanted > high)
+    assert beyond.any()
+
+
+def test_targets_have_no_bounds_unless_asked_for(exported: Path) -> None:
+    controller = PolicyController(exported)
+    controller._action_scale *= 1e4
+    limits = np.array(controller.metadata["joint_pos_limits"])
+    targets = controller.step((1, 0, 0), [0.1] * 3, (0, 0, -1), [0.2] * 12, [0.3] * 12)
+    assert (targets > limits[:, 1]).any() or (targets < limits[:, 0]).any()
+
+
 def test_unitree_messages_reach_the_right_joints(exported: Path) -> None:
     """Joint 4 of the SDK is FL_thigh, which is the policy's FL_thigh; targets go back the same way."""
     controller = PolicyController(exported, joint_order=UNITREE_JOINTS)
