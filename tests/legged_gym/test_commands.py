@@ -53,6 +53,18 @@ def test_robots_with_a_direction_draw_from_its_part_of_the_range() -> None:
         assert fast.mean().item() == pytest.approx((abs(bound) + 0.2) / 2, abs=0.06 * abs(bound))
 
 
+@pytest.mark.parametrize("vx_range", [[0.3, 1.0], [-1.0, -0.3], [0.5, 0.5], [0.0, 1.0]])
+def test_robots_with_a_direction_that_the_range_lacks_draw_from_all_of_it(vx_range: list[float]) -> None:
+    still = [0.0, 0.0]
+    signs = alternating_signs(2000, "cpu")
+    vx = draw_commands(CommandRanges(vx_range, vx_range, still, still, still), torch.arange(2000) < 400, signs)[:, 0]
+    low, high = vx_range
+    for own in (vx[signs > 0], vx[signs < 0]):
+        moving = own[own != 0]  # those slower than 0.2 m/s stand
+        assert moving.min() >= low - TOLERANCE and moving.max() <= high + TOLERANCE
+        assert len(moving) / len(own) == pytest.approx(1.0 if low * high > 0 else 0.8, abs=0.05)
+
+
 def test_without_a_direction_draws_are_as_before() -> None:
     ranges = CommandRanges([-1.0, 1.0], [-2.0, 2.0], [-1.0, 1.0], [-1.0, 1.0], [-3.0, 3.0])
     mask = high_velocity_mask(1000, "cpu")

@@ -41,7 +41,7 @@ def draw_commands(ranges: CommandRanges, high_mask: Tensor, vx_signs: Tensor | N
     Args:
         high_mask: (N,) bool, the high-speed group.
         vx_signs: (N,); +1 draws from the part of the range that points forwards, -1 from the one that points
-            backwards, 0 from all of it. None: 0 for all.
+            backwards, 0 from all of it, and so do all where the range has no such part. None: 0 for all.
 
     Returns: (N, 4).
     """
@@ -51,8 +51,9 @@ def draw_commands(ranges: CommandRanges, high_mask: Tensor, vx_signs: Tensor | N
         if vx_signs is None:
             return bounds
         low, high = (torch.zeros(num, device=device) + bound for bound in bounds)  # nothing that a CUDA graph refuses
+        forwards, backwards = (vx_signs > 0) & (high > 0), (vx_signs < 0) & (low < 0)
         return torch.stack(
-            (torch.where(vx_signs > 0, low.clip(min=0), low), torch.where(vx_signs < 0, high.clip(max=0), high))
+            (torch.where(forwards, low.clip(min=0), low), torch.where(backwards, high.clip(max=0), high))
         )
 
     def draw(bounds: Tensor | list[float]) -> Tensor:
