@@ -38,7 +38,7 @@ class Robot:
         self._weight = model.body_mass.sum() * np.linalg.norm(model.opt.gravity)
         self._trunk_mask = model.body_weldid == model.body_weldid[1]  # bodies welded to the free one
         self._base_com = self._welded_com()
-        has_limits = {"joint_pos_limits", "joint_vel_limits"} <= controller.metadata.keys()  # files of format 1 do not
+        has_limits = {"joint_pos_limits", "joint_vel_limits"} <= controller.metadata.keys()  # old files have none
         self._limits = limits_of(controller.metadata, joint_names(model)) if has_limits else None
         foot_name = controller.metadata.get("foot_name", FOOT_NAME)
         names = [model.body(i).name for i in range(model.nbody)]
@@ -71,7 +71,8 @@ class Robot:
         self._touched: set[int] = set()  # links that touched something in the last control step
         self.trunk_touches = self.leg_touches = 0  # that began in the last control step
         self.energy = 0.0  # [J] sum of |power| since the reset
-        self.strained = False  # a joint ran into its stop or was too fast since the reset, for which go2.py stops
+        # A joint ran into its stop or was too fast since the reset, for which go2.py stops; None: limits are not known.
+        self.strained: bool | None = None if self._limits is None else False
 
     def readings(self, rng: np.random.Generator) -> dict[str, Array]:
         """What the sensors say: arguments of PolicyController.step but the command."""

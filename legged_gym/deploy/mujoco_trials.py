@@ -37,7 +37,9 @@ class Trial(NamedTuple):
     cost_of_transport: float  # sum of |power| dt / (weight * path_length)
     trunk_touches: int  # times that the trunk, or a head, began to touch something after SETTLE_S
     leg_touches: int  # the same of hips, thighs and calves
-    strained: bool  # a joint ran into its stop or was too fast, as `safety.strained_joints` has it
+    strained: (
+        bool | None
+    )  # a joint ran into its stop or was too fast, as `safety.strained_joints` has it; None: unknown
 
 
 class Physics(NamedTuple):
@@ -206,7 +208,7 @@ def summary(trials: list[Trial]) -> dict[str, Any]:
     return {
         "trials": len(trials),
         **{end: {"mean": s, "half_width": courses.wilson_half_width(s, len(trials))} for end, s in shares.items()},
-        "strained": sum(table["strained"]) / len(trials),
+        "strained": None if None in table["strained"] else sum(table["strained"]) / len(trials),
         **{f"{part}_touches": sum(table[f"{part}_touches"]) / walked if walked else None for part in ("trunk", "leg")},
         **{name: estimate(table[name]) for name in Trial._fields[3:9]},
     }

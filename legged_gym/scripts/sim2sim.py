@@ -333,9 +333,10 @@ def as_line(terrain: str, result: dict[str, Any], args: argparse.Namespace) -> s
         f"{'–' if result[key] is None else format(result[key], '.1f')} of {parts}"
         for key, parts in (("trunk_touches", "trunk or head"), ("leg_touches", "hips, thighs or calves"))
     )
+    strained = "–" if result["strained"] is None else round(result["trials"] * result["strained"])
     return (
         f"{terrain}: {counts} of {result['trials']} trials of {args.seconds:g} s; "
-        f"{round(result['trials'] * result['strained'])} with a joint that ran into its stop or was too fast; "
+        f"{strained} with a joint that ran into its stop or was too fast; "
         f"touches per 100 m: {touches}; "
         f"tracking error {as_text(result['lin_vel_error'])} m/s, {as_text(result['ang_vel_error'])} rad/s; "
         f"base at {as_text(result['base_height'])} m; cost of transport {as_text(result['cost_of_transport'])}"

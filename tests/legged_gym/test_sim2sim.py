@@ -9,6 +9,7 @@ import sys
 import threading
 from multiprocessing import active_children
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import mujoco
@@ -35,7 +36,7 @@ from legged_gym.deploy.mujoco_trials import (
     summary,
 )
 from legged_gym.deploy.mujoco_world import SIM_DT, build_model, ground_height
-from legged_gym.scripts.sim2sim import get_args, matrix, prepare, reference_rows, sim2sim
+from legged_gym.scripts.sim2sim import as_line, get_args, matrix, prepare, reference_rows, sim2sim
 from legged_gym.utils.export import export_policy
 
 TOLERANCE = 1e-6  # float32 of the controller against MuJoCo's float64
@@ -186,6 +187,20 @@ def test_a_joint_that_runs_into_its_stop_or_is_too_fast_is_noted(
     assert robot.strained == is_strained  # until it is reset
     robot.reset(0.0)
     assert not robot.strained
+
+
+def test_without_limits_in_the_policys_file_it_is_not_said_that_no_joint_is_strained(standing_policy: Path) -> None:
+    model = build_model(URDF, FLAT, friction=0.8)
+    controller = PolicyController(standing_policy, joint_order=joint_names(model))
+    del controller.metadata["joint_vel_limits"]  # as in a file of an older version
+    robot = Robot(model, controller, EXACT)
+    robot.reset(0.0)
+    robot._note_strain()
+    assert robot.strained is None
+    result = summary([trial_of("crossed")._replace(strained=robot.strained)])
+    assert result["strained"] is None
+    args = SimpleNamespace(command=(1.0, 0.0, 0.0), seconds=10.0)
+    assert "; – with a joint that ran into its stop" in as_line("flat", result, args)
 
 
 def test_a_trial_sums_touches_after_the_landing(standing_policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
