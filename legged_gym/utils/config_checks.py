@@ -206,6 +206,8 @@ def _sizes(flat: dict[str, Any]) -> Iterable[str]:
     if len(xs) != len(zs):
         names = "'rewards.trunk_points_x' and 'rewards.trunk_points_z'"
         yield f"{names} must be equally long, got {_shown(xs)} and {_shown(zs)}"
+    elif flat.get("rewards.trunk_points_x") == []:
+        yield "'rewards.trunk_points_x' is empty; to do without, set rewards.scales.trunk_clearance = 0"
     if flat.get("init_state.rot") is not None and not math.isclose(
         math.hypot(*flat["init_state.rot"]), 1, abs_tol=1e-3
     ):

@@ -86,6 +86,11 @@ def test_none_is_taken_where_a_comment_says_what_it_means() -> None:
             "'rewards.scales' must hold finite numbers, see 'tracking_lin",
         ),
         ("rewards.trunk_points_z", [-0.06], "'rewards.trunk_points_z' must be equally long, got [-0.25, 0.25] and [-0"),
+        (
+            "rewards",
+            {"trunk_points_x": [], "trunk_points_z": []},
+            "'rewards.trunk_points_x' is empty; to do without, set",
+        ),
         ("rewards.soft_dof_pos_limit", 1.5, "'rewards.soft_dof_pos_limit' must lie between 0 and 1"),
         ("noise.noise_scales.gravity", -1.0, "'noise.noise_scales.gravity' must not be negative"),
         ("algorithm.gamma", 1.01, "'algorithm.gamma' must lie between 0 and 1"),
