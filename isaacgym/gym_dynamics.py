@@ -145,7 +145,7 @@ def _actor_number(sim: Simulation, name: str) -> int:
     sim.prepare()
     names = [actor.name for actor in sim.envs[0].actors]
     if name not in names:
-        raise ValueError(f"no actor is called '{name}'; the actors are {', '.join(names)}")
+        raise ValueError(f"no actor is called '{name}' in env 0, which holds {', '.join(names)}")
     number = names.index(name)
     first = sim.envs[0].actors[number]
     for env, *_ in sim.kinds[1:]:

@@ -288,6 +288,8 @@ class Gym(JointCalls, ContactCalls, ActuatorCalls, AttractorCalls, TendonCalls, 
         with zero bounds all origins are the world's. Which way the grid grows is unverified. Poses and positions in
         tensors count from the env's origin; the terrain, in the world, does not move with it.
         """
+        if sim.engine is not None:
+            raise RuntimeError("create_env after prepare_sim; create all envs before it")
         row, column = divmod(len(sim.envs), max(1, int(num_per_row)))
         up = 1 if sim.params.up_axis == UpAxis.UP_AXIS_Y else 2
         origin = [0.0, 0.0, 0.0]

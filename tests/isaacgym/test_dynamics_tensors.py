@@ -82,7 +82,7 @@ def test_mass_matrices_are_those_of_c_mujoco_in_isaac_gyms_base_coordinates():
 
 
 def test_an_unknown_actor_name_is_an_error():
-    with pytest.raises(ValueError, match="no actor is called 'cat'"):
+    with pytest.raises(ValueError, match="no actor is called 'cat' in env 0, which holds robot"):
         moving_world(1).gym.acquire_jacobian_tensor(moving_world(1).sim, "cat")
 
 

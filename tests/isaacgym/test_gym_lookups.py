@@ -196,6 +196,8 @@ def test_columns_of_dof_properties_become_tensors(world, env):
 def test_actors_cannot_be_added_to_a_prepared_simulation(world, env):
     with pytest.raises(RuntimeError, match="after prepare_sim"):
         GYM.create_actor(env, world.asset, gymapi.Transform(), "late")
+    with pytest.raises(RuntimeError, match="create_env after prepare_sim"):
+        GYM.create_env(world.sim, gymapi.Vec3(), gymapi.Vec3(), 1)
 
 
 @pytest.mark.parametrize("call", [GYM.simulate, GYM.refresh_dof_state_tensor, GYM.get_overflow_count_tensor])
