@@ -9,7 +9,7 @@ from rsl_rl.runners.summaries import CurveLayout, RunDescription, description_su
 from rsl_rl.utils.console import tell
 
 WIDTH = 80  # of the console block [characters]
-LABEL_WIDTH = 40  # labels end here, values follow
+LABEL_WIDTH = 40  # labels end here, or further on where one is longer; values follow
 
 
 class IterationReport(NamedTuple):
@@ -109,8 +109,9 @@ def _episode_curves(episodes: EpisodeSummary) -> dict[str, float]:
 
 def console_block(report: IterationReport) -> str:
     title = f"Learning iteration {report.iteration}/{report.end_iteration}".center(WIDTH).rstrip()
-    lines = [f"{label + ':':>{LABEL_WIDTH}} {value}" for label, value in _progress_rows(report)]
-    totals = [f"{label + ':':>{LABEL_WIDTH}} {value}" for label, value in _total_rows(report)]
+    rows, total_rows = list(_progress_rows(report)), list(_total_rows(report))
+    width = max(LABEL_WIDTH, *(len(label) + 1 for label, _ in rows))
+    lines, totals = ([f"{label + ':':>{width}} {value}" for label, value in part] for part in (rows, total_rows))
     return "\n".join(["#" * WIDTH, title, "", *lines, "-" * WIDTH, *totals, ""])
 
 

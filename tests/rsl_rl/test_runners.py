@@ -10,7 +10,8 @@ from point_mass import DT, PointMassEnv
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rsl_rl.runners import HIMOnPolicyRunner, OnPolicyRunner, get_runner_class
-from rsl_rl.runners.episode_stats import EpisodeStats
+from rsl_rl.runners.episode_stats import EpisodeStats, EpisodeSummary
+from rsl_rl.runners.training_log import IterationReport, console_block
 
 HIM_TAGS = {
     "Loss/value_function",
@@ -182,6 +183,15 @@ def test_curves_bear_the_published_tags_and_the_console_tells_the_same(make_env,
     for label in ("Estimation loss:", "Swap loss:", "Mean reward:", "Mean episode failed:", "ETA:"):
         assert label in console
     assert f"Total timesteps: {2 * 30 * 8}" in console
+
+
+@pytest.mark.parametrize("name", ["failed", "terrain_level_smooth_slope_forwards"])
+def test_labels_end_in_one_column_however_long_they_are(name):
+    episodes = EpisodeSummary(1.0, 25.0, 0.0, {name: 0.5}, {})
+    report = IterationReport(0, 1, 8, 1.0, 1.0, {"swap": 0.1}, 1e-3, 1.0, episodes, 8, 2.0, 2.0, None, 0)
+    lines = [line for line in console_block(report).splitlines() if ": " in line]
+    assert f"Mean episode {name}: 0.5000" in lines[6].strip()
+    assert len({line.index(": ") for line in lines}) == 1
 
 
 def test_without_a_log_dir_nothing_is_told_or_saved(make_env, him_cfg, tmp_path, monkeypatch, capsys):
