@@ -6,6 +6,7 @@ On N GPUs of this machine: torchrun --nproc_per_node=N legged_gym/scripts/train.
 import argparse
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -30,6 +31,7 @@ from legged_gym.utils.cpu_training import MAX_ITERATIONS, suit_cpu
 from legged_gym.utils.export import checkpoint_exporter
 from legged_gym.utils.helpers import (
     choose_fusion,
+    class_to_dict,
     get_args,
     has_key,
     parse_setting,
@@ -97,6 +99,7 @@ def starting_cfgs(args: argparse.Namespace) -> tuple[Any, Any]:
     env_cfg, train_cfg = task_registry.get_cfgs(args.task)
     if args.config is not None:
         config = read_run_config(args.config)
+        leave_out_new_rewards(env_cfg.rewards.scales, config.env)
         update_class_from_dict(env_cfg, config.env)
         update_class_from_dict(train_cfg, config.train)
         return env_cfg, train_cfg
@@ -117,6 +120,15 @@ def starting_cfgs(args: argparse.Namespace) -> tuple[Any, Any]:
     if is_wanted and not args.resume and flat in task_registry.task_classes and suit_cpu(*task_registry.get_cfgs(flat)):
         print(f"No CPU has trained a walk with these settings within an hour; half an hour does for --task {flat}.")
     return None, None
+
+
+def leave_out_new_rewards(scales: Any, run: Mapping[str, Any]) -> None:
+    """Set to 0, in place, the scales that a run's config does not name: the terms are newer than the run."""
+    rewards = run.get("rewards")
+    named = rewards.get("scales") if isinstance(rewards, Mapping) else None
+    if isinstance(named, Mapping):
+        for name in class_to_dict(scales).keys() - named.keys():
+            setattr(scales, name, 0.0)
 
 
 def check_settings(args: argparse.Namespace) -> None:

@@ -191,6 +191,19 @@ def test_a_file_that_is_no_config_is_refused(tmp_path: Path, content: str) -> No
         with_recorded_flags(["--config", str(tmp_path / "config.json")])
 
 
+@pytest.mark.parametrize(("has_scales", "expected"), [(True, (1.5, 0.0, 0.0)), (False, (1.0, 0.5, -10.0))])
+def test_terms_of_reward_that_came_after_a_run_are_not_in_its_repetition(
+    tmp_path: Path, has_scales: bool, expected: tuple[float, ...]
+) -> None:
+    rewards = {"scales": {"tracking_lin_vel": 1.5}} if has_scales else {"tracking_sigma": 0.25}
+    config = {"task": "go2", "flags": {}, "env": {"rewards": rewards}, "train": {}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    argv = ["--config", str(tmp_path / "config.json"), "--sim_device", "cpu"]
+    env_cfg, _ = train.starting_cfgs(get_args(with_recorded_flags(argv), extra=train.FLAGS))
+    scales = env_cfg.rewards.scales
+    assert (scales.tracking_lin_vel, scales.progress, scales.trunk_clearance) == expected
+
+
 def test_flags_win_over_the_recorded_ones(tmp_path: Path) -> None:
     flags = {"sim_device": "cuda:0", "rl_device": "cuda:0", "pipeline": "gpu", "engine": "tree"}
     config = {"task": "go1", "flags": flags, "env": {}, "train": {}}
