@@ -11,7 +11,9 @@ ENTROPY_DECAY = [500, 750]  # [iterations]
 MAX_ITERATIONS = 900
 REWARD_FACTORS = {"action_rate": 0.3, "smoothness": 0.3, "lin_vel_z": 0.25, "dof_acc": 0.4}
 BASE_HEIGHT = -10.0  # scale of the reward, where it is weaker and not off; with -1 Aliengo walks 10 cm too low
-NO_REWARDS = ("progress", "collision")  # with them Aliengo walks forwards at half of the speed that is asked
+FOOT_CLEARANCE = -0.01  # scale of the reward, as Aliengo has it; feet that swing high are for stairs
+# With the first two Aliengo walks forwards at half of the speed that is asked; room for a head is for stairs, too.
+NO_REWARDS = ("progress", "collision", "trunk_clearance")
 LEFT_OUT = ("push_robots", "disturbance", "randomize_payload_mass", "randomize_com_displacement", "delay")
 
 
@@ -31,6 +33,7 @@ def suit_cpu(env_cfg: Any, train_cfg: Any) -> bool:
         setattr(env_cfg.rewards.scales, name, factor * getattr(env_cfg.rewards.scales, name))
     for name in NO_REWARDS:
         setattr(env_cfg.rewards.scales, name, 0.0)
+    env_cfg.rewards.scales.foot_clearance = FOOT_CLEARANCE
     env_cfg.commands.keep_direction = False
     if BASE_HEIGHT < env_cfg.rewards.scales.base_height < 0.0:
         env_cfg.rewards.scales.base_height = BASE_HEIGHT

@@ -99,6 +99,7 @@ def test_a_hundred_checkpoints_stay_by_default_and_all_with_0(tmp_path):
 def test_memory_is_counted_as_on_the_machine_where_it_was_measured(monkeypatch, capsys):
     env_cfg, train_cfg = task_registry.get_cfgs("aliengo")
     env_cfg.env.temporal_steps = train_cfg.policy.temporal_steps
+    train_cfg.runner.num_steps_per_env = 100  # as measured
     # by hand: 10 frames of 45, twice 238, 3 actions of 12, 8 scalars; 4 bytes; 100 steps
     assert memory.rollout_bytes(env_cfg, train_cfg) == 4 * 100 * (10 * 45 + 2 * 238 + 3 * 12 + 8)
     env_cfg.env.num_envs = 16384  # README: 15.0 GB on an H200
