@@ -15,8 +15,10 @@ from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.notices import notice
 from isaacgym.engine.create import create_engine, suits_tree
 from isaacgym.engine.drives import DofParameters
-from isaacgym.engine.engine import Engine, EngineOptions, compiled
+from isaacgym.engine.engine import Engine
 from isaacgym.engine.mixed import MixedEngine, Part, Rows
+from isaacgym.engine.model import compiled
+from isaacgym.engine.options import EngineOptions
 from isaacgym.engine.stability import ENOUGH, LIGHT, light_joints
 from isaacgym.engine.terrain import Grounds
 from isaacgym.engine.variants import Variants, structure_of

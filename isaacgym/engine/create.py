@@ -3,8 +3,9 @@
 from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.scene import Scene
 from isaacgym.engine import start_warp
-from isaacgym.engine.engine import Engine, EngineOptions
+from isaacgym.engine.engine import Engine
 from isaacgym.engine.mujoco.scene_engine import SceneEngine
+from isaacgym.engine.options import EngineOptions
 from isaacgym.engine.terrain import Grounds, Terrain
 from isaacgym.engine.tree.engine import TreeEngine
 

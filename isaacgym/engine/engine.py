@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import mujoco
 import mujoco_warp as mjw
@@ -27,7 +27,7 @@ from isaacgym.engine.contacts.forces import BodyPoses, ForceSensors, read_contac
 from isaacgym.engine.contacts.several_grounds import ground_contacts
 from isaacgym.engine.drives import DofParameters, Drives, Springs
 from isaacgym.engine.launch import launch
-from isaacgym.engine.model import build_spec
+from isaacgym.engine.model import compiled
 from isaacgym.engine.mujoco.newton import MAX_DENSE, NewtonSolver, SparseSolver
 from isaacgym.engine.mujoco.self_collision import (
     EXTRA_CONTACTS,
@@ -35,6 +35,7 @@ from isaacgym.engine.mujoco.self_collision import (
     drop_static_contacts,
     place_static_geoms,
 )
+from isaacgym.engine.options import EngineOptions
 from isaacgym.engine.state_calls import StateCalls, listed
 from isaacgym.engine.streams import on_torch_stream
 from isaacgym.engine.terrain import Grounds, Terrain
@@ -50,61 +51,6 @@ PER_WORLD_FIELDS = (
 )
 NO_CAPACITY = {"naconmax": 1, "njmax": 1}  # contacts and rows, for an engine that keeps its own
 FIXED_BASE_FIELDS = ("body_pos", "body_quat")
-# [m] MuJoCo leaves zeros out of the inertia matrix of a free body whose centre of mass is its origin and whose axes are
-# the principal ones. Scripts move the centre later, so such models are compiled with one beside the origin.
-ASIDE = 1e-5
-
-
-@dataclass(frozen=True)
-class EngineOptions:
-    """What is simulated, and numbers that trade accuracy, memory and speed.
-
-    Attributes:
-        fixed_base: the robot's root stays where it is put.
-        disable_gravity: gravity does not act on the robots.
-        self_collision: bodies of a robot touch each other, except parent and child.
-        deterministic: no thread of a GPU decides which contacts there are by being first.
-        contacts_per_world: average capacity of the shared contact list.
-        max_contacts: contacts of one world that still get constraint rows.
-        iterations, ls_iterations: bounds of Newton's method and of its line search. Each robot stops when it is done:
-            0.3 % of a walking policy's steps need more than 10 iterations, none 20.
-        tolerance: relative improvement at which the solver stops.
-        max_depenetration_velocity: bound of the speed at which deep contacts push out [m/s].
-    """
-
-    fixed_base: bool = False
-    disable_gravity: bool = False
-    self_collision: bool = False
-    deterministic: bool = False
-    contacts_per_world: int = 24
-    max_contacts: int = 36
-    iterations: int = 50
-    ls_iterations: int = 20
-    tolerance: float = 1e-6
-    max_depenetration_velocity: float = 100.0
-
-
-def compiled(
-    robot: RobotDescription,
-    dt: float,
-    gravity: tuple[float, float, float],
-    options: EngineOptions,
-) -> mujoco.MjModel:
-    """The model of one world, for any centres of mass and inertias, which `Engine.set_body_properties` gives it."""
-    spec = build_spec(
-        robot,
-        dt,
-        gravity,
-        fixed_base=options.fixed_base,
-        self_collision=options.self_collision,
-        gravity_compensation=options.disable_gravity,
-    )
-    model = spec.compile()
-    if not model.body_simple[1:].any():
-        return model
-    for body in spec.bodies[1:]:
-        body.ipos = body.ipos + np.array([ASIDE, 0.0, 0.0])
-    return spec.compile()
 
 
 class Engine(StateCalls):
@@ -132,8 +78,7 @@ class Engine(StateCalls):
         dofs: DofParameters | None = None,
         variants: Variants | None = None,
     ) -> None:
-        """As said here.
-
+        """
         dofs: joint properties, kept and updated in place; None for plain joints that obey `torques`.
         variants: robots of other sizes, of which `robot` is the first; None: all worlds have the same.
         """

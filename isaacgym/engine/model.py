@@ -10,6 +10,7 @@ import numpy as np
 
 from isaacgym.assets.description import Body, FixedTendon, RobotDescription, Shape, unused_name
 from isaacgym.assets.scene import Root, Scene, in_touch
+from isaacgym.engine.options import EngineOptions
 
 # MuJoCo's friction creeps in proportion to 1 - impedance, and the more the lighter the touching body is against the
 # load it carries. A standing Aliengo on a 15 degree slope slides 49 mm in 10 s at 0.99, 5 mm at 0.998, 2 mm at 0.999;
@@ -21,6 +22,9 @@ MAX_FILTERS = 30
 WORLD = "world"  # MuJoCo's own name of what does not move; no body of a robot may have it there
 # [m] A thing at rest is so little deep in what it stands on that float32 now and then finds no contact, and it hops.
 REST_MARGIN = 1e-5
+# [m] MuJoCo leaves zeros out of the inertia matrix of a free body whose centre of mass is its origin and whose axes are
+# the principal ones. Scripts move the centre later, so such models are compiled with one beside the origin.
+ASIDE = 1e-5
 TERRAIN_GEOM = 0  # stands for the terrain in contacts; it has no shape of its own to collide with
 
 
@@ -93,6 +97,29 @@ def build_spec(
     if self_collision:
         _exclude_overlapping_bodies(spec)
     return spec
+
+
+def compiled(
+    robot: RobotDescription,
+    dt: float,
+    gravity: tuple[float, float, float],
+    options: EngineOptions,
+) -> mujoco.MjModel:
+    """The model of one world, for any centres of mass and inertias, which `Engine.set_body_properties` gives it."""
+    spec = build_spec(
+        robot,
+        dt,
+        gravity,
+        fixed_base=options.fixed_base,
+        self_collision=options.self_collision,
+        gravity_compensation=options.disable_gravity,
+    )
+    model = spec.compile()
+    if not model.body_simple[1:].any():
+        return model
+    for body in spec.bodies[1:]:
+        body.ipos = body.ipos + np.array([ASIDE, 0.0, 0.0])
+    return spec.compile()
 
 
 def _add_tendon(spec: mujoco.MjSpec, tendon: FixedTendon) -> None:

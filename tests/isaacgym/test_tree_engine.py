@@ -11,8 +11,9 @@ from isaacgym import gymapi
 from isaacgym.assets.urdf import load_urdf
 from isaacgym.engine import start_warp
 from isaacgym.engine.create import create_engine
-from isaacgym.engine.engine import Engine, EngineOptions
+from isaacgym.engine.engine import Engine
 from isaacgym.engine.model import build_spec
+from isaacgym.engine.options import EngineOptions
 from isaacgym.engine.terrain import Grid, Plane
 from isaacgym.engine.tree.engine import TreeEngine
 from tests.isaacgym.worlds import ALIENGO, KD, KP, STANCE, World, body_urdf

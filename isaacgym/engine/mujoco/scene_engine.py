@@ -15,9 +15,10 @@ from torch import Tensor
 
 from isaacgym.assets.scene import Scene
 from isaacgym.engine.drives import DofParameters
-from isaacgym.engine.engine import FREE_QVEL, Engine, EngineOptions
+from isaacgym.engine.engine import FREE_QVEL, Engine
 from isaacgym.engine.launch import launch, launchable
 from isaacgym.engine.mujoco import dynamics
+from isaacgym.engine.options import EngineOptions
 from isaacgym.engine.state import store_state
 from isaacgym.engine.state_calls import listed
 

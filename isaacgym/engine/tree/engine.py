@@ -16,9 +16,10 @@ from isaacgym.engine.contacts.contact_list import CONTACT_ARRAYS, ContactList
 from isaacgym.engine.contacts.forces import BodyPoses, Contacts, ForceSensors
 from isaacgym.engine.contacts.terrain_contact import rows_of
 from isaacgym.engine.drives import DofParameters
-from isaacgym.engine.engine import Engine, EngineOptions
+from isaacgym.engine.engine import Engine
 from isaacgym.engine.lanes import WARP_SIZE
 from isaacgym.engine.launch import launch, launchable
+from isaacgym.engine.options import EngineOptions
 from isaacgym.engine.state import rotation_xyzw, store_state
 from isaacgym.engine.tree.kernels import Contacts as Chains
 from isaacgym.engine.tree.kernels import State, TreeKernels, tree_kernels

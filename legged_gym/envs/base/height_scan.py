@@ -45,3 +45,27 @@ def sample_heights(points_w: Tensor, height_map: Tensor, border_size: float, hor
     i, j = indices[..., 0].clip(0, rows - 1), indices[..., 1].clip(0, cols - 1)
     # a quarter of the time that height_map[i, j] takes on a CPU
     return height_map.view(-1).index_select(0, (i * cols + j).view(-1)).view(i.shape)
+
+
+class HeightScan:
+    """Mixin: heights that the robot which inherits it reads off the terrain."""
+
+    def _get_heights(self, env_ids: Tensor | None = None) -> Tensor:
+        """Terrain heights [m] at the scan points of all robots or some, (robots, num_height_points); 0 on a plane."""
+        return self._scan(self.height_points, self.root_states if env_ids is None else self.root_states[env_ids])
+
+    def _get_base_heights(self) -> Tensor:
+        """Mean height [m] of the bases above the ground under them, (num_envs,)."""
+        return self.root_states[:, 2] - self._scan(self.base_height_points, self.root_states).mean(dim=1)
+
+    def _scan(self, points_yaw: Tensor, root: Tensor) -> Tensor:
+        if self.height_map is None:
+            return torch.zeros(len(root), len(points_yaw), device=self.device)
+        return self._ground_heights(points_under_robots(points_yaw, root[:, 3:7], root[:, :3]))
+
+    def _ground_heights(self, points_w: Tensor) -> Tensor:
+        """Terrain height [m] at horizontal world points [m]; 0 on a plane. (..., 2) -> (...)."""
+        cfg = self.cfg.terrain
+        if self.height_map is None:
+            return torch.zeros_like(points_w[..., 0])
+        return sample_heights(points_w, self.height_map, cfg.border_size, cfg.horizontal_scale)

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from isaacgym import gymapi, gymtorch
-from legged_gym.envs.base import commands, height_scan, observations
+from legged_gym.envs.base import commands, observations
 from legged_gym.envs.base.buffers import Buffers
 from legged_gym.envs.base.curriculum import Curricula
 from legged_gym.envs.base.domain_rand import Randomization
+from legged_gym.envs.base.height_scan import HeightScan
 from legged_gym.envs.base.legged_robot_config import LeggedRobotCfgPPO
 from legged_gym.envs.base.resets import Resets
 from legged_gym.envs.base.rewards import FOOT_CONTACT_FORCE, Rewards, track_foot_contacts
@@ -38,7 +39,7 @@ FAULT_SPEED = 200.0  # [m/s], [rad/s] of base or joints: ten times what motors a
 FAULT_CLIMB = 100.0  # [m] above or below the start: no terrain is so high, but a robot may fall off its edge
 
 
-class LeggedRobot(GraphSafety, Rewards, Telemetry, Resets, Curricula, Randomization, Buffers, Scene):
+class LeggedRobot(GraphSafety, Rewards, Telemetry, Resets, Curricula, HeightScan, Randomization, Buffers, Scene):
     """Many copies of one robot, each in its own environment, stepped together.
 
     On CUDA the parts of a step whose work never varies are recorded as graphs, which makes a step twice as fast. A
@@ -446,23 +447,3 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Resets, Curricula, Randomizat
         rows = slice(None) if env_ids.dtype == torch.bool else env_ids
         frame = self.compute_termination_observations(env_ids)
         self.termination_privileged_obs_buf[rows] = frame.clip(-clip_obs, clip_obs)
-
-    def _get_heights(self, env_ids: Tensor | None = None) -> Tensor:
-        """Terrain heights [m] at the scan points of all robots or some, (robots, num_height_points); 0 on a plane."""
-        return self._scan(self.height_points, self.root_states if env_ids is None else self.root_states[env_ids])
-
-    def _get_base_heights(self) -> Tensor:
-        """Mean height [m] of the bases above the ground under them, (num_envs,)."""
-        return self.root_states[:, 2] - self._scan(self.base_height_points, self.root_states).mean(dim=1)
-
-    def _scan(self, points_yaw: Tensor, root: Tensor) -> Tensor:
-        if self.height_map is None:
-            return torch.zeros(len(root), len(points_yaw), device=self.device)
-        return self._ground_heights(height_scan.points_under_robots(points_yaw, root[:, 3:7], root[:, :3]))
-
-    def _ground_heights(self, points_w: Tensor) -> Tensor:
-        """Terrain height [m] at horizontal world points [m]; 0 on a plane. (..., 2) -> (...)."""
-        cfg = self.cfg.terrain
-        if self.height_map is None:
-            return torch.zeros_like(points_w[..., 0])
-        return height_scan.sample_heights(points_w, self.height_map, cfg.border_size, cfg.horizontal_scale)
