@@ -25,7 +25,7 @@ from legged_gym.deploy.link import StateLink
 from legged_gym.deploy.messages import COMMANDS, GO2_JOINTS, NUM_MOTORS, new_command, sealed
 from legged_gym.deploy.operator_input import KEYS, Operator
 from legged_gym.deploy.policy_runner import PolicyRunner
-from legged_gym.deploy.safety import MAX_STATE_AGE_S, limits_of
+from legged_gym.deploy.safety import LIMIT_KEYS, MAX_STATE_AGE_S, limits_of
 from legged_gym.deploy.state_machine import StateMachine, Targets, damping
 
 PERIOD_S = 0.002  # [s] between two commands
@@ -34,7 +34,6 @@ LAST_DAMP_S = 2.0  # [s] of damping before the program ends
 NEWS_S = 1.0  # [s] between reports of late beats and dropped states
 ROBOT = "go2"
 TARGET_MARGIN = 0.15  # [rad]; without it calves run into their stops on stairs, with 0.3 robots fall there
-NEEDED = ("joint_pos_limits", "joint_vel_limits")  # in the policy's metadata, beside what every controller needs
 
 
 def get_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -82,7 +81,7 @@ def load_policy(args: argparse.Namespace) -> PolicyController:
         raise ValueError(f"--target_margin must not be negative, got {args.target_margin:g}")
     args.policy = args.policy or str(shipped_policy())
     controller = PolicyController(args.policy, GO2_JOINTS, ROBOT, args.target_margin)
-    missing = [key for key in NEEDED if key not in controller.metadata]
+    missing = [key for key in LIMIT_KEYS if key not in controller.metadata]
     if missing:
         raise ValueError(f"the metadata of '{args.policy}' lack {', '.join(missing)}; export it again with play.py")
     return controller

@@ -12,7 +12,7 @@ from legged_gym.deploy import courses
 from legged_gym.deploy.controller import PolicyController, gravity_in_base
 from legged_gym.deploy.courses import Array
 from legged_gym.deploy.mujoco_world import SIM_DT, ground_height
-from legged_gym.deploy.safety import limits_of, strained_joints
+from legged_gym.deploy.safety import LIMIT_KEYS, limits_of, strained_joints
 from legged_gym.robots.names import matches
 
 # Half-widths of the sensors' uniform noise at factor 1: those of the training (legged_gym/deploy/CONTRACT.md).
@@ -38,7 +38,7 @@ class Robot:
         self._weight = model.body_mass.sum() * np.linalg.norm(model.opt.gravity)
         self._trunk_mask = model.body_weldid == model.body_weldid[1]  # bodies welded to the free one
         self._base_com = self._welded_com()
-        has_limits = {"joint_pos_limits", "joint_vel_limits"} <= controller.metadata.keys()  # old files have none
+        has_limits = controller.metadata.keys() >= set(LIMIT_KEYS)
         self._limits = limits_of(controller.metadata, joint_names(model)) if has_limits else None
         foot_name = controller.metadata.get("foot_name", FOOT_NAME)
         names = [model.body(i).name for i in range(model.nbody)]

@@ -37,9 +37,7 @@ class Trial(NamedTuple):
     cost_of_transport: float  # sum of |power| dt / (weight * path_length)
     trunk_touches: int  # times that the trunk, or a head, began to touch something after SETTLE_S
     leg_touches: int  # the same of hips, thighs and calves
-    strained: (
-        bool | None
-    )  # a joint ran into its stop or was too fast, as `safety.strained_joints` has it; None: unknown
+    strained: bool | None  # a joint ran into its stop or was too fast (`safety.strained_joints`); None: not known
 
 
 class Physics(NamedTuple):

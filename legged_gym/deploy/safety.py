@@ -16,6 +16,7 @@ LIMIT_SPEED = 5.0  # [rad/s] of such a movement; slower ones are noise or a robo
 SPEED_MARGIN = 1.2  # on the joints' speed limits: noise, and impacts
 MAX_TEMPERATURE = 80  # [°C] of a motor
 MAX_STATE_AGE_S = 0.05
+LIMIT_KEYS = ("joint_pos_limits", "joint_vel_limits")  # of a policy's metadata; old files lack them
 MAX_POLICY_S = 0.015  # from a state to the policy's answer
 
 
@@ -53,8 +54,8 @@ def limits_of(metadata: Mapping[str, Any], joints: Sequence[str] = GO2_JOINTS) -
     """Of a policy's metadata, for joints in this order."""
     names = metadata["joint_names"]
     order = [names.index(name) for name in joints]
-    low, high = np.array(metadata["joint_pos_limits"], np.float32)[order].T
-    return Limits(low, high, np.array(metadata["joint_vel_limits"], np.float32)[order])
+    positions, speeds = (np.array(metadata[key], np.float32)[order] for key in LIMIT_KEYS)
+    return Limits(*positions.T, speeds)
 
 
 def strained_joints(pos: Array, vel: Array, limits: Limits) -> tuple[Array, Array]:

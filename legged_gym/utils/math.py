@@ -75,13 +75,16 @@ def heading_w(quat: Tensor) -> Tensor:
 
 def rotate_points(quat: Tensor, vectors_b: Tensor) -> Tensor:
     """Express K vectors per robot of its base frame in the world. quat: (N, 4); vectors and result: (N, K, 3)."""
-    xyz, w = quat[:, None, :3].expand_as(vectors_b), quat[:, None, 3:]
-    twice = 2 * torch.linalg.cross(xyz, vectors_b)
-    return vectors_b + w * twice + torch.linalg.cross(xyz, twice)
+    return _turned(quat[:, None, :3], quat[:, None, 3:], vectors_b)
 
 
 def rotate_inverse_points(quat: Tensor, vectors_w: Tensor) -> Tensor:
     """Express K world vectors per robot in its base frame. quat: (N, 4); vectors and result: (N, K, 3)."""
-    xyz, w = quat[:, None, :3].expand_as(vectors_w), quat[:, None, 3:]
-    twice = 2 * torch.linalg.cross(xyz, vectors_w)
-    return vectors_w - w * twice + torch.linalg.cross(xyz, twice)
+    return _turned(-quat[:, None, :3], quat[:, None, 3:], vectors_w)
+
+
+def _turned(xyz: Tensor, w: Tensor, vectors: Tensor) -> Tensor:
+    """xyz: (N, 1, 3); w: (N, 1, 1); vectors and result: (N, K, 3)."""
+    xyz = xyz.expand_as(vectors)
+    twice = 2 * torch.linalg.cross(xyz, vectors)
+    return vectors + w * twice + torch.linalg.cross(xyz, twice)

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from isaacgym import gymapi, gymtorch
 from isaacgym.engine.model import build_spec
 from isaacgym.gymapi import AssetOptions, Quat, Transform, Vec3
-from tests.isaacgym.test_several_actors import ARM, SOFT, TOL, G, ids
+from tests.isaacgym.test_several_actors import ARM, SOFT, TOL, G, Stage, ids
 from tests.isaacgym.worlds import DEVICES
 
 GYM = gymapi.acquire_gym()
@@ -33,15 +33,12 @@ def arms(tmp_path):
     return tmp_path
 
 
-class MixedStage:
+class MixedStage(Stage):
     """Envs on a plane that are filled one by one."""
 
     def __init__(self, gravity: float = -G, spacing: float = 0.0, device: str = "cpu", ground: float = 0.0) -> None:
-        params = gymapi.SimParams(dt=0.005, substeps=1, up_axis=1, gravity=(0.0, 0.0, gravity))
-        params.use_gpu_pipeline = device != "cpu"
-        self.sim = GYM.create_sim(0, -1, gymapi.SIM_PHYSX, params)
-        GYM.add_ground(self.sim, gymapi.PlaneParams(normal=Vec3(0, 0, 1), distance=-ground))
-        self.spacing, self.envs = spacing, []
+        super().__init__(0, spacing, gravity, device, ground)
+        self.spacing = spacing
 
     def env(self, *actors, group: int = 0, filter: int = 0) -> None:
         """One more. actors: asset, position and, if it is turned, quaternion."""
@@ -55,31 +52,10 @@ class MixedStage:
         options = AssetOptions(default_dof_drive_mode=EFFORT, **options)
         return GYM.load_asset(self.sim, str(path.parent), path.name, options)
 
-    def box(self, *sides: float, **options):
-        return GYM.create_box(self.sim, *sides, AssetOptions(**options))
-
-    def ball(self, radius: float, **options):
-        return GYM.create_sphere(self.sim, radius, AssetOptions(**options))
-
     def prepare(self) -> None:
-        sim = self.sim
-        GYM.prepare_sim(sim)
-        self.root = gymtorch.wrap_tensor(GYM.acquire_actor_root_state_tensor(sim))
-        self.dof = gymtorch.wrap_tensor(GYM.acquire_dof_state_tensor(sim))
-        self.body = gymtorch.wrap_tensor(GYM.acquire_rigid_body_state_tensor(sim))
-        self.contact = gymtorch.wrap_tensor(GYM.acquire_net_contact_force_tensor(sim))
+        """Tensors hold all envs in a row."""
+        self.acquire()
         self.refresh()
-
-    def step(self, steps: int = 1) -> None:
-        for _ in range(steps):
-            GYM.simulate(self.sim)
-        self.refresh()
-
-    def refresh(self) -> None:
-        GYM.refresh_actor_root_state_tensor(self.sim)
-        GYM.refresh_dof_state_tensor(self.sim)
-        GYM.refresh_rigid_body_state_tensor(self.sim)
-        GYM.refresh_net_contact_force_tensor(self.sim)
 
 
 def alone(stage: MixedStage, env: int, **options) -> tuple[mujoco.MjModel, mujoco.MjData]:

@@ -44,11 +44,13 @@ def arm(tmp_path):
 class Stage:
     """Envs with the same actors, on a plane."""
 
-    def __init__(self, num_envs: int = 1, spacing: float = 0.0, gravity: float = -G, device: str = "cpu") -> None:
+    def __init__(
+        self, num_envs: int = 1, spacing: float = 0.0, gravity: float = -G, device: str = "cpu", ground: float = 0.0
+    ) -> None:
         params = gymapi.SimParams(dt=0.005, substeps=1, up_axis=1, gravity=(0.0, 0.0, gravity))
         params.use_gpu_pipeline = device != "cpu"
         self.sim = sim = GYM.create_sim(0, -1, gymapi.SIM_PHYSX, params)
-        GYM.add_ground(sim, gymapi.PlaneParams(normal=Vec3(0, 0, 1)))
+        GYM.add_ground(sim, gymapi.PlaneParams(normal=Vec3(0, 0, 1), distance=-ground))
         self.envs = [GYM.create_env(sim, Vec3(), Vec3(spacing, spacing, 0), 2) for _ in range(num_envs)]
 
     def add(self, asset, position, quat=(0, 0, 0, 1), name="thing", group=0, filter=0) -> None:
@@ -57,12 +59,20 @@ class Stage:
             GYM.create_actor(env, asset, Transform(Vec3(*position), Quat(*quat)), name, group, filter)
 
     def prepare(self) -> None:
-        sim, n = self.sim, len(self.envs)
+        """Tensors have a row per env."""
+        self.acquire()
+        for name in ("root", "dof", "body", "contact"):
+            flat = getattr(self, name)
+            setattr(self, name, flat.view(len(self.envs), -1, flat.shape[-1]))
+
+    def acquire(self) -> None:
+        """Prepare, and take the tensors as they are."""
+        sim = self.sim
         GYM.prepare_sim(sim)
-        self.root = gymtorch.wrap_tensor(GYM.acquire_actor_root_state_tensor(sim)).view(n, -1, 13)
-        self.dof = gymtorch.wrap_tensor(GYM.acquire_dof_state_tensor(sim)).view(n, -1, 2)
-        self.body = gymtorch.wrap_tensor(GYM.acquire_rigid_body_state_tensor(sim)).view(n, -1, 13)
-        self.contact = gymtorch.wrap_tensor(GYM.acquire_net_contact_force_tensor(sim)).view(n, -1, 3)
+        self.root = gymtorch.wrap_tensor(GYM.acquire_actor_root_state_tensor(sim))
+        self.dof = gymtorch.wrap_tensor(GYM.acquire_dof_state_tensor(sim))
+        self.body = gymtorch.wrap_tensor(GYM.acquire_rigid_body_state_tensor(sim))
+        self.contact = gymtorch.wrap_tensor(GYM.acquire_net_contact_force_tensor(sim))
 
     def step(self, steps: int = 1) -> None:
         for _ in range(steps):

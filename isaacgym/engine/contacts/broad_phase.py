@@ -184,7 +184,7 @@ def candidates_kernel(kind: type[Terrain], varied: bool = False) -> wp.Kernel:
         candidates: Candidates,
     ):
         lane, world = wp.tid()
-        first = int(0)  # noqa: UP018
+        first = int(0)  # noqa: UP018 -- a branch changes it
         end = shapes.shape[0]
         if wp.static(varied):
             first = candidates.first_shape[world]
