@@ -29,9 +29,9 @@ from legged_gym.deploy.state_machine import State
 
 WALK_S, SPEED = 20.0, 0.5  # [s], [m/s] of the walk that is judged
 TRACKING = 0.2  # share of the commanded speed that the mean error may be
-# [m/s] by which mean speeds of a policy on the bus and without one may differ. Single walks scatter with a standard
-# deviation of 0.01, the mean of REFERENCE_WALKS with 0.006.
-AGREEMENT, REFERENCE_WALKS = 0.05, 3
+# [m/s] by which mean speeds of a policy on the bus and without one may differ: five standard deviations. Single walks
+# scatter by 0.018 (eight walks), and so one may miss TRACKING that the mean of REFERENCE_WALKS meets by as many.
+AGREEMENT, REFERENCE_WALKS = 0.10, 4
 JUMP = 2.0  # how many times the largest values of walking the taking over may reach
 FAULTS = {
     "J": "FL_calf_joint runs into its limit",
@@ -208,8 +208,9 @@ def test_it_walks_20_s_at_half_a_metre_per_second_and_takes_over_without_a_jump(
     begin = np.flatnonzero((np.diff(stiffness) < 0) & (stiffness[1:] > 0))[0]  # the policy's is less than standing's
     taken_over, settled, end = (begin + round(seconds / SIM_DT) for seconds in (0.5, 1.0, WALK_S))
     forwards, sideways, _ = record["speeds"][settled:end].mean(axis=0)
-    assert abs(forwards - asked) < TRACKING * asked and abs(sideways) < TRACKING * asked
-    assert gait == "trot" or abs(forwards - speed_without_bus(policy, asked)) < AGREEMENT
+    usual = forwards if gait == "trot" else speed_without_bus(policy, asked)
+    assert abs(usual - asked) < TRACKING * asked and abs(sideways) < TRACKING * asked
+    assert abs(forwards - usual) < AGREEMENT
     assert record["base"][-1, 2] < 0.15
     torques = np.abs(record["torques"]).max(axis=1)
     assert torques[begin:taken_over].max() < JUMP * torques[taken_over:end].max()
