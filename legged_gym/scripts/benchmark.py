@@ -303,13 +303,16 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
 
 if __name__ == "__main__":
     with interruptible():
-        with user_errors():
-            ranks.join()
-            arguments = get_args(extra=FLAGS)
-            if arguments.scale is not None:
-                if ranks.num_ranks() > 1:
-                    raise ValueError("--scale measures in processes of its own; without torchrun, please")
-                print(scaling_table(without_scale(sys.argv[1:]), arguments.scale))
-                raise SystemExit
-        benchmark(arguments)
-        ranks.leave()
+        try:
+            with user_errors():
+                ranks.join()
+                arguments = get_args(extra=FLAGS)
+                if arguments.scale is not None:
+                    if ranks.num_ranks() > 1:
+                        raise ValueError("--scale measures in processes of its own; without torchrun, please")
+                    print(scaling_table(without_scale(sys.argv[1:]), arguments.scale))
+                    raise SystemExit
+            benchmark(arguments)
+            ranks.leave()
+        except ranks.RankLostError as error:
+            raise SystemExit(1) from error

@@ -186,4 +186,4 @@ if __name__ == "__main__":
             train(arguments)
             ranks.leave()
         except ranks.RankLostError as error:
-            raise SystemExit(f"error: {error}") from error
+            raise SystemExit(1) from error

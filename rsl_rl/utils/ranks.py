@@ -33,7 +33,7 @@ _watch: RankWatch | None = None
 
 
 class RankLostError(RuntimeError):
-    """The ranks cannot reach each other any more; the message is one sentence."""
+    """The ranks cannot reach each other any more; stderr says so already."""
 
 
 # -- coming and going
@@ -237,7 +237,9 @@ def _reach(communicate: Callable[[], object]) -> None:
         communicate()
     except RuntimeError as error:
         reason = re.sub(r"^\[\S*\] ", "", str(error).strip()).partition(". ")[0]  # without a line of C++ and advice
-        raise RankLostError(
+        sentence = (
             f"rank {rank()} has lost contact with another rank, which probably died ({reason}); checkpoints saved so "
             "far are whole, and torchrun --max-restarts goes on from the last one by itself"
-        ) from error
+        )
+        print(f"error: {sentence}", file=sys.stderr, flush=True)  # now: torchrun's SIGTERM may come at any moment
+        raise RankLostError(sentence) from error

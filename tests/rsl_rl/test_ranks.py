@@ -1,6 +1,7 @@
 """Several processes that train one policy against one process, on the CPU through gloo."""
 
 import os
+import re
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -135,6 +136,17 @@ def test_a_rank_that_dies_or_hangs_ends_the_others_within_a_minute(
         for process in processes:
             process.kill()
     assert sentence in errors.read_text()
+
+
+def test_a_lost_rank_is_told_before_torchrun_can_end_this_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """The signal that torchrun sends when it sees the death may come before this process ends by itself."""
+
+    def talk() -> None:
+        raise RuntimeError("[/gloo/pair.cc:1] Connection closed by peer [127.0.0.1]:1. This may indicate a crash.")
+
+    with pytest.raises(ranks.RankLostError):
+        ranks._reach(talk)
+    assert re.search(r"^error: rank 0 has lost .* \(Connection closed by peer \[127.*:1\);", capsys.readouterr().err)
 
 
 def test_a_start_takes_no_earlier_one_for_its_own() -> None:
