@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float32]
 
-FORMATS = (1, 2)  # of the metadata that this file understands; with wheels it is 2
+FORMATS = (1, 2, 3)  # of the metadata that this file understands; 2 has wheels, 3 bounds of each action
+BOUNDED = 3  # format whose clip_actions are a pair of each joint, instead of a number for both sides of all
 METADATA = "metadata"  # property of the ONNX model that holds the contract as JSON
 NEEDED = (
     *("robot", "joint_names", "default_joint_pos", "kp", "kd", "torque_limits", "action_scale", "clip_actions"),
@@ -51,7 +52,7 @@ class PolicyController:
             path: policy.onnx.
             joint_order: names of the caller's joints, in order; None: the policy's own order.
             robot: name of the caller's robot; a policy for another one is refused, for robots share names of joints.
-            target_margin: [rad] that joint targets stay inside the joints' limits; None: they go anywhere, as in
+            target_margin: [rad] that joint targets stay inside the joints' limits; None: they go as far as in
                 training, where a target beyond a limit is a way to push.
         """
         self._session = open_session(path)
@@ -73,6 +74,7 @@ class PolicyController:
         self._default_joint_pos = self._per_joint("default_joint_pos")
         self._targets_low, self._targets_high = self._target_bounds(target_margin, path)
         self._action_scale = self._per_joint("action_scale")
+        self._actions_low, self._actions_high = np.array(action_bounds(self.metadata), np.float32).T
         self._scales = np.array([s for group in self.metadata["observation"] for s in group["scale"]], np.float32)
         self._commands_low, self._commands_high = np.array(
             [self.metadata["command_ranges"][name] for name in ("vx", "vy", "yaw_rate")], np.float32
@@ -109,7 +111,7 @@ class PolicyController:
         actions = self._session.run(None, {self._input_name: observations[None]})[0][0]
         if not np.isfinite(actions).all():
             raise FloatingPointError("the policy's output is not finite; stop the robot and check the sensor readings")
-        self.actions = np.clip(actions, -self.metadata["clip_actions"], self.metadata["clip_actions"])
+        self.actions = np.clip(actions, self._actions_low, self._actions_high)
         targets = self._default_joint_pos + self._action_scale * self.actions
         return targets.clip(self._targets_low, self._targets_high)[self._to_caller]
 
@@ -244,6 +246,12 @@ def read_metadata(session: Any, path: str | Path) -> Mapping[str, Any]:
     return metadata
 
 
+def action_bounds(metadata: Mapping[str, Any]) -> Sequence[Sequence[float]]:
+    """Lowest and highest action of each joint, (num_joints, 2)."""
+    clip = metadata["clip_actions"]
+    return clip if metadata["format"] == BOUNDED else [(-clip, clip)] * len(metadata["joint_names"])
+
+
 def _wrong_keys(metadata: Mapping[str, Any]) -> list[str]:
     """Keys whose numbers are missing, too few, too many or not finite; a robot would move by them."""
     num, per_joint = len(metadata["joint_names"]), ("default_joint_pos", "kp", "kd", "torque_limits", "action_scale")
@@ -252,7 +260,7 @@ def _wrong_keys(metadata: Mapping[str, Any]) -> list[str]:
         if key in metadata:
             values[key] = metadata[key], shape
     for key in ("clip_actions", "clip_observations", "control_period_s", "history_length"):
-        values[key] = metadata[key], ()
+        values[key] = metadata[key], (num, 2) if key == "clip_actions" and metadata["format"] == BOUNDED else ()
     ranges = metadata["command_ranges"]
     for key in ("vx", "vy", "yaw_rate"):
         values[f"command_ranges.{key}"] = ranges.get(key) if isinstance(ranges, dict) else None, (2,)

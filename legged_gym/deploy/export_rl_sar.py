@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
-from legged_gym.deploy.controller import open_session, read_metadata
+from legged_gym.deploy.controller import action_bounds, open_session, read_metadata
 from legged_gym.deploy.messages import GO2_JOINTS
 
 CONFIG = "himloco"  # name of the policy's folder
@@ -70,7 +70,8 @@ def base_config(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 def policy_config(metadata: Mapping[str, Any], model_name: str, path: str) -> dict[str, Any]:
     """config.yaml: the policy, with joints in its own order."""
-    names, clip = metadata["joint_names"], metadata["clip_actions"]
+    names = metadata["joint_names"]
+    lowest, highest = zip(*action_bounds(metadata))
     groups = metadata["observation"]
     unknown = [group["name"] for group in groups if group["name"] not in GROUPS]
     if unknown:
@@ -83,8 +84,8 @@ def policy_config(metadata: Mapping[str, Any], model_name: str, path: str) -> di
         "observations_history": list(range(metadata["history_length"])),  # 0 is the newest
         "observations_history_priority": "time",
         "clip_obs": metadata["clip_observations"],
-        "clip_actions_lower": [-clip] * len(names),
-        "clip_actions_upper": [clip] * len(names),
+        "clip_actions_lower": lowest,
+        "clip_actions_upper": highest,
         "rl_kp": metadata["kp"],
         "rl_kd": metadata["kd"],
         "fixed_kp": [STAND_KP] * len(names),

@@ -54,7 +54,12 @@ NOT_NEGATIVE = (
     *("asset.density", "asset.armature", "asset.thickness", "asset.linear_damping", "asset.angular_damping"),
     *("domain_rand.max_push_vel_xy", "commands.max_curriculum", "rewards.max_contact_force", "noise.noise_level"),
     *(f"noise.noise_scales.{name}" for name in ("ang_vel", "gravity", "dof_pos", "dof_vel", "lin_vel")),
-    *("noise.noise_scales.height_measurements", "algorithm.value_loss_coef", "env.env_spacing"),
+    *(
+        "control.target_margin",
+        "noise.noise_scales.height_measurements",
+        "algorithm.value_loss_coef",
+        "env.env_spacing",
+    ),
 )
 SHARES = (
     *("algorithm.gamma", "algorithm.lam", "terrain.restitution"),

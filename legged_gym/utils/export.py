@@ -14,7 +14,8 @@ from rsl_rl.modules import ActorCritic
 from rsl_rl.runners.checkpoint import export_name
 from rsl_rl.utils.console import tell
 
-FORMAT, FORMAT_WITH_WHEELS = 1, 2  # of the metadata; a reader refuses what it does not know
+# Of the metadata, a reader refuses what it does not know: 2 has wheels, 3 may have them, and bounds of each action.
+FORMAT, FORMAT_WITH_WHEELS, FORMAT_WITH_BOUNDS = 1, 2, 3
 
 
 def policy_metadata(
@@ -31,9 +32,10 @@ def policy_metadata(
     cfg, columns = env.cfg, env.layout.columns
     if cfg.control.control_type != "P":
         raise ValueError(f"only joint position targets can be deployed, but control_type is {cfg.control.control_type}")
-    wheels = wheel_joints(env)
+    wheels, is_bounded = wheel_joints(env), cfg.control.target_margin is not None
+    bounds = [rounded(pair) for pair in env.action_bounds.T]
     return {
-        "format": FORMAT_WITH_WHEELS if wheels else FORMAT,
+        "format": FORMAT_WITH_BOUNDS if is_bounded else FORMAT_WITH_WHEELS if wheels else FORMAT,
         "robot": cfg.asset.name,
         "mass": round(env.robot_mass, 4),
         "iteration": iteration,
@@ -49,7 +51,7 @@ def policy_metadata(
         "foot_name": cfg.asset.foot_name,
         "action_scale": rounded(env.action_scales),
         **({"wheels": wheels} if wheels else {}),
-        "clip_actions": cfg.normalization.clip_actions,
+        "clip_actions": bounds if is_bounded else cfg.normalization.clip_actions,
         "clip_observations": cfg.normalization.clip_observations,
         "observation": [
             {"name": name, "width": columns[name].stop - columns[name].start, "scale": scale}

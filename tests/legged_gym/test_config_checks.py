@@ -47,7 +47,7 @@ def test_none_is_taken_where_a_comment_says_what_it_means() -> None:
             promised[-1] = f"{section}.{key[1]}"
         elif "None:" in line:
             promised.append(f"{section}.{key[1]}" if key else "?")
-    assert "algorithm.final_entropy_coef" in promised and len(promised) == 4
+    assert "algorithm.final_entropy_coef" in promised and len(promised) == 5
     for path in promised:
         check_config(with_value(path, None), strict=True)
 

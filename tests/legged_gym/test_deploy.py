@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import onnx
@@ -17,6 +18,7 @@ from scipy.spatial.transform import Rotation
 from small_envs import build, small_cfg
 from test_export import make_policy
 
+from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.deploy import controller as controller_file
 from legged_gym.deploy.controller import METADATA, PolicyController, gravity_in_base
 from legged_gym.deploy.unitree import UNITREE_JOINTS, control_step
@@ -107,6 +109,40 @@ def test_controller_sees_and_does_what_the_environment_does(quiet_env: Any, expo
             if env.step(actions).dones[robot]:
                 controller.reset()
     assert compared == STEPS and np.abs(controller.actions).max() > 0.01
+
+
+def test_bounded_actions_keep_targets_inside_the_limits_there_and_here(tmp_path: Path) -> None:
+    """Of a network that asks for more than joints can do; limits as the URDF states them."""
+    cfg = small_cfg("go2_flat")
+    cfg.noise.add_noise = cfg.commands.heading_command = cfg.commands.curriculum = False
+    cfg.control.target_margin, cfg.control.action_scale = 0.3, 60.0
+    env = build(cfg, "go2_flat")
+    policy, robot, num_inputs = make_policy(env, 6), 4, 6 * env.num_one_step_obs
+    export_policy(policy, env, cfg.commands, {"iter": 7}, tmp_path)
+    controller = PolicyController(tmp_path / "policy.onnx", joint_order=UNITREE_JOINTS)
+    columns = [env.dof_names.index(name) for name in UNITREE_JOINTS]
+    root = ElementTree.parse(cfg.asset.file.format(LEGGED_GYM_ROOT_DIR=LEGGED_GYM_ROOT_DIR)).getroot()
+    limits = {joint.get("name"): joint.find("limit") for joint in root.iter("joint")}
+    low, high = (np.array([float(limits[name].get(end)) for name in UNITREE_JOINTS]) for end in ("lower", "upper"))
+    bounded, free, angles = 0, 0, env.default_dof_pos[0, columns].numpy()
+    env.reset()
+    with torch.inference_mode():
+        for _ in range(STEPS):
+            targets = controller.step(**readings(env, robot, UNITREE_JOINTS))
+            seen = env.obs_buf[:, :num_inputs]
+            np.testing.assert_allclose(controller.observations(), seen[robot].numpy(), rtol=0, atol=TOLERANCE)
+            actions = policy.act_inference(seen)
+            wanted = angles + 60.0 * actions[robot, columns].numpy()
+            np.testing.assert_allclose(targets, wanted.clip(low + 0.3, high - 0.3), rtol=0, atol=60 * TOLERANCE)
+            is_bounded = (wanted < low + 0.3) | (wanted > high - 0.3)
+            bounded, free = bounded + is_bounded.sum(), free + (~is_bounded).sum()
+            is_over = env.step(actions).dones[robot]
+            applied = angles + 60.0 * env.actions[robot, columns].numpy()
+            if is_over:
+                controller.reset()
+            else:
+                np.testing.assert_allclose(applied, targets, rtol=0, atol=60 * TOLERANCE)
+    assert bounded > 20 and free > 20
 
 
 def test_history_starts_with_copies_of_the_first_frame_again_after_a_reset(exported: Path) -> None:
@@ -254,7 +290,7 @@ def test_bad_files_are_refused_with_a_sentence(exported: Path, tmp_path: Path) -
         tmp_path / "future.onnx": "onnxruntime .* cannot run",
         tmp_path / "missing.onnx": "no policy",
         changed_copy(exported, tmp_path / "bare.onnx", None): "has no metadata",
-        changed_copy(exported, tmp_path / "new.onnx", text.replace('"format": 1', '"format": 3')): "of format 3",
+        changed_copy(exported, tmp_path / "new.onnx", text.replace('"format": 1', '"format": 4')): "of format 4",
         changed_copy(exported, tmp_path / "ten.onnx", text.replace('"history_length": 6', '"history_length": 10')): (
             "takes 270 numbers, but its metadata say 10 frames of 45"
         ),

@@ -134,6 +134,12 @@ def test_files_for_rl_sar_have_the_documented_names_keys_and_orders(tmp_path: Pa
     assert config["joint_mapping"] == [3, 4, 5, 0, 1, 2, 9, 10, 11, 6, 7, 8]
     assert [base["joint_names"][i] for i in config["joint_mapping"]] == JOINTS
     assert config["default_dof_pos"] == pose and config["clip_actions_lower"] == [-6.0] * 12
+    bounds = [[-1.0 - i, 2.0 + i] for i in range(12)]
+    policy = standing_policy(tmp_path / "policy.onnx", default_joint_pos=pose, clip_actions=bounds, format=3)
+    export(policy, tmp_path / "out")
+    bounded = yaml.safe_load((tmp_path / "out/go2/himloco/config.yaml").read_text())["go2/himloco"]
+    assert bounded["clip_actions_lower"] == [low for low, _ in bounds]
+    assert bounded["clip_actions_upper"] == [high for _, high in bounds]
     assert config["observations"] == ["commands", "ang_vel", "gravity_vec", "dof_pos", "dof_vel", "actions"]
     assert config["observations_history"] == [0, 1, 2, 3, 4, 5] and config["num_observations"] == 45
     assert config["commands_scale"] == [2.0, 2.0, 2.0] and config["dof_vel_scale"] == 0.05

@@ -15,6 +15,10 @@ def with_section(section: str, name: str, value: Any) -> Any:
     return lambda cfg: setattr(getattr(cfg, section), name, value)
 
 
+def speeds_with_a_margin(cfg: Any) -> None:
+    cfg.control.control_type, cfg.control.target_margin = "V", 0.1
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -25,6 +29,9 @@ def with_section(section: str, name: str, value: Any) -> Any:
         (with_section("env", "num_envs", 0), "'env.num_envs' must be a whole number from 1 up, got 0"),
         (with_section("terrain", "mesh_type", "moon"), "mesh_type is 'moon', but must be one of: plane, heightfield"),
         (with_section("control", "control_type", "X"), "control_type is 'X'"),
+        (with_section("control", "target_margin", -0.1), "'control.target_margin' must not be negative, got -0.1"),
+        (with_section("control", "target_margin", 0.9), "target_margin is 0.9 rad, which bars FL_hip_joint, FL_calf_"),
+        (speeds_with_a_margin, "target_margin is for joint position targets, but control_type is V"),
         (with_section("control", "stiffness", {"hip": 1.0}), "joints 'FL_thigh_joint', .* have no gain"),
         (with_section("asset", "foot_name", "hoof"), "no body's name contains asset.foot_name 'hoof'"),
         (with_section("env", "num_actions", 8), "has 12 joints but env.num_actions is 8"),

@@ -20,6 +20,7 @@ class Buffers:
         self._init_base_state()
         self._init_actions()
         self._init_control()
+        self.action_bounds = self._bound_actions()
         self._init_feet()
         self._init_commands()
         self._init_observation_parts()
@@ -90,6 +91,20 @@ class Buffers:
         self.motor_strength_factors = torch.ones(n, 1, device=device)
         self.Kp_factors = torch.ones(n, 1, device=device)
         self.Kd_factors = torch.ones(n, 1, device=device)
+
+    def _bound_actions(self) -> Tensor:
+        """Lowest and highest action of each joint, (2, num_actions)."""
+        clip, margin = self.cfg.normalization.clip_actions, self.cfg.control.target_margin
+        if margin is None:
+            return torch.tensor([[-clip], [clip]], device=self.device).repeat(1, self.num_actions)
+        low, high = self.dof_pos_stops.T
+        margins = ((high - low) / 2).clip(max=margin)  # of a narrow joint, its middle stays
+        bounds = torch.stack((low + margins, high - margins)) - self.default_dof_pos
+        barred = ((bounds[0] > 0) | (bounds[1] < 0)).nonzero().flatten()
+        if len(barred) > 0:
+            names = ", ".join(self.dof_names[i] for i in barred)
+            raise ValueError(f"control.target_margin is {margin:g} rad, which bars {names} from the default pose")
+        return (bounds / self.action_scales).clip(-clip, clip)
 
     def _per_joint(self, gains: dict[str, float]) -> Tensor:
         """Gain of every joint: that of the first key that its name contains, else 0."""

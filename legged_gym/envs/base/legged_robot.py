@@ -160,8 +160,7 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Resets, Curricula, HeightScan
             Observations after the step (of the new episode where one ended), rewards, and the critic's observation
             before the reset of the episodes that ended. The tensors are buffers that the next step overwrites.
         """
-        clip_actions = self.cfg.normalization.clip_actions
-        self.actions[:] = torch.clip(actions, -clip_actions, clip_actions)
+        self.actions[:] = torch.clip(actions, *self.action_bounds)
         self.render()
         self._simulate()
         self.post_physics_step()

@@ -259,6 +259,8 @@ def choice_problems(cfg: Any) -> Iterator[str]:
         yield f"terrain.mesh_type is '{cfg.terrain.mesh_type}', but must be one of: {', '.join(MESH_TYPES)}"
     if cfg.control.control_type not in ("P", "V", "T"):
         yield f"control.control_type is '{cfg.control.control_type}', but must be P, V or T"
+    elif cfg.control.control_type != "P" and cfg.control.target_margin is not None:
+        yield f"control.target_margin is for joint position targets, but control_type is {cfg.control.control_type}"
 
 
 def robot_problems(cfg: Any, dof_names: list[str], body_names: list[str]) -> Iterator[str]:
