@@ -3,13 +3,14 @@
 import argparse
 import contextlib
 import fcntl
+import functools
 import importlib.metadata
 import json
 import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -28,6 +29,7 @@ PACKAGES = ("torch", "numpy", "mujoco", "mujoco-warp", "warp-lang", "himloco")
 DEVICE_FLAGS = ("sim_device", "rl_device", "pipeline")
 RUN_FLAGS = (*DEVICE_FLAGS, "engine", "fusion", "deterministic", "task_module")  # flags that are not in the configs
 ROBOT_SECTIONS = ("asset", "control", "init_state", "normalization", "sim")  # what a policy's body and senses depend on
+PLACES = ("asset.file", "asset.name")  # which differ between machines and stand for the robot's name
 GIT_TIMEOUT_S = 20
 
 
@@ -105,38 +107,54 @@ def trained_robot(checkpoint: str | Path) -> str | None:
     return read_run_config(path).env.get("asset", {}).get("name") if path.is_file() else None
 
 
-def tell_what_changed(checkpoint: str | Path, env_cfg: Any) -> None:
-    """Say in a line where a config's robot is not the one that a checkpoint's run, or a policy that comes with the
-    project, was trained on; nothing if that is not known."""
-    path = Path(checkpoint).parent / "config.json"
-    if not path.is_file():
-        robot = trained_robot(checkpoint)
-        if robot not in (None, env_cfg.asset.name):
-            print(f"{checkpoint} was trained on '{robot}', not '{env_cfg.asset.name}': judge it with care.")
+def robot_as_trained(checkpoints: Sequence[str | Path], env_cfg: Any) -> None:
+    """Give a config, in place, the settings of the robot that checkpoints were trained with, and say which in a line.
+
+    Where checkpoints differ among themselves, or are of another robot, it stays as it is, and a line for each says so.
+    """
+    changes = [changes_since(path, env_cfg) for path in checkpoints]
+    own_robot, are_strangers = env_cfg.asset.name, False
+    for path in checkpoints:
+        robot = trained_robot(path)
+        if robot not in (None, own_robot):
+            print(f"{path} was trained on '{robot}', not '{own_robot}': judge it with care.")
+            are_strangers = True
+    if are_strangers:
         return
-    trained, present = (
-        _leaves(values) for values in (read_run_config(path).env, json.loads(_json(class_to_dict(env_cfg))))
-    )
-    changes = [
-        f"{name} {trained[name]}, not {present[name]}"
-        for name in trained
-        if trained[name] != present.get(name, trained[name])
-    ]
-    if changes:
-        print(f"{Path(checkpoint).name} was trained with {'; '.join(changes)}: judge it with care.")
+    told = ["; ".join(f"{name} {value}, not {_value(env_cfg, name)}" for name, value in own.items()) for own in changes]
+    if len(set(told)) > 1:
+        for path, text in zip(checkpoints, told, strict=True):
+            if text:
+                print(f"{Path(path).name} was trained with {text}: judge it with care.")
+    elif told and told[0]:
+        adopt(env_cfg, changes[0])
+        print(f"The robot as in training: {told[0]}. --set overrides.")
 
 
-def _leaves(env: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of ROBOT_SECTIONS, by dotted name."""
-    leaves: dict[str, Any] = {}
-    pending = [(name, env[name]) for name in ROBOT_SECTIONS if name in env]
+def changes_since(checkpoint: str | Path, env_cfg: Any, sections: Sequence[str] = ROBOT_SECTIONS) -> dict[str, Any]:
+    """Settings by which a checkpoint's run differed from a config, by dotted name; none if the run is not known."""
+    path = Path(checkpoint).parent / "config.json"
+    env = read_run_config(path).env if path.is_file() else {}
+    changes: dict[str, Any] = {}
+    pending = [(name, env[name], getattr(env_cfg, name)) for name in sections if name in env]
     while pending:
-        name, value = pending.pop(0)
-        if isinstance(value, Mapping):
-            pending += [(f"{name}.{key}", part) for key, part in value.items()]
-        else:
-            leaves[name] = value
-    return leaves
+        name, value, own = pending.pop(0)
+        if isinstance(value, Mapping) and not isinstance(own, Mapping):
+            pending += [(f"{name}.{key}", part, getattr(own, key)) for key, part in value.items() if hasattr(own, key)]
+        elif value != json.loads(_json(own)) and name not in PLACES:
+            changes[name] = value
+    return changes
+
+
+def adopt(env_cfg: Any, changes: Mapping[str, Any]) -> None:
+    """Set what `changes_since` returns in a config, in place."""
+    for path, value in changes.items():
+        section, _, name = path.rpartition(".")
+        setattr(_value(env_cfg, section), name, value)
+
+
+def _value(env_cfg: Any, path: str) -> Any:
+    return functools.reduce(getattr, path.split("."), env_cfg)
 
 
 def with_recorded_flags(argv: list[str]) -> list[str]:

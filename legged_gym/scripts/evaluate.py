@@ -41,9 +41,11 @@ from legged_gym.evaluation.report import Results, as_json, as_markdown, best_che
 from legged_gym.evaluation.trials import SETTLE_S, EvaluationRobots, Policy
 from legged_gym.files import make_folder
 from legged_gym.progress import Progress
-from legged_gym.runs.record import tell_what_changed
+from legged_gym.runs.record import robot_as_trained
 from legged_gym.utils.export import commit
 from legged_gym.utils.helpers import (
+    SET_FLAG,
+    check_settings,
     class_to_dict,
     get_args,
     set_seed,
@@ -94,6 +96,7 @@ FLAGS = [
         "nargs": "+",
         "help": f"of protocol stairs [cm]; default: {' '.join(f'{height:g}' for height in stairs.STEP_HEIGHTS)}",
     },
+    SET_FLAG,
     {"name": "--out", "type": str, "help": "folder of the report; default: logs/<experiment>/evaluation"},
 ]
 
@@ -185,13 +188,14 @@ def prepare(args: argparse.Namespace) -> tuple[EvaluationRobots, dict[str, Actor
     """Build the environment and load the policies, by name; then their files, by name, and the report's folder."""
     check_args(args)
     env_cfg, train_cfg = task_registry.get_cfgs(args.task)
-    arrange(env_cfg, args)
-    update_cfg_from_args(env_cfg, train_cfg, args)
-    paths, layout = checkpoint_paths(args, train_cfg), configured_layout(env_cfg)
+    check_settings(args, [env_cfg])
+    update_cfg_from_args(None, train_cfg, args)
+    paths = checkpoint_paths(args, train_cfg)
     files = dict(zip(short_names(paths), paths, strict=True))
-    registered_cfg, _ = task_registry.get_cfgs(args.task)  # env_cfg is the protocol's by now
-    for path in paths:
-        tell_what_changed(path, registered_cfg)
+    robot_as_trained(paths, env_cfg)
+    arrange(env_cfg, args)
+    update_cfg_from_args(env_cfg, None, args)
+    layout = configured_layout(env_cfg)
     policy_cfg = class_to_dict(train_cfg.policy)
     policies = {name: load_policy(path, policy_cfg, layout, env_cfg.env.num_actions) for name, path in files.items()}
     longest = max(num_observations(policy, layout.num_actor) for policy in policies.values())
@@ -216,6 +220,7 @@ def describe(args: argparse.Namespace, env: Any, files: dict[str, str]) -> dict[
         "device": str(torch.device(env.device)),
         "commit": commit(),
         "iterations": {name: read_checkpoint(path, "cpu").get("iter") for name, path in files.items()},
+        **({"set": " ".join(args.set)} if args.set else {}),
     }
     if args.protocol == "sim2sim":
         trials = env.num_envs // len(courses.COURSES)

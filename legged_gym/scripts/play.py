@@ -28,9 +28,11 @@ from legged_gym.evaluation.play_conditions import FLAGS as CONDITION_FLAGS
 from legged_gym.evaluation.play_conditions import check_conditions, place_robots, set_conditions
 from legged_gym.files import make_folder
 from legged_gym.runs.fault_recorder import show_fault
-from legged_gym.runs.record import tell_what_changed, trained_robot
+from legged_gym.runs.record import adopt, changes_since, robot_as_trained, trained_robot
 from legged_gym.utils.export import export_policy, trained_commands
 from legged_gym.utils.helpers import (
+    SET_FLAG,
+    check_settings,
     get_args,
     update_cfg_from_args,
     update_class_from_dict,
@@ -55,6 +57,7 @@ FLAGS = [
     {"name": "--video", "type": str, "help": "film a robot to this .mp4 file; needs no display"},
     {"name": "--video_size", "type": int, "nargs": 2, "help": "width and height [pixels]; default: 640 480"},
     {"name": "--num_steps", "type": int, "default": 500, "help": "policy steps to play, 50 a second"},
+    SET_FLAG,
     {"name": "--replay", "type": str, "help": "fault_<iteration>.pt of a run: show how its robot broke, and no more"},
 ]
 
@@ -111,12 +114,14 @@ def prepare(args: argparse.Namespace) -> Player:
     """Build the environment and load the policy."""
     check_args(args)
     env_cfg, train_cfg = task_registry.get_cfgs(args.task)
+    check_settings(args, [env_cfg])
     set_conditions(env_cfg, args)
-    update_cfg_from_args(env_cfg, train_cfg, args)
-    path, checkpoint = "", None
-    if args.agent == "policy":
-        path = checkpoint_path(args, train_cfg)
-        tell_what_changed(path, task_registry.get_cfgs(args.task)[0])
+    update_cfg_from_args(None, train_cfg, args)
+    path = checkpoint_path(args, train_cfg) if args.agent == "policy" else ""
+    robot_as_trained([path] if path else [], env_cfg)
+    update_cfg_from_args(env_cfg, None, args)
+    checkpoint = None
+    if path:
         checkpoint = read_checkpoint(path, "cpu")
         suit_baseline(train_cfg, checkpoint["model_state_dict"])
         sizes = network_sizes(checkpoint["model_state_dict"], configured_layout(env_cfg).num_actor)
@@ -131,9 +136,15 @@ def prepare(args: argparse.Namespace) -> Player:
     runner, _ = task_registry.make_alg_runner(env, args.task, args, train_cfg, log_root=None)
     runner.load(path, load_optimizer=False)
     if hasattr(env.viewer, "page"):
-        trained_cfg, _ = task_registry.get_cfgs(args.task)
-        env.limit_sliders(trained_commands(trained_cfg.commands, checkpoint))
+        env.limit_sliders(trained_commands(commands_as_trained(args.task, path), checkpoint))
     return Player(env, runner.get_inference_policy(device=env.device), folder, runner, path, checkpoint)
+
+
+def commands_as_trained(task: str, checkpoint_path: str) -> Any:
+    """The commands section of the config that a policy was trained with, as far as it is known."""
+    env_cfg, _ = task_registry.get_cfgs(task)
+    adopt(env_cfg, changes_since(checkpoint_path, env_cfg, ["commands"]))
+    return env_cfg.commands
 
 
 def simple_agent(name: str, env: Any) -> Agent:
@@ -236,14 +247,14 @@ def play(args: argparse.Namespace) -> Measurement:
 
 def export(player: Player, task: str) -> None:
     """Write the policy as a robot's computer needs it."""
-    trained_cfg, _ = task_registry.get_cfgs(task)  # the commands of training, not those played
+    commands = commands_as_trained(task, player.checkpoint_path)  # not those played
     policy, own = player.runner.alg.actor_critic, player.env.cfg.asset.name
     trained = trained_robot(player.checkpoint_path)
     if trained not in (None, own):
         print(f"Not exported: this policy was trained on '{trained}', and --task {task} is '{own}'")
         return
     try:
-        files = export_policy(policy, player.env, trained_cfg.commands, player.checkpoint, player.folder / "policies")
+        files = export_policy(policy, player.env, commands, player.checkpoint, player.folder / "policies")
     except ValueError as error:  # a robot that cannot be deployed
         print(f"Not exported: {error}")
         return

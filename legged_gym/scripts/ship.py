@@ -1,8 +1,9 @@
 """Put a trained policy in the box: python -m legged_gym.scripts.ship --task go2 --load_run <run> --tables <report> …
 
 Writes resources/policies/<robot>/: model.pt (a checkpoint without the optimisers' moments, parameters in float16),
-policy.pt and policy.onnx, and results.json (how it was trained, and reports of evaluate.py and sim2sim.py). Parameters
-are rounded to float16 first, so that all files hold the same policy: judge it, not the checkpoint it came from.
+policy.pt and policy.onnx, config.json (its run's), and results.json (how it was trained, and reports of evaluate.py
+and sim2sim.py). Parameters are rounded to float16 first, so that all files hold the same policy: judge it, not the
+checkpoint it came from.
 """
 
 import argparse
@@ -46,8 +47,9 @@ def ship(args: argparse.Namespace) -> Path:
     env_state = {k: v for k, v in checkpoint.get("env_state", {}).items() if k != "terrain_levels"}
     kept = {name: checkpoint[name] for name in KEPT if name in checkpoint} | {"env_state": env_state}
     write_checkpoint(folder / "model.pt", {"model_state_dict": parameters, **kept})
-    trained_cfg, _ = task_registry.get_cfgs(args.task)
-    export_policy(policy, env, trained_cfg.commands, checkpoint, folder)
+    export_policy(policy, env, play.commands_as_trained(args.task, player.checkpoint_path), checkpoint, folder)
+    config = Path(player.checkpoint_path).parent / "config.json"
+    write_whole(folder / "config.json", config.read_bytes())  # the robot that it was trained with
     results = run_facts(Path(player.checkpoint_path)) | {"tables": [read_table(path) for path in args.tables]}
     write_whole(folder / "results.json", (json.dumps(results, indent=1) + "\n").encode())
     return folder

@@ -30,11 +30,11 @@ from legged_gym.runs.restarts import note_launch
 from legged_gym.utils.cpu_training import MAX_ITERATIONS, suit_cpu
 from legged_gym.utils.export import checkpoint_exporter
 from legged_gym.utils.helpers import (
+    SET_FLAG,
+    check_settings,
     choose_fusion,
     class_to_dict,
     get_args,
-    has_key,
-    parse_setting,
     update_class_from_dict,
     user_errors,
 )
@@ -44,12 +44,7 @@ from rsl_rl.utils import ranks
 
 FLAGS = [
     {"name": "--config", "type": str, "help": "config.json of a run: train as it did; other flags override it"},
-    {
-        "name": "--set",
-        "type": str,
-        "nargs": "+",
-        "help": "keys of the config: algorithm.gamma=0.98 rewards.scales.torques=-1e-5",
-    },
+    SET_FLAG,
     {"name": "--keep", "type": int, "help": "newest checkpoints that stay on the disk; default: 100; 0: all"},
     {
         "name": "--cpu_recipe",
@@ -73,7 +68,7 @@ class Training(NamedTuple):
 def prepare(args: argparse.Namespace) -> Training:
     """Build the environment and the learner, and open the run's folder."""
     choose_fusion(args)
-    check_settings(args)
+    check_settings(args, task_registry.get_cfgs(args.task))
     env_cfg, train_cfg = starting_cfgs(args)
     env, env_cfg = task_registry.make_env(args.task, args, env_cfg, train_cfg, trains=True)
     runner, train_cfg = task_registry.make_alg_runner(env, args.task, args, train_cfg)
@@ -129,14 +124,6 @@ def leave_out_new_rewards(scales: Any, run: Mapping[str, Any]) -> None:
     if isinstance(named, Mapping):
         for name in class_to_dict(scales).keys() - named.keys():
             setattr(scales, name, 0.0)
-
-
-def check_settings(args: argparse.Namespace) -> None:
-    """Refuse keys of --set that no config has; their values are checked as those of a config."""
-    cfgs = task_registry.get_cfgs(args.task)
-    for key, _ in map(parse_setting, args.set or []):
-        if not any(has_key(cfg, key) for cfg in cfgs):
-            raise ValueError(f"--set: the config of '{args.task}' has no key '{key}'; legged_robot_config.py names all")
 
 
 def open_folder(folder: Path, args: argparse.Namespace, env_cfg: Any, train_cfg: Any, runner: Any) -> IO[str]:

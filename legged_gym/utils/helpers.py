@@ -5,7 +5,7 @@ import ast
 import os
 import random
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
@@ -116,6 +116,21 @@ def parse_setting(setting: str) -> tuple[str, Any]:
         return key, ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return key, text
+
+
+SET_FLAG = {
+    "name": "--set",
+    "type": str,
+    "nargs": "+",
+    "help": "keys of the config: algorithm.gamma=0.98 rewards.scales.torques=-1e-5",
+}
+
+
+def check_settings(args: argparse.Namespace, cfgs: Sequence[Any]) -> None:
+    """Refuse keys of --set that none of the configs has; their values are checked as those of a config."""
+    for key, _ in map(parse_setting, args.set or []):
+        if not any(has_key(cfg, key) for cfg in cfgs):
+            raise ValueError(f"--set: the config of '{args.task}' has no key '{key}'; legged_robot_config.py names all")
 
 
 def has_key(cfg: Any, key: str) -> bool:

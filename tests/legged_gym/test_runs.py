@@ -1,5 +1,6 @@
 """Run folders: what they tell, who may write into them, and how a run is repeated or goes on."""
 
+import contextlib
 import errno
 import json
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,10 +23,10 @@ from legged_gym.runs.record import (
     read_run_config,
     record_run,
     resume_command,
-    tell_what_changed,
+    robot_as_trained,
     with_recorded_flags,
 )
-from legged_gym.scripts import train
+from legged_gym.scripts import evaluate, play, train
 from legged_gym.utils.helpers import get_args
 from rsl_rl.runners import on_policy_runner
 
@@ -149,18 +151,74 @@ def test_the_command_that_resumes_keeps_what_the_user_chose() -> None:
     )
 
 
-def test_a_checkpoint_of_another_robot_is_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    env_cfg, train_cfg = task_registry.get_cfgs("aliengo")
-    record_run(tmp_path, get_args(["--task", "aliengo"]), env_cfg, train_cfg, None)
-    env_cfg.rewards.scales.torques = -1.0  # not the robot's
+def test_a_policy_is_judged_on_the_robot_that_it_was_trained_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained, train_cfg = task_registry.get_cfgs("aliengo")
+    gains = {"hip": 60.0, "joint": 40.0}  # in an order that counts: the first that fits is a joint's
+    trained.control.stiffness, trained.control.target_margin = gains, 0.15
+    trained.sim.dt, trained.asset.file = 0.0025, "/on/the/machine/that/trained.urdf"
+    trained.rewards.scales.torques = -1.0  # not the robot's
+    record_run(tmp_path, get_args(["--task", "aliengo"]), trained, train_cfg, None)
+    for folder in (tmp_path / "b", tmp_path / "c"):
+        folder.mkdir()
+        shutil.copy(tmp_path / "config.json", folder)
     capsys.readouterr()
-    tell_what_changed(tmp_path / "model_20.pt", env_cfg)
-    tell_what_changed(tmp_path / "elsewhere" / "model_20.pt", env_cfg)
-    assert capsys.readouterr().out == ""
-    env_cfg.asset.armature, env_cfg.control.stiffness = 0.5, {"joint": 20.0}
-    tell_what_changed(tmp_path / "model_20.pt", env_cfg)
-    changes = "asset.armature 0.01, not 0.5; control.stiffness.joint 40.0, not 20.0"
-    assert capsys.readouterr().out.strip() == f"model_20.pt was trained with {changes}: judge it with care."
+    env_cfg, _ = task_registry.get_cfgs("aliengo")
+    robot_as_trained([tmp_path / "elsewhere" / "model_20.pt"], env_cfg)
+    assert capsys.readouterr().out == "" and env_cfg.control.target_margin is None
+    robot_as_trained([tmp_path / name / "model_20.pt" for name in "bc"], env_cfg)
+    changes = f"control.stiffness {gains}, not {{'joint': 40.0}}; control.target_margin 0.15, not None"
+    told = f"The robot as in training: {changes}; sim.dt 0.0025, not 0.005. --set overrides."
+    assert capsys.readouterr().out.strip() == told
+    assert list(env_cfg.control.stiffness.items()) == list(gains.items()) and env_cfg.sim.dt == 0.0025
+    assert env_cfg.control.target_margin == 0.15 and env_cfg.rewards.scales.torques != -1.0
+    assert env_cfg.asset.file == task_registry.get_cfgs("aliengo")[0].asset.file
+
+
+def test_policies_of_different_robots_are_judged_on_the_tasks_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, margin in (("a", 0.1), ("b", None)):
+        trained, train_cfg = task_registry.get_cfgs("aliengo")
+        trained.control.target_margin = margin
+        (tmp_path / name).mkdir()
+        record_run(tmp_path / name, get_args(["--task", "aliengo"]), trained, train_cfg, None)
+    capsys.readouterr()
+    env_cfg, _ = task_registry.get_cfgs("aliengo")
+    robot_as_trained([tmp_path / "a" / "model_1.pt", tmp_path / "b" / "model_2.pt"], env_cfg)
+    assert env_cfg.control.target_margin is None
+    said = "model_1.pt was trained with control.target_margin 0.1, not None: judge it with care."
+    assert capsys.readouterr().out.strip() == said
+    env_cfg, _ = task_registry.get_cfgs("go2")
+    robot_as_trained([tmp_path / "a" / "model_1.pt"], env_cfg)
+    assert env_cfg.control.target_margin is None
+    assert "was trained on 'aliengo', not 'go2': judge it with care." in capsys.readouterr().out
+
+
+def test_play_and_evaluate_take_the_robot_of_the_run_and_settings_of_the_command_line(
+    logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_train(monkeypatch, *FLAGS, "--set", "control.target_margin=0.2", "commands.ranges.lin_vel_y=[-0.3,0.3]")
+    (run,) = logs.iterdir()
+    places = FLAGS.index("--cpu_recipe")
+    flags = [*FLAGS[:places], *FLAGS[places + 2 :], "--load_run", str(run)]
+    monkeypatch.setattr(play, "export_policy", lambda policy, env, commands, *rest: exported.append((env, commands)))
+    exported: list[Any] = []
+    player = play.prepare(get_args(flags, extra=play.FLAGS))
+    assert player.env.cfg.control.target_margin == 0.2
+    with contextlib.suppress(TypeError):  # of the files that the stand-in does not return
+        play.export(player, "aliengo_flat")
+    assert exported[0][1].ranges.lin_vel_y == [-0.3, 0.3]
+    free = [*flags, "--set", "control.target_margin=None"]
+    assert play.prepare(get_args(free, extra=play.FLAGS)).env.cfg.control.target_margin is None
+    robots, *_ = evaluate.prepare(get_args([*free, "--protocol", "stand"], extra=evaluate.FLAGS))
+    assert robots.env.cfg.control.target_margin is None
+    robots, *_ = evaluate.prepare(get_args([*flags, "--protocol", "stand"], extra=evaluate.FLAGS))
+    assert robots.env.cfg.control.target_margin == 0.2
+    assert robots.env.cfg.asset.terminate_after_contacts_on == []  # the protocol's own choice, not the run's
+    with pytest.raises(ValueError, match="has no key 'algorithm.gamma'"):
+        play.prepare(get_args([*flags, "--set", "algorithm.gamma=0.9"], extra=play.FLAGS))
 
 
 def test_going_on_as_another_robot_is_said(
@@ -180,7 +238,7 @@ def test_a_policy_that_comes_along_is_told_apart_too(
 ) -> None:
     monkeypatch.setattr("legged_gym.runs.record.POLICIES", tmp_path)
     for task, said in (("go2_flat", ""), ("aliengo", "was trained on 'go2', not 'aliengo': judge it with care.")):
-        tell_what_changed(tmp_path / "go2" / "model.pt", task_registry.get_cfgs(task)[0])
+        robot_as_trained([tmp_path / "go2" / "model.pt"], task_registry.get_cfgs(task)[0])
         assert capsys.readouterr().out.strip().endswith(said)
 
 
