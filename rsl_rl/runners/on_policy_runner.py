@@ -89,7 +89,8 @@ class OnPolicyRunner:
         self.newest_file: str | None = None  # path of the last checkpoint that `learn` saved
         self.saved_iterations = 0  # completed iterations in it
         self._episodes_restored = False  # `load` put back the env as it was
-        self.env.reset()
+        with torch.inference_mode():  # as its steps: torch.compile traces what it fuses once more in another mode
+            self.env.reset()
 
     @property
     def num_critic_obs(self) -> int:

@@ -217,6 +217,21 @@ def test_failing_curves_do_not_end_the_training(make_env, plain_cfg, tmp_path, c
     assert console.count("Cannot write TensorBoard curves") == console.count("curves are written again") == 1
 
 
+def test_an_env_is_reset_in_the_mode_of_its_steps(make_env, him_cfg, monkeypatch):
+    """In another one, torch.compile traces and compiles every part of a robot's step once more."""
+    modes = []
+    for name in ("reset", "step"):
+        original = getattr(make_env, name)
+
+        def noted(*args, original=original):
+            modes.append(torch.is_inference_mode_enabled())
+            return original(*args)
+
+        monkeypatch.setattr(make_env, name, noted)
+    HIMOnPolicyRunner(make_env(16), him_cfg).learn(1)
+    assert len(modes) > 1 and set(modes) == {True}
+
+
 def test_random_initial_ages_are_written_into_the_envs_own_buffer(make_env, him_cfg):
     env = make_env(64)
     ages = env.episode_length_buf
