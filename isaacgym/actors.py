@@ -50,6 +50,7 @@ class Asset:
         self.body_inertia = np.array([body.inertia for body in self.robot.bodies], dtype=np.float32)
         self.body_properties = _body_properties(self.body_mass, self.body_com, self.body_inertia)
         self.force_sensors: list[ForceSensor] = []
+        self.has_actors = False  # which have its force sensors
 
 
 class Counts(NamedTuple):
@@ -60,6 +61,7 @@ class Counts(NamedTuple):
     dofs: int = 0
     shapes: int = 0
     joints: int = 0  # fixed ones included
+    sensors: int = 0  # of force
 
     @classmethod
     def total(cls, parts: Iterable[Counts]) -> Counts:
@@ -148,6 +150,7 @@ class Actor:
     ) -> None:
         """collision_filter: of all shapes, or -1 for those of the asset's shape properties."""
         self.asset = asset
+        asset.has_actors = True
         self.pose = pose
         self.name = name
         self.group = group
@@ -175,9 +178,9 @@ class Actor:
     @property
     def counts(self) -> Counts:
         """As of its asset."""
-        robot = self.asset.robot
+        robot, num_sensors = self.asset.robot, len(self.asset.force_sensors)
         num_shapes = len(self.asset.shape_properties)
-        return Counts(1, len(robot.bodies), len(robot.dofs), num_shapes, len(robot.all_joints))
+        return Counts(1, len(robot.bodies), len(robot.dofs), num_shapes, len(robot.all_joints), num_sensors)
 
     @property
     def shape_filters(self) -> list[int]:

@@ -1,8 +1,8 @@
 """The gym's tensors about dynamics: joint forces, force sensors, Jacobians, mass matrices. Unused ones cost nothing."""
 
-from isaacgym.actors import Asset, Env, ForceSensor
-from isaacgym.gym_lookups import actor_of
-from isaacgym.gym_types import Record, Tensor, Transform, Vec3
+from isaacgym.actors import Actor, Asset, Env, ForceSensor
+from isaacgym.gym_lookups import actor_of, offset_of
+from isaacgym.gym_types import IndexDomain, Record, Tensor, Transform, Vec3
 from isaacgym.simulation import Simulation
 
 
@@ -67,7 +67,7 @@ class DynamicsCalls:
     def create_asset_force_sensor(
         self, asset: Asset, body_idx: int, local_pose: Transform, props: ForceSensorProperties | None = None
     ) -> int:
-        """A frame at `local_pose` on a body of the asset; before `prepare_sim`. Returns its index.
+        """A frame at `local_pose` on a body of the asset, before actors are created from it. Returns its index.
 
         It reports the contacts of its body, which is what locomotion code reads it for (feet), and not gravity,
         applied forces or what neighbouring bodies transmit, whatever the two other properties say. Its axes are its
@@ -75,6 +75,11 @@ class DynamicsCalls:
         """
         if not 0 <= body_idx < len(asset.robot.bodies):
             raise ValueError(f"body index {body_idx}; the asset has {len(asset.robot.bodies)} bodies")
+        if asset.has_actors:
+            raise RuntimeError(
+                f"create_asset_force_sensor after actors were created from '{asset.robot.name}'; create the asset's "
+                "force sensors before create_actor"
+            )
         world_axes = bool(getattr(props, "use_world_frame", False))
         asset.force_sensors.append(ForceSensor(body_idx, local_pose.copy(), world_axes))
         return len(asset.force_sensors) - 1
@@ -94,8 +99,7 @@ class DynamicsCalls:
             raise IndexError(
                 f"actor '{actor_of(env, actor).name}' has {count} force sensors, so none has number {index}"
             )
-        before = [each for other in env.sim.envs[: env.index] for each in other.actors] + env.actors[: int(actor)]
-        return SensorReading(env.sim, sum(len(each.asset.force_sensors) for each in before) + index)
+        return SensorReading(env.sim, offset_of(env, actor, IndexDomain.DOMAIN_SIM, "sensors") + index)
 
     def get_sim_force_sensor_count(self, sim: Simulation) -> int:
         """Of all envs: rows of the force sensor tensor."""
@@ -147,14 +151,17 @@ def _actor_number(sim: Simulation, name: str) -> int:
     if name not in names:
         raise ValueError(f"no actor is called '{name}' in env 0, which holds {', '.join(names)}")
     number = names.index(name)
-    first = sim.envs[0].actors[number]
+    size = _size_of(sim.envs[0].actors[number])
     for env, *_ in sim.kinds[1:]:
-        own = next((actor for actor in env.actors[number : number + 1] if actor.name == name), None)
-        if own is None or own.counts != first.counts or own.fixed_and_weightless[0] != first.fixed_and_weightless[0]:
-            size = "none" if own is None else f"{own.counts.bodies} and {own.counts.dofs}"
+        own = next((_size_of(actor) for actor in env.actors[number : number + 1] if actor.name == name), "none")
+        if own != size:
             raise ValueError(
                 f"Jacobians and mass matrices of '{name}' are one tensor, for which all envs must hold it in the same "
-                f"place with as many bodies and DOFs, {first.counts.bodies} and {first.counts.dofs}; "
-                f"env {env.index} has {size}"
+                f"place with as many bodies and DOFs, {size}; env {env.index} has {own}"
             )
     return number
+
+
+def _size_of(actor: Actor) -> str:
+    """What the shapes of its Jacobian and mass matrix follow from."""
+    return f"{actor.counts.bodies} and {actor.counts.dofs} with a {'fixed' if actor.asset.fixed_base else 'free'} base"

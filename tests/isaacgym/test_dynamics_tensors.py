@@ -87,7 +87,7 @@ def test_an_unknown_actor_name_is_an_error():
 
 
 def sensing_world(edit, num_envs: int = 1, **options) -> World:
-    """edit(gym, env, actor) or, for the asset, edit(gym, asset) runs before the simulation is prepared."""
+    """edit(gym, sim) runs before the simulation is prepared."""
     gym = gymapi.acquire_gym()
     prepare = gym.prepare_sim
 
@@ -135,17 +135,23 @@ def test_dof_forces_of_drives_are_those_at_the_end_of_the_step():
 
 
 @pytest.mark.parametrize("world_axes", [False, True])
-def test_force_sensors_feel_the_contact_wrench_of_their_body(world_axes):
+def test_force_sensors_feel_the_contact_wrench_of_their_body(monkeypatch, world_axes):
     turn = Rotation.from_euler("xyz", [0.5, 0.6, -0.8])
     offset = np.array([0.02, -0.03, 0.05])
 
-    def edit(gym, sim):
+    gym = gymapi.acquire_gym()
+    load_asset = gym.load_asset
+
+    def with_sensors(*arguments):
+        asset = load_asset(*arguments)
         pose = gymapi.Transform(gymapi.Vec3(*offset), gymapi.Quat(*turn.as_quat()))
         for name in ("FL_foot", "RR_foot"):
-            body = sim.asset.robot.body_names.index(name)
-            gym.create_asset_force_sensor(sim.asset, body, pose, ForceSensorProperties(use_world_frame=world_axes))
+            body = asset.robot.body_names.index(name)
+            gym.create_asset_force_sensor(asset, body, pose, ForceSensorProperties(use_world_frame=world_axes))
+        return asset
 
-    world = sensing_world(edit, num_envs=2)
+    monkeypatch.setattr(gym, "load_asset", with_sensors)
+    world = World(ALIENGO, num_envs=2)
     sensors = gymtorch.wrap_tensor(world.gym.acquire_force_sensor_tensor(world.sim)).view(2, 2, 6)
     world.set_root([0, 0, 0.42])
     world.set_dofs(STANCE)

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from isaacgym import gymapi, gymtorch
 from isaacgym.engine.model import build_spec
 from isaacgym.gymapi import AssetOptions, Quat, Transform, Vec3
-from tests.isaacgym.test_several_actors import ARM, SOFT, TOL, G, Stage, ids
+from tests.isaacgym.test_several_actors import ARM, COLLISION, SOFT, TOL, G, Stage, ids
 from tests.isaacgym.worlds import DEVICES
 
 GYM = gymapi.acquire_gym()
@@ -311,7 +311,36 @@ def test_force_sensors_report_in_the_order_of_the_envs(arms):
     stage.step(100)
     GYM.refresh_force_sensor_tensor(stage.sim)
     assert sensors[:, 2].tolist() == pytest.approx([8.0 * G, G, G], rel=0.02)  # 1000 kg/m³
-    assert GYM.get_actor_force_sensor(stage.envs[2], 0, 0).get_global_index() == 2
+    readings = [GYM.get_actor_force_sensor(stage.envs[env], actor, 0) for env, actor in ((0, 0), (0, 1), (2, 0))]
+    assert [reading.get_global_index() for reading in readings] == [0, 1, 2]
+    assert readings[2].get_forces().force.z == pytest.approx(G, rel=0.02)
+    assert GYM.get_sim_force_sensor_count(stage.sim) == 3
+
+
+def test_a_force_sensor_after_its_assets_actors_is_refused():
+    """Actors that exist would not have it."""
+    stage = MixedStage()
+    box = stage.box(0.1, 0.1, 0.1)
+    stage.env((box, (0, 0, 1)))
+    with pytest.raises(RuntimeError, match="create_asset_force_sensor after actors were created from 'box'"):
+        GYM.create_asset_force_sensor(box, 0, Transform())
+    assert GYM.get_actor_force_sensor_count(stage.envs[0], 0) == 0
+
+
+def test_jacobians_do_not_ask_for_as_many_shapes_or_force_sensors(arms):
+    stage = MixedStage(gravity=0.0)
+    (arms / "bare.urdf").write_text(ARM.replace(COLLISION, "", 1))
+    for name in ("short", "bare"):
+        arm = stage.arm(arms / f"{name}.urdf", fix_base_link=True)
+        if name == "short":
+            GYM.create_asset_force_sensor(arm, 2, Transform())
+        stage.env((arm, (0, 0, 1)), filter=1)
+    stage.prepare()
+    jacobian = gymtorch.wrap_tensor(GYM.acquire_jacobian_tensor(stage.sim, "actor_0"))
+    GYM.refresh_jacobian_tensors(stage.sim)
+    # the lower link is 0.45 m below the shoulder, which turns about y, and 0.15 m below the elbow, about x
+    by_hand = [[-0.45, 0.0], [0.0, 0.15], [0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]
+    np.testing.assert_allclose(jacobian[:, 1], [by_hand, by_hand], atol=1e-6)
 
 
 def test_jacobians_of_an_actor_that_all_envs_hold_alike_are_c_mujocos(arms):
