@@ -133,12 +133,13 @@ def _engine_of(sim: Simulation, group: Group, dofs: DofParameters, quiet: bool =
         quiet=quiet,
         variants=group.variants,
     )
-    _warn_of_light_joints(engine, dofs)
+    same = Variants([engine.mj_model], np.zeros(len(group.envs), dtype=int))
+    _warn_of_light_joints(engine, group.variants or same, dofs)
     return engine
 
 
-def _warn_of_light_joints(engine: Engine, dofs: DofParameters) -> None:
-    names = light_joints(engine.mj_model, engine.dof_columns, dofs)
+def _warn_of_light_joints(engine: Engine, variants: Variants, dofs: DofParameters) -> None:
+    names = light_joints(variants, engine.dof_columns, dofs)
     if names:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         notice(

@@ -14,22 +14,25 @@ import mujoco
 import numpy as np
 
 from isaacgym.engine.drives import DofParameters
+from isaacgym.engine.variants import Variants
 
 LIGHT = 1e-4  # [kg·m²]
 ENOUGH = 3e-4  # [kg·m²]
 SHORT_STEP = 1.0 / 1000.0  # [s] that none of them was too light for
 
 
-def light_joints(model: mujoco.MjModel, hinges: np.ndarray, dofs: DofParameters) -> list[str]:
+def light_joints(variants: Variants, hinges: np.ndarray, dofs: DofParameters) -> list[str]:
     """Names of hinges that move less than LIGHT, with armature and damping, in any world.
 
-    hinges: MuJoCo's velocity of each DOF, (num_dofs,), and the model as compiled with the armature.
+    hinges: MuJoCo's velocity of each DOF, (num_dofs,).
     """
+    model = variants.models[0]
     step = model.opt.timestep
     if step <= SHORT_STEP or len(hinges) == 0:
         return []
-    held = step * (dofs.damping + step * dofs.stiffness).amin(dim=0).cpu().numpy()
-    inertia = model.dof_M0[hinges] + held
+    held = dofs.armature + step * (dofs.damping + step * dofs.stiffness)
+    inertia = variants.values("dof_M0") - variants.values("dof_armature")
+    lightest = (inertia[:, hinges] + held.cpu().numpy()).min(axis=0)
     is_hinge = model.jnt_type[model.dof_jntid[hinges]] == mujoco.mjtJoint.mjJNT_HINGE
-    joints = model.dof_jntid[hinges[is_hinge & (inertia < LIGHT)]]
+    joints = model.dof_jntid[hinges[is_hinge & (lightest < LIGHT)]]
     return [model.joint(int(joint)).name for joint in joints]

@@ -72,3 +72,29 @@ def test_nothing_is_said_of_joints_that_hold(tmp_path, caplog, file):
     path, dt = (ALIENGO, 0.01) if file == "aliengo" else (with_hands(tmp_path), 0.002)
     dropped(path, 0.0, armature=0.0, dt=dt)
     assert not caplog.messages
+
+
+FLAP = (
+    '<robot name="flap"><link name="frame"><inertial><mass value="1"/><inertia ixx=".1" iyy=".1" izz=".1"/></inertial>'
+    '</link><link name="flap"><inertial><mass value=".2"/><inertia ixx="{0}" iyy="{0}" izz="{0}"/></inertial></link>'
+    '<joint name="hinge_{2}" type="continuous"><parent link="frame"/><child link="flap"/>'
+    '<origin xyz="0 0 {1}"/><axis xyz="0 1 0"/></joint></robot>'
+)
+
+
+@pytest.mark.parametrize("light", [None, 0, 1, 5])
+def test_the_lightest_of_joints_in_other_sizes_counts(tmp_path, caplog, light):
+    """Six flaps on frames of several heights, of which one turns below 1e-4 kg·m², each beside a block."""
+    sim = GYM.create_sim(0, -1, gymapi.SIM_PHYSX, gymapi.SimParams(dt=0.01, substeps=1, gravity=(0.0, 0.0, -9.81)))
+    block = GYM.create_box(sim, 0.1, 0.1, 0.1)
+    for number in range(6):
+        inertia = 5e-5 if number == light else 2e-4 + 1e-5 * number
+        path = tmp_path / f"{number}.urdf"
+        path.write_text(FLAP.format(inertia, 0.1 + 0.01 * number, light))
+        asset = GYM.load_asset(sim, str(tmp_path), path.name, gymapi.AssetOptions(fix_base_link=True))
+        env = GYM.create_env(sim, gymapi.Vec3(), gymapi.Vec3(), 1)
+        GYM.create_actor(env, asset, gymapi.Transform(), "flap", 0, 1)
+        GYM.create_actor(env, block, gymapi.Transform(gymapi.Vec3(2, 0, 0)), "block", 0, 0)
+    GYM.prepare_sim(sim)
+    said = [message for message in caplog.messages if f"hinge_{light}" in message]
+    assert len(said) == (light is not None) and len(sim.groups) == 1
