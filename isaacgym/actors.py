@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from isaacgym import gym_types as types
+from isaacgym.assets.actuators import drive_of
 from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.limits import LIMITS, same_limits, with_limits
 from isaacgym.assets.notices import listed, notice
@@ -341,7 +342,10 @@ def _dof_properties(robot: RobotDescription, options: types.AssetOptions) -> np.
         row["hasLimits"] = joint.has_limits
         row["lower"], row["upper"] = joint.lower, joint.upper
         row["velocity"], row["effort"] = joint.velocity, joint.effort
-        row["driveMode"] = int(options.default_dof_drive_mode)
         row["stiffness"], row["damping"], row["friction"] = joint.stiffness, joint.damping, joint.friction
+        drive = drive_of(joint.name, robot.actuators)
+        row["driveMode"] = int(options.default_dof_drive_mode) or int(drive.mode)
+        if row["driveMode"] == drive.mode:
+            row["stiffness"], row["damping"] = drive.stiffness or joint.stiffness, joint.damping + drive.damping
         row["armature"] = options.armature + joint.armature
     return properties

@@ -1,4 +1,9 @@
-"""The gym's calls on actuators of MJCF files, which do not act in the simulation: scripts set the forces."""
+"""The gym's calls on actuators of MJCF files.
+
+They say what drives DOFs have where AssetOptions.default_dof_drive_mode is DOF_MODE_NONE: motors DOF_MODE_EFFORT,
+position servos DOF_MODE_POS with their gain as stiffness, velocity servos DOF_MODE_VEL with theirs as damping. Forces
+and targets are what scripts set; a motor's gear is for them to multiply with.
+"""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ class RobotDescription:
     bodies: list[Body]
     couplings: tuple[Coupling, ...] = ()
     fixed_base: bool = False  # by the file, whatever AssetOptions.fix_base_link says
-    actuators: Sequence[ActuatorProperties] = ()  # that the file names; they do not act
+    actuators: Sequence[ActuatorProperties] = ()  # that the file names
     tendons: Sequence[TendonProperties] = ()  # what scripts are told of them
     fixed_tendons: tuple[FixedTendon, ...] = ()
 

@@ -15,7 +15,9 @@ Decisions where NVIDIA's behaviour is not documented:
   nothing here.
 * A joint's stiffness, damping, friction loss and armature become those of its DofProperties. Its spring acts as in
   MuJoCo, about `springref`, but in position mode, where the drive takes its place. Its effort is the joint's or its
-  actuators' force limit; what else there is about actuators, scripts can read (`actuators`).
+  actuators' force limit. Actuators are drives (`actuators.drive_of`) unless AssetOptions.default_dof_drive_mode says
+  another mode; that NVIDIA's importer takes the mode from the file is what authors of hands and ants report, that an
+  explicit option wins is our decision.
 * `collapse_fixed_joints` merges bodies without joints into their parents, as MuJoCo's `fusestatic` does.
 * Equality constraints between joints couple them, inactive ones are left out; other ones are refused, and so are ball
   joints. Limits, springs, dampers and friction of fixed tendons act; spatial tendons that exert a force are refused.

@@ -37,7 +37,7 @@ class AssetOptions(Record):
     slices_per_cylinder: int = 20
     flip_visual_attachments: bool = False
     disable_gravity: bool = False
-    default_dof_drive_mode: DofDriveMode = DofDriveMode.DOF_MODE_NONE
+    default_dof_drive_mode: DofDriveMode = DofDriveMode.DOF_MODE_NONE  # which leaves it to an MJCF file's actuators
     density: float = 1000.0  # [kg/m³], only for bodies without inertial data
     armature: float = 0.0  # [kg·m²]
     use_physx_armature: bool = True
