@@ -7,7 +7,7 @@ import torch
 from isaacgym import snapshot
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.gym_dynamics import DynamicsCalls
-from isaacgym.gym_types import CoordinateSpace, Tensor
+from isaacgym.gym_types import CoordinateSpace, DofDriveMode, Tensor
 from isaacgym.simulation import Simulation
 from isaacgym.torch_utils import quat_apply
 
@@ -107,6 +107,7 @@ class TensorCalls(DynamicsCalls):
         with position and velocity at the end of each sub-step (`isaacgym.engine.drives`).
         """
         sim.running.set_targets(self._values(targets, sim.dof_targets), None)
+        sim.warn_if_idle("position targets", DofDriveMode.DOF_MODE_POS)
         return True
 
     def set_dof_position_target_tensor_indexed(
@@ -115,6 +116,7 @@ class TensorCalls(DynamicsCalls):
         """All DOFs of the actors `actor_indices` (int32), from the full tensor."""
         ids = self._indices(sim, actor_indices, count)
         sim.running.set_targets(self._values(targets, sim.dof_targets), None, ids)
+        sim.warn_if_idle("position targets", DofDriveMode.DOF_MODE_POS)
         return True
 
     def set_dof_velocity_target_tensor(self, sim: Simulation, targets: Tensor) -> bool:
@@ -123,6 +125,7 @@ class TensorCalls(DynamicsCalls):
         The drive's force is damping · (target - velocity), clipped to the property `effort`; stiffness is not used.
         """
         sim.running.set_targets(None, self._values(targets, sim.dof_targets))
+        sim.warn_if_idle("velocity targets", DofDriveMode.DOF_MODE_VEL)
         return True
 
     def set_dof_velocity_target_tensor_indexed(
@@ -131,6 +134,7 @@ class TensorCalls(DynamicsCalls):
         """All DOFs of the actors `actor_indices` (int32), from the full tensor."""
         ids = self._indices(sim, actor_indices, count)
         sim.running.set_targets(None, self._values(targets, sim.dof_targets), ids)
+        sim.warn_if_idle("velocity targets", DofDriveMode.DOF_MODE_VEL)
         return True
 
     def apply_rigid_body_force_tensors(

@@ -12,6 +12,7 @@ from isaacgym import gym_types as types
 from isaacgym.actors import Asset, Counts, Env
 from isaacgym.assembly import Group, assembled_engine, groups_of
 from isaacgym.assets.description import RobotDescription
+from isaacgym.assets.notices import notice
 from isaacgym.assets.scene import Root, combined
 from isaacgym.attractors import Attractors
 from isaacgym.engine.drives import MODE_POS, MODE_VEL, DofParameters
@@ -255,6 +256,7 @@ class Simulation:
         values = {name: torch.from_numpy(properties[name].copy()).to(self.device) for name in DOF_FIELDS}
         mode = torch.from_numpy(properties["driveMode"].astype(np.int32)).to(self.device)
         parameters = DofParameters(mode, **values)
+        self._modes = set(properties["driveMode"].flat)
         effort_mask = mode == int(types.DofDriveMode.DOF_MODE_EFFORT)
         self._effort_mask = None if effort_mask.all() else effort_mask
 
@@ -266,6 +268,7 @@ class Simulation:
                     f"the simulation was prepared without {' and '.join(missing)}; "
                     "call set_actor_dof_properties before prepare_sim, in one env at least"
                 )
+            self._modes |= set(new["driveMode"])  # some may be gone; it is for a warning only
             mode[own] = torch.from_numpy(new["driveMode"].astype(np.int32)).to(self.device)
             effort_mask[own] = mode[own] == int(types.DofDriveMode.DOF_MODE_EFFORT)
             if self._effort_mask is None and not effort_mask[own].all():
@@ -309,8 +312,17 @@ class Simulation:
             self.engine.set_gravity(tuple(params.gravity))
         self.params = params.copy()
 
+    def warn_if_idle(self, what: str, mode: types.DofDriveMode) -> None:
+        """Once, if no DOF obeys what a script sets. what: forces or targets."""
+        if mode not in self._modes and len(self.dof_states) > 0:
+            notice(
+                f"{what} move nothing, for no DOF is in {mode.name}; set AssetOptions.default_dof_drive_mode, or "
+                "driveMode of the DOF properties"
+            )
+
     def set_torques(self, forces: torch.Tensor) -> None:
         """Of the DOFs in EFFORT mode; the others' are discarded. forces: (num_envs, num_dofs)."""
+        self.warn_if_idle("actuation forces", types.DofDriveMode.DOF_MODE_EFFORT)
         if self._effort_mask is None:
             self.running.torques.copy_(forces)
         else:

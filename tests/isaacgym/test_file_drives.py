@@ -81,3 +81,23 @@ def test_a_mode_that_a_script_states_is_that_of_all_dofs(folder, mode):
     assert properties["driveMode"].tolist() == [mode] * 5
     servos = [3.0, 2.0 * 1.5**2] if mode == POS else [0.0, 0.0]
     assert properties["stiffness"].tolist() == pytest.approx([*servos, 0.0, 2.0, 0.0])
+
+
+def test_forces_and_targets_that_no_dof_obeys_are_told(folder, caplog):
+    sim = GYM.create_sim(0, -1, gymapi.SIM_PHYSX, gymapi.SimParams(gravity=(0.0, 0.0, -9.81)))
+    asset = GYM.load_asset(sim, str(folder), "arms.xml", AssetOptions(fix_base_link=True, default_dof_drive_mode=POS))
+    env = GYM.create_env(sim, Vec3(), Vec3(), 1)
+    GYM.create_actor(env, asset, Transform(Vec3(0, 0, 1)), "arms", 0, 1)
+    values = gymtorch.unwrap_tensor(torch.ones(5))
+    GYM.prepare_sim(sim)
+    GYM.set_dof_position_target_tensor(sim, values)
+    assert not caplog.messages
+    GYM.set_dof_actuation_force_tensor(sim, values)
+    GYM.set_dof_actuation_force_tensor_indexed(sim, values, gymtorch.unwrap_tensor(torch.zeros(1, dtype=torch.int)), 1)
+    (said,) = caplog.messages
+    assert "actuation forces move nothing, for no DOF is in DOF_MODE_EFFORT; set AssetOptions" in said
+    properties = GYM.get_actor_dof_properties(env, 0)
+    properties["driveMode"][2] = VEL
+    GYM.set_actor_dof_properties(env, 0, properties)
+    GYM.set_dof_velocity_target_tensor(sim, values)
+    assert len(caplog.messages) == 1
