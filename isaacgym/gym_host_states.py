@@ -234,4 +234,6 @@ def _set_targets(env: Env, actor: int, targets: ArrayLike, name: str) -> None:
         raise ValueError(f"actor '{robot.name}' has {len(robot.dof_properties)} DOFs, got {len(values)} targets")
     setattr(robot, name, values)
     if sim.engine is not None:
-        sim.send_targets(name, actor_ids(sim, env.before.actors + int(actor)))
+        targets = torch.zeros_like(sim.dof_targets)
+        targets[env.place("dofs", env.dofs_of(actor))] = torch.from_numpy(values).to(sim.device)
+        sim.send_targets(name, targets, actor_ids(sim, env.before.actors + int(actor)))

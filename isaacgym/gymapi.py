@@ -361,7 +361,7 @@ class Gym(JointCalls, ContactCalls, ActuatorCalls, AttractorCalls, TendonCalls, 
         robot.set_body_properties(properties, recomputeInertia)
         if env.sim.engine is not None and robot.fixed_and_weightless != weightless:
             raise RuntimeError("gravity of an actor cannot be switched on or off after prepare_sim; do it before")
-        env.sim.bodies_changed = True
+        env.sim.changed.add("bodies")
         return True
 
     def get_actor_rigid_shape_properties(self, env: Env, actor: int) -> list[RigidShapeProperties]:
@@ -385,11 +385,10 @@ class Gym(JointCalls, ContactCalls, ActuatorCalls, AttractorCalls, TendonCalls, 
             raise RuntimeError("collision filters cannot change after prepare_sim; set them before it")
         robot.set_shape_properties(properties)
         if engine is not None:
-            world, shapes = env.place("shapes", env.shapes_of(actor))
-            values = engine.friction[world].clone(), engine.restitution[world].clone()
-            for all_shapes, own in zip(values, (robot.friction, robot.restitution), strict=True):
-                all_shapes[shapes] = torch.from_numpy(own).to(all_shapes.device)
-            engine.set_material(*values, world)
+            own = env.place("shapes", env.shapes_of(actor))
+            engine.friction[own] = torch.from_numpy(robot.friction).to(engine.device)
+            engine.restitution[own] = torch.from_numpy(robot.restitution).to(engine.device)
+            env.sim.changed.add("materials")
         return True
 
     def set_actor_scale(self, env: Env, actor: int, scale: float) -> bool:

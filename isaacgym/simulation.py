@@ -51,7 +51,7 @@ class Simulation:
         self.engine: Engine | MixedEngine | None = None
         self.destroyed = False
         self.attractors: Attractors | None = None
-        self.bodies_changed = False  # an actor's body properties differ from the engine's
+        self.changed: set[str] = set()  # "bodies", "dofs" or "materials" of actors differ from the engine's
         self.frame_count = 0
         self._staged_efforts: list[tuple[int, slice, torch.Tensor]] = []  # for the next step
         self._jacobians: dict[int, torch.Tensor] = {}  # by actor of an env
@@ -161,6 +161,7 @@ class Simulation:
         self._send_initial_dofs()
         self.attractors_changed()
         self._send_body_properties()
+        self.changed.clear()
         engine.set_material(self._of_actors("friction"), self._of_actors("restitution"))
         engine.compile()
 
@@ -205,9 +206,11 @@ class Simulation:
         for name in ("position_targets", "velocity_targets"):
             self.send_targets(name)
 
-    def send_targets(self, name: str, world_ids: torch.Tensor | None = None) -> None:
-        """Of the drives, from the actors' `position_targets` or `velocity_targets`."""
-        values = self._of_actors(name)
+    def send_targets(
+        self, name: str, values: torch.Tensor | None = None, world_ids: torch.Tensor | None = None
+    ) -> None:
+        """Of the drives. name: "position_targets" or "velocity_targets"; values: as `dof_targets`, else the actors'."""
+        values = self._of_actors(name) if values is None else values
         positions, velocities = (values, None) if name == "position_targets" else (None, values)
         self.running.set_targets(positions, velocities, world_ids)
 
@@ -233,14 +236,24 @@ class Simulation:
         """Some were created, or have other properties than targets."""
         if self.engine is not None and any(env.attractors for env in self.envs):
             self.attractors = Attractors(self)
-            self.bodies_changed = True
+            self.changed.add("bodies")
 
     def _send_body_properties(self) -> None:
         mass, com, inertia = (self._of_actors(name) for name in ("mass", "com", "inertia"))
         if self.attractors is not None:
             self.attractors.add_inertia(mass, com, inertia)
         self.running.set_body_properties(mass, com, inertia)
-        self.bodies_changed = False
+
+    def send_changes(self) -> None:
+        """What setters of single actors left for the next step, since it takes as long for one actor as for all."""
+        engine = self.running
+        if "bodies" in self.changed:
+            self._send_body_properties()
+        if "dofs" in self.changed:
+            engine.update_dofs()
+        if "materials" in self.changed:
+            engine.set_material(engine.friction, engine.restitution)
+        self.changed.clear()
 
     def of_actors(self, name: str) -> np.ndarray:
         """An array attribute of the actors, laid out as the engine's tensors: those of a world in a row."""
@@ -275,11 +288,9 @@ class Simulation:
                 self._effort_mask = effort_mask
             for name in DOF_FIELDS:
                 values[name][own] = torch.from_numpy(new[name].copy()).to(self.device)
-            engine = self.running
-            if isinstance(engine, MixedEngine):
-                engine.copy_dofs()
-            elif any((old[name] != new[name]).any() for name in ("friction", "armature")):
-                engine.update_dofs()
+            # drives read their gains from the tensors above, but those of several engines are copies
+            if self.is_mixed or any((old[name] != new[name]).any() for name in ("friction", "armature")):
+                self.changed.add("dofs")
 
         for group in self.groups:
             present = _in_step(np.concatenate([env.of_actors("dof_properties") for env in group.envs]))
@@ -377,11 +388,13 @@ class Simulation:
 
     def read_jacobians(self) -> None:
         """Those that were asked for, of the present state."""
+        self.send_changes()
         for actor, tensor in self._jacobians.items():
             self.running.read_jacobians(tensor, actor)
 
     def read_mass_matrices(self) -> None:
         """Those that were asked for, of the present state."""
+        self.send_changes()
         for actor, tensor in self._mass_matrices.items():
             self.running.read_inertia_matrices(tensor, actor)
 
@@ -392,8 +405,7 @@ class Simulation:
 
     def prepare_step(self, num_steps: int) -> None:
         """What the host does ahead of one step, or of several that are replayed as a graph."""
-        if self.bodies_changed:
-            self._send_body_properties()
+        self.send_changes()
         self.frame_count += num_steps
 
     def simulate(self) -> None:

@@ -14,6 +14,7 @@ ACTOR_ARRAYS = ("mass", "com", "inertia", "friction", "restitution")  # what act
 
 def save(sim: Simulation) -> dict[str, Tensor]:
     """Copies on the host, by name."""
+    sim.send_changes()
     live = {name: tensor.detach().cpu().clone() for name, tensor in _live_tensors(sim).items()}
     arrays = {f"actors.{name}": torch.from_numpy(sim.of_actors(name)) for name in ACTOR_ARRAYS}
     return live | arrays
@@ -33,7 +34,7 @@ def load(sim: Simulation, state: dict[str, Tensor]) -> None:
             count = len(getattr(actor, name))
             setattr(actor, name, values[first : first + count].copy())
             first += count
-    sim.bodies_changed = False
+    sim.changed.clear()
     sim.running.state_changed()
 
 

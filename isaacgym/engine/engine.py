@@ -257,10 +257,9 @@ class Engine(StateCalls):
         """Of the force sensors, if there are any."""
         return None if self._force_sensors is None else self._force_sensors.wrenches
 
-    def set_material(self, friction: Tensor, restitution: Tensor, world: int | None = None) -> None:
-        """Coefficients of the shapes of each world's robot, (n,) or (n, num_shapes); with `world`, (num_shapes,)."""
-        rows = slice(None) if world is None else slice(world, world + 1)
-        for own, given in ((self.friction[rows], friction), (self.restitution[rows], restitution)):
+    def set_material(self, friction: Tensor, restitution: Tensor) -> None:
+        """Coefficients of the shapes of each world's robot, (n,) or (n, num_shapes)."""
+        for own, given in ((self.friction, friction), (self.restitution, restitution)):
             own.copy_(given.view(len(own), -1).expand_as(own))
         self._stale = True
 

@@ -63,7 +63,7 @@ class MixedEngine:
     num_worlds = 1
 
     def __init__(self, parts: Sequence[Part], dofs: DofParameters) -> None:
-        """dofs: of all envs, (1, num_dofs), kept; `copy_dofs` takes over what was written there."""
+        """dofs: of all envs, (1, num_dofs), kept; `update_dofs` takes over what was written there."""
         self.parts = parts
         self.device, self.dt = parts[0].engine.device, parts[0].engine.dt
         self._dofs = dofs
@@ -92,8 +92,8 @@ class MixedEngine:
         for part in self.parts:
             part.engine.set_body_properties(*(values[0, part.rows.bodies] for values in (mass, com, inertia)))
 
-    def copy_dofs(self) -> None:
-        """Take over changed numbers of the DOF parameters given at construction."""
+    def update_dofs(self) -> None:
+        """As `Engine.update_dofs`."""
         for part in self.parts:
             for field in fields(DofParameters):
                 values = getattr(self._dofs, field.name)
@@ -125,11 +125,10 @@ class MixedEngine:
         self._wrenches = torch.zeros(1, len(bodies), 6, device=self.device)
         return self._wrenches
 
-    def set_material(self, friction: Tensor, restitution: Tensor, world: int | None = None) -> None:
-        """Coefficients of all shapes, (1, num_shapes) or, with `world`, (num_shapes,), or one for each env, (n,)."""
+    def set_material(self, friction: Tensor, restitution: Tensor) -> None:
+        """Coefficients of all shapes, (1, num_shapes), or one for each env, (n,)."""
         for own, given in ((self.friction, friction), (self.restitution, restitution)):
-            by_env = world is None and given.dim() == 1
-            own.copy_(given[self._env_of_shape] if by_env else given.view(own.shape))
+            own.copy_(given[self._env_of_shape] if given.dim() == 1 else given)
         for part in self.parts:
             part.engine.set_material(self.friction[0, part.rows.shapes], self.restitution[0, part.rows.shapes])
 
