@@ -108,7 +108,12 @@ class HostStateCalls:
 
     def set_actor_dof_states(self, env: Env, actor: int, states: np.ndarray, flags: StateFlags) -> bool:
         """states: (num_dofs,) of DofState.dtype. The DOF state tensor shows them after its next refresh."""
-        values = _dof_states(env, actor)
+        values, states = _dof_states(env, actor), np.asarray(states)
+        if states.dtype.names != DofState.dtype.names:
+            raise TypeError(
+                f"set_actor_dof_states takes an array of gymapi.DofState.dtype, as get_actor_dof_states gives, got an "
+                f"array of {states.dtype}"
+            )
         if len(states) != len(values):
             raise ValueError(f"actor '{env.actors[actor].name}' has {len(values)} DOFs, got {len(states)} states")
         if flags & StateFlags.STATE_POS:

@@ -35,7 +35,8 @@ class StateCalls:
             rows = listed(ids, self.num_worlds)[:, None]
             pos, quat = (wp.to_torch(places)[:, 1] for places in (self._model.body_pos, self._model.body_quat))
             pos.copy_(torch.where(rows, states[:, :3], pos))
-            quat.copy_(torch.where(rows, torch.roll(states[:, 3:7], 1, dims=1), quat))
+            turns = torch.nn.functional.normalize(states[:, 3:7])
+            quat.copy_(torch.where(rows, torch.roll(turns, 1, dims=1), quat))
             self._warmstart.masked_fill_(rows, 0.0)
             self._stale = True
             return

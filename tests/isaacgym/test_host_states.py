@@ -215,3 +215,10 @@ def test_a_scaled_actor_is_a_larger_body_of_the_same_density(tmp_path):
     assert contact[0, 2].item() == pytest.approx(16.0 * 9.81, rel=0.01)
     with pytest.raises(RuntimeError, match="set_actor_scale after prepare_sim"):
         GYM.set_actor_scale(env, 0, 1.0)
+
+
+def test_dof_states_of_another_type_are_refused(arm):
+    sim = make(arm, fix_base_link=True)
+    for states in (np.zeros((2, 2), dtype=np.float32), [0.0, 0.0]):
+        with pytest.raises(TypeError, match=r"takes an array of gymapi.DofState.dtype.*got an array of float"):
+            GYM.set_actor_dof_states(sim.envs[0], 0, states, gymapi.STATE_ALL)
