@@ -70,6 +70,15 @@ def test_a_robot_on_a_fixed_base_swings_as_in_c_mujoco():
     assert world.body[1, :, :3].numpy() == pytest.approx(data.xpos[1:], abs=TOLERANCE)
 
 
+def test_the_turn_of_a_fixed_base_is_normalised_as_that_of_a_free_one():
+    for fixed in (True, False):
+        with gym_with(fix_base_link=fixed):
+            world = World(ALIENGO)
+        world.set_root([0.0, 0.0, 5.0], 3.0 * QUAT.as_quat())
+        world.refresh()
+        assert world.root[0, 3:7].numpy() == pytest.approx(QUAT.as_quat(), abs=1e-6)
+
+
 def test_jacobians_and_mass_matrices_of_a_fixed_base_leave_it_out():
     with gym_with(fix_base_link=True):
         world = World(ALIENGO)
