@@ -24,10 +24,11 @@ from rsl_rl.utils.recorded import Recorded, missing_for_fusion
 
 SHORT = 0.5  # a newest run with less than this share of the longest one's iterations may be a mere test
 CPU_NUM_ENVS = 256  # robots a CPU carries; with 64, gradients are too noisy to learn within 150 iterations
+DEFAULT_TASK = "aliengo"
 task_classes: dict[str, type] = {}  # of the registered tasks, by name; task_registry fills it
 
 ARGUMENTS = [
-    {"name": "--task", "type": str, "default": "aliengo", "help": "registered task"},
+    {"name": "--task", "type": str, "help": "registered task"},
     {"name": "--task_module", "type": str, "help": "module or .py file that registers tasks of your own"},
     {"name": "--resume", "action": "store_true", "help": "go on from a checkpoint"},
     {"name": "--experiment_name", "type": str, "help": "folder of the runs, under logs/; default: the task's"},
@@ -293,9 +294,22 @@ def get_args(argv: list[str] | None = None, extra: list[dict[str, Any]] | None =
     if args.verbose:
         wp.config.log_level = wp.LOG_INFO
         wp.print_diagnostics()
-    if args.task_module is not None:
-        import_tasks(args.task_module)
+    tasks = [DEFAULT_TASK] if args.task_module is None else import_tasks(args.task_module)
+    if args.task is None:
+        _check_default_task(args.task_module, tasks)
+        args.task = DEFAULT_TASK
     return args
+
+
+def _check_default_task(module: str | None, tasks: list[str] | None) -> None:
+    """Refuse to take the default task where a module of others is named. tasks: what it registers; None: not known."""
+    if tasks == []:
+        raise ValueError(
+            f"--task_module {module} registers no task, for which it must call task_registry.register; "
+            "to run one of ours with it, name that one with --task"
+        )
+    if tasks is None or DEFAULT_TASK not in tasks:
+        raise ValueError(f"--task_module {module}: choose one of its tasks with --task: {', '.join(tasks or ['NAME'])}")
 
 
 def _description() -> str:
@@ -309,7 +323,7 @@ def _explained(flags: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for flag in flags:
         about = flag["help"]
         if flag["name"] == "--task":
-            about = f"one of: {', '.join(task_classes)}"
+            about = f"one of: {', '.join(task_classes)}; default: {DEFAULT_TASK}"
         if flag.get("default") not in (None, "", []) and "default" not in about:
             about += f"; default: {flag['default']}"
         explained.append({**flag, "help": about.replace("%", "%%")})

@@ -13,32 +13,40 @@ import importlib.metadata
 import importlib.util
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 GROUP = "himloco.tasks"
+registrations: list[str] = []  # names of tasks in the order in which task_registry got them
+_tasks_of: dict[str, list[str]] = {}  # what each module that was imported here registered
 
 
 def import_installed_tasks() -> None:
     """Import the modules of all installed packages; one that fails is left out, and a line says why."""
     for entry_point in importlib.metadata.entry_points(group=GROUP):
         try:
-            entry_point.load()
+            _note_tasks(entry_point.module, entry_point.load)
         except Exception as error:  # other people's code may fail in any way, and must not stop our tasks
             print(f"warning: the tasks of '{entry_point.value}' are left out: {_told(error)}", file=sys.stderr)
 
 
-def import_tasks(module: str) -> None:
-    """Import a module of tasks, by its dotted name, from where the program was started too, or by its file."""
+def import_tasks(module: str) -> list[str] | None:
+    """Import a module of tasks, by its dotted name, from where the program was started too, or by its file.
+
+    Result: the tasks that it registers; None: not known, as something else had imported it before.
+    """
     if module.endswith(".py") and not Path(module).is_file():
         raise ValueError(f"--task_module {module}: there is no such file")
     try:
         if module.endswith(".py"):
-            _import_file(Path(module))
-            return
+            return _note_tasks(module, lambda: _import_file(Path(module)))
         folder = str(Path.cwd())
         if folder not in sys.path:
             sys.path.insert(0, folder)
-        importlib.import_module(module)
+        if module not in sys.modules:
+            return _note_tasks(module, lambda: importlib.import_module(module))
+        return _tasks_of.get(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise ValueError(f"--task_module {module}: {_told(error)}") from error
@@ -48,6 +56,14 @@ def import_tasks(module: str) -> None:
         ) from error
     except Exception as error:  # likewise
         raise ValueError(f"--task_module {module}: {_told(error)}") from error
+
+
+def _note_tasks(module: str, load: Callable[[], Any]) -> list[str]:
+    """Import a module by `load`. Result: the tasks that it registers."""
+    before = len(registrations)
+    load()
+    _tasks_of[module] = list(dict.fromkeys(registrations[before:]))
+    return _tasks_of[module]
 
 
 def _import_file(path: Path) -> None:

@@ -22,6 +22,7 @@ from legged_gym.utils.helpers import (
     update_cfg_from_args,
 )
 from legged_gym.utils.memory import tell_if_too_many
+from legged_gym.utils.task_modules import registrations
 from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, network_sizes
 from rsl_rl.runners import get_runner_class
 from rsl_rl.runners.checkpoint import checkpoint_files, read_checkpoint
@@ -40,6 +41,7 @@ class TaskRegistry:
 
     def register(self, name: str, task_class: type, env_cfg: Any, train_cfg: Any) -> None:
         """Make a task known by name; the configs serve as its defaults."""
+        registrations.append(name)
         self.task_classes[name] = task_class
         self.env_cfgs[name] = env_cfg
         self.train_cfgs[name] = train_cfg

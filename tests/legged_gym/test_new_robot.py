@@ -219,6 +219,30 @@ def test_a_module_of_tasks_is_named_by_its_file_or_its_name(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1", r"--task_module .*mine\.py registers no task, for which it must call task_registry\.register"),
+        (TASKS.format(name="mine"), r"--task_module .*mine\.py: choose one of its tasks with --task: mine$"),
+    ],
+)
+def test_a_module_of_tasks_and_no_task_is_not_the_default_task(tmp_path, monkeypatch, text, message):
+    monkeypatch.setattr(task_registry, "task_classes", dict(task_registry.task_classes))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        helpers.get_args([*CPU, "--task_module", str(tmp_path / "mine.py")])
+    args = helpers.get_args([*CPU, "--task", "aliengo", "--task_module", str(tmp_path / "mine.py")])
+    assert args.task == "aliengo"  # a module may do something else for it
+
+
+def test_an_installed_module_that_is_named_too_still_has_its_tasks(tmp_path):
+    install(tmp_path, "good_tasks", TASKS.format(name="good"))
+    named = "from legged_gym.utils.helpers import get_args; get_args(['--task_module', 'good_tasks'])"
+    result = run([sys.executable, "-c", f"import legged_gym.envs; {named}"], tmp_path)
+    assert "choose one of its tasks with --task: good" in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
     ("module", "text", "message"),
     [
         ("nowhere.tasks", None, "there is no module 'nowhere'; start in the folder"),
