@@ -52,6 +52,7 @@ from legged_gym.utils.helpers import (
     update_cfg_from_args,
     user_errors,
 )
+from legged_gym.utils.idle_flags import check_choice, tell_idle
 from legged_gym.utils.shipped import compared_checkpoint, find_checkpoint
 from legged_gym.utils.task_registry import experiment_root
 from rsl_rl.modules import ActorCritic, HIMActorCritic
@@ -159,6 +160,9 @@ def check_args(args: argparse.Namespace) -> None:
     if args.levels and args.protocol in ("stairs", "stand"):
         instead = "--step_heights [cm] instead of" if args.protocol == "stairs" else "a plane, so no"
         raise ValueError(f"--protocol {args.protocol} has {instead} --levels")
+    if args.checkpoints:
+        check_choice(args, "--checkpoints")
+    tell_idle(args)
     if args.protocol == "stairs":
         stairs.check_stairs(step_heights(args), args.num_envs)
 

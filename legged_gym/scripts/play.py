@@ -38,6 +38,7 @@ from legged_gym.utils.helpers import (
     update_class_from_dict,
     user_errors,
 )
+from legged_gym.utils.idle_flags import check_choice, tell_idle
 from legged_gym.utils.logger import Logger
 from legged_gym.utils.shipped import find_checkpoint, named_checkpoint
 from legged_gym.utils.task_registry import experiment_root, suit_baseline
@@ -48,6 +49,7 @@ from rsl_rl.utils.signals import StopRequest
 AGENTS = ("policy", "zero", "random")
 ROBOT, JOINT = 0, 1  # the ones in the plot, and the robot in the video
 PLOT_STEPS = 100
+NUM_STEPS = 500  # of the policy, unless asked otherwise
 MIN_PIXELS, MAX_PIXELS = 16, 4096  # of a film, along each side
 
 FLAGS = [
@@ -56,7 +58,7 @@ FLAGS = [
     {"name": "--agent", "type": str, "default": "policy", "help": f"who acts: {', '.join(AGENTS)}"},
     {"name": "--video", "type": str, "help": "film a robot to this .mp4 file; needs no display"},
     {"name": "--video_size", "type": int, "nargs": 2, "help": "width and height [pixels]; default: 640 480"},
-    {"name": "--num_steps", "type": int, "default": 500, "help": "policy steps to play, 50 a second"},
+    {"name": "--num_steps", "type": int, "default": NUM_STEPS, "help": "policy steps of --headless, 50 a second"},
     SET_FLAG,
     {"name": "--replay", "type": str, "help": "fault_<iteration>.pt of a run: show how its robot broke, and no more"},
 ]
@@ -101,6 +103,9 @@ def check_args(args: argparse.Namespace) -> None:
         raise ValueError(f"unknown --agent '{args.agent}'; known: {', '.join(AGENTS)}")
     if args.agent != "policy" and args.checkpoint_path is not None:
         raise ValueError(f"--checkpoint_path is of no use to --agent {args.agent}; leave one of them out")
+    if args.agent != "policy" or args.checkpoint_path is not None:
+        check_choice(args, "--checkpoint_path" if args.agent == "policy" else f"--agent {args.agent}")
+    tell_idle(args)
     check_conditions(args)
     if args.video_size is not None and not all(MIN_PIXELS <= pixels <= MAX_PIXELS for pixels in args.video_size):
         raise ValueError(f"--video_size takes width and height from {MIN_PIXELS} to {MAX_PIXELS} pixels")
@@ -216,6 +221,8 @@ def run(env: Any, agent: Agent, num_steps: int, logger: Logger, film: Film | Non
 def run_filmed(player: Player, args: argparse.Namespace, logger: Logger) -> Measurement:
     """`run`, with a video if one is asked for."""
     env, film = player.env, None
+    if hasattr(env.viewer, "page") and args.num_steps != NUM_STEPS:
+        print("--num_steps: without effect, for on the page robots walk until Ctrl-C or Quit.")
     with ExitStack() as stack:
         if args.video is not None:
             size = tuple(args.video_size or SIZE)
@@ -266,6 +273,8 @@ if __name__ == "__main__":
         with user_errors():
             arguments = get_args(extra=FLAGS)
             if arguments.replay is not None:
+                if arguments.video is not None:
+                    raise ValueError("--replay draws its robot and films nothing; leave out --video")
                 show_fault(arguments.replay)
                 raise SystemExit
         play(arguments)

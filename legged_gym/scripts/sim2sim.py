@@ -55,6 +55,7 @@ from legged_gym.files import check_writable
 from legged_gym.progress import Progress
 
 TRACKING_TOLERANCE = 0.2  # of evaluate.py's error: the goal for a policy that walks in both simulators
+SHAPES = {"step_height": ("stairs",), "slope": ("slope", "rough")}  # flags and the terrains that they shape
 WALKS = 0.5  # a policy that walks has less than this share of the error of standing still
 # Quantities that both scripts report, with their units.
 QUANTITIES = {
@@ -226,8 +227,16 @@ def check_args(args: argparse.Namespace) -> None:
         raise ValueError(f"--target_margin must not be negative, got {args.target_margin:g}")
     if args.workers is not None and args.workers < 1:
         raise ValueError(f"--workers must be at least 1, got {args.workers}")
+    if args.task_module and not args.task:
+        raise ValueError("--task_module needs --task, one of those that the module registers")
+    if args.workers and (args.video or not (args.headless or args.matrix)):
+        raise ValueError("--workers needs --headless or --matrix: trials that one watches run one after the other")
+    default = parser().get_default
+    for name, terrains in SHAPES.items():
+        if getattr(args, name) != default(name) and not {*terrains} & {*args.terrain}:
+            raise ValueError(f"--{name} belongs to --terrain {' or '.join(terrains)}, not to {' '.join(args.terrain)}")
     if args.matrix:
-        given = [name for name in VARIED if getattr(args, name) != parser().get_default(name)]
+        given = [name for name in (*VARIED, "slope") if getattr(args, name) != default(name)]
         given += [name for name in ("compare", "video") if getattr(args, name)]
         if given:
             raise ValueError(f"--matrix chooses conditions itself and shows none; leave out --{', --'.join(given)}")
@@ -289,6 +298,8 @@ def sim2sim(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
         report[name] = {"summary": result, "trials": [plain(trial) for trial in trials]}
         print(as_line(name, result, args))
     compared = [name for name in summaries if name in reference]
+    if args.compare and len(compared) < len(summaries):
+        print(f"Not in {args.compare}: {', '.join(name for name in summaries if name not in reference)}")
     if compared:
         print("\n| terrain | quantity | evaluate.py | sim2sim.py | ratio |\n| --- | --- | --- | --- | --- |")
         for name in compared:

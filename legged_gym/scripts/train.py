@@ -7,6 +7,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -35,9 +36,11 @@ from legged_gym.utils.helpers import (
     choose_fusion,
     class_to_dict,
     get_args,
+    update_cfg_from_args,
     update_class_from_dict,
     user_errors,
 )
+from legged_gym.utils.idle_flags import check_resume
 from legged_gym.utils.task_registry import cpu_num_envs
 from rsl_rl.runners.faults import TrainingDivergedError
 from rsl_rl.utils import ranks
@@ -70,6 +73,8 @@ def prepare(args: argparse.Namespace) -> Training:
     choose_fusion(args)
     check_settings(args, task_registry.get_cfgs(args.task))
     env_cfg, train_cfg = starting_cfgs(args)
+    _, wished = update_cfg_from_args(None, deepcopy(train_cfg or task_registry.get_cfgs(args.task)[1]), args)
+    check_resume(args, wished.runner.resume)
     env, env_cfg = task_registry.make_env(args.task, args, env_cfg, train_cfg, trains=True)
     runner, train_cfg = task_registry.make_alg_runner(env, args.task, args, train_cfg)
     trained = trained_robot(runner.resumed_from) if runner.resumed_from else None
@@ -93,6 +98,8 @@ def starting_cfgs(args: argparse.Namespace) -> tuple[Any, Any]:
         raise ValueError(f"--cpu_recipe is 'auto', 'on' or 'off', not '{args.cpu_recipe}'")
     env_cfg, train_cfg = task_registry.get_cfgs(args.task)
     if args.config is not None:
+        if args.cpu_recipe == "on":
+            raise ValueError("--cpu_recipe on would do nothing beside --config; leave one of them out")
         config = read_run_config(args.config)
         leave_out_new_rewards(env_cfg.rewards.scales, config.env)
         update_class_from_dict(env_cfg, config.env)

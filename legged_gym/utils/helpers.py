@@ -17,6 +17,7 @@ import warp as wp
 
 from isaacgym import gymapi, gymutil
 from legged_gym import cli
+from legged_gym.utils.idle_flags import VIEWER_HOST, VIEWER_PORT, tell_idle_page
 from legged_gym.utils.task_modules import import_tasks
 from rsl_rl.runners.checkpoint import checkpoint_files
 from rsl_rl.utils import ranks
@@ -37,8 +38,13 @@ ARGUMENTS = [
     {"name": "--checkpoint", "type": int, "help": "iteration to load; default: -1, the last"},
     {"name": "--headless", "action": "store_true", "help": "run without a viewer, unless --viewer asks for one"},
     {"name": "--viewer", "type": str, "help": "web: a page on this machine, the default without --headless; none"},
-    {"name": "--viewer_host", "type": str, "default": "127.0.0.1", "help": "address of the page; 0.0.0.0: all"},
-    {"name": "--viewer_port", "type": int, "default": 0, "help": "port of the page; 0: the first free one from 8080"},
+    {"name": "--viewer_host", "type": str, "default": VIEWER_HOST, "help": "address of the page; 0.0.0.0: all"},
+    {
+        "name": "--viewer_port",
+        "type": int,
+        "default": VIEWER_PORT,
+        "help": "port of the page; 0: the first free one from 8080",
+    },
     {
         "name": "--rl_device",
         "type": str,
@@ -213,9 +219,11 @@ def get_load_path(root: str | os.PathLike, load_run: str | int = -1, checkpoint:
     Args:
         root: folder of an experiment, holding one folder per run.
         load_run: a run's folder, by name under `root` or by path, or a checkpoint file; -1: the run that wrote last.
-        checkpoint: iteration; -1: the last one in the run.
+        checkpoint: iteration; -1: the last one in the run. ValueError beside a file.
     """
     if str(load_run).endswith(".pt"):
+        if str(checkpoint) != "-1":
+            raise ValueError(f"--load_run {load_run} is a file already; leave out --checkpoint {checkpoint}")
         return _existing_file(Path(load_run) if Path(load_run).is_file() else Path(root, str(load_run)))
     run = _newest_run(Path(root)) if str(load_run) == "-1" else _named_run(Path(root), str(load_run))
     if str(checkpoint) != "-1":
@@ -287,10 +295,11 @@ def get_args(argv: list[str] | None = None, extra: list[dict[str, Any]] | None =
         raise ValueError(f"--num_envs must be at least 1, got {args.num_envs}")
     if args.viewer not in (None, "web", "none"):
         raise ValueError(f"--viewer is 'web' or 'none', not '{args.viewer}'")
-    if ranks.rank() > 0:
-        args.viewer = "none"
     if args.viewer is not None:
         args.headless = args.viewer == "none"
+    tell_idle_page(args)
+    if ranks.rank() > 0:
+        args.viewer, args.headless = "none", True
     if args.verbose:
         wp.config.log_level = wp.LOG_INFO
         wp.print_diagnostics()

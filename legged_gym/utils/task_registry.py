@@ -97,6 +97,8 @@ class TaskRegistry:
             if getattr(args, flag) not in values:
                 raise ValueError(f"--{flag} is {' or '.join(map(repr, values))}, not '{getattr(args, flag)}'")
         Recorded.fuses = args.fusion == "on"
+        if Recorded.fuses and args.sim_device == "cpu":
+            print("--fusion on: without effect on a CPU.")
         if args.deterministic == "on":
             set_deterministic()
         env = task_class(
