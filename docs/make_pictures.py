@@ -36,6 +36,7 @@ from isaacgym.headless_viewer import looking_at
 from isaacgym.viewer.follow_camera import FollowCamera
 from isaacgym.viewer.renderer import Renderer
 from legged_gym.envs import task_registry
+from legged_gym.fonts import use_fonts_for
 from legged_gym.runs.curves import Run, group_runs, spread
 from legged_gym.scripts import play
 from legged_gym.scripts.curves import DPI, draw_group, read_runs
@@ -203,10 +204,11 @@ def curves(folders: list[str]) -> None:
     from matplotlib.figure import Figure  # slow to import
 
     runs = read_runs([Path(folder) for folder in folders])
-    walking = max(first_walking(run) for run in runs)
+    walking, groups = max(first_walking(run) for run in runs), group_runs(runs)
+    use_fonts_for("".join(group.label for group in groups))
     figure = Figure(figsize=(9.0, 5.2), dpi=DPI, layout="constrained")
     for axis, (tag, title) in zip(figure.subplots(2, 2).ravel(), CURVES.items(), strict=True):
-        for number, group in enumerate(group_runs(runs)):
+        for number, group in enumerate(groups):
             draw_group(axis, group, tag, "iteration", color=f"C{number}")
         axis.axvline(walking, color="black", linestyle="--", linewidth=1.0)
         axis.set(title=title, xlabel="iteration")

@@ -7,6 +7,7 @@ from typing import Any
 
 from legged_gym.evaluation.protocols import PAPER_ERRORS, Estimate, Row, mean_level_reached
 from legged_gym.evaluation.standing import MAX_DRIFT
+from legged_gym.fonts import use_fonts_for
 
 Results = dict[str, list[Row]]  # name of a checkpoint: its rows
 FALL_ERROR = 1.0  # [m/s] that a fall counts as, so that neither standing still nor running blindly pays
@@ -209,6 +210,7 @@ def draw_figure(protocol: str, results: Results, path: Path) -> None:
     matplotlib.use("Agg")  # works without a display
     from matplotlib import pyplot as plt
 
+    use_fonts_for("".join(results))
     noisy = {name: [row for row in rows if row.noise] for name, rows in results.items()}
     terrains = list(dict.fromkeys(row.terrain for rows in noisy.values() for row in rows))
     crossing = RULES[protocol] == RULES["terrain"]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from legged_gym.fonts import use_fonts_for
 from legged_gym.utils.math import over_robots
 from rsl_rl.runners.checkpoint import read_data
 
@@ -108,6 +109,7 @@ def _plot(record: dict[str, Any], path: Path) -> None:
     matplotlib.use("Agg")  # works without a display
     from matplotlib import pyplot as plt
 
+    use_fonts_for("".join(record["dof_names"]))
     times = (torch.arange(len(record["dof_vel"])) + 1 - len(record["dof_vel"])) * record["dt"]
     panels = {
         "Base position [m]": (record["root_states"][:, :3], ["x", "y", "z"]),

@@ -15,6 +15,7 @@ except ModuleNotFoundError:
     raise SystemExit("error: legged_gym is not installed: run `pip install -e .` in the repository's folder") from None
 
 from legged_gym import cli
+from legged_gym.fonts import use_fonts_for
 from legged_gym.runs.curves import Group, Run, find_runs, group_runs, over_time, read_run, spread
 from legged_gym.utils.helpers import user_errors
 
@@ -87,6 +88,7 @@ def draw(groups: list[Group], tags: list[str], x: str, path: Path) -> None:
     """One panel per tag, one line per group. x: iteration or time."""
     from matplotlib.figure import Figure  # slow to import
 
+    use_fonts_for("".join(group.label for group in groups))
     columns = min(MAX_COLUMNS, len(tags))
     rows = -(-len(tags) // columns)
     figure = Figure(figsize=(columns * PANEL_SIZE[0], rows * PANEL_SIZE[1]), dpi=DPI, layout="constrained")

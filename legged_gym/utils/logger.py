@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from legged_gym.fonts import use_fonts_for
+
 FIGURE_SIZE = (18, 12)  # [inch]
 
 
@@ -60,6 +62,7 @@ class Logger:
         matplotlib.use("Agg")  # works without a display
         from matplotlib import pyplot as plt
 
+        use_fonts_for(joint)
         figure, axes = plt.subplots(3, 3, figsize=FIGURE_SIZE, layout="constrained")
         self._plot_series(axes[0, 0], f"{joint}: position", "[rad]", dof_pos="measured", dof_pos_target="target")
         self._plot_series(axes[0, 1], f"{joint}: velocity", "[rad/s]", dof_vel="measured")
