@@ -22,8 +22,12 @@ TO_ENGLISH = re.compile(r"\]\(((?:\.\./)*)\.\./en/")
 TO_REPOSITORY = re.compile(r"\[([^\]]+)\]\((?:\.\./){2,}(?!assets/)([^)]+)\)")
 
 
-# A line's end between Chinese characters, which a browser would show as a space.
-CHINESE_BREAK = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff5e])\n(?=[\u4e00-\u9fff])")
+# A line's end between Chinese characters, or after or before their punctuation, which a browser would show as a space.
+CHINESE_BREAK = re.compile(
+    r"(?<=[\u3001-\u9fff\uff01-\uff5e])\n *(?=\[?[\u3001-\u9fff\uff01-\uff5e])"
+    r"|(?<=[\u3001-\u303f\uff01-\uff5e])\n *(?=[A-Za-z\[]|`(?!``))"
+    r"|(?<=\S)\n *(?=[\u3001-\u303f\uff01-\uff5e])"
+)
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
@@ -33,4 +37,10 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     markdown = drawings.drawn(markdown, Path(page.file.src_path).stem)
     markdown = CHINESE_BREAK.sub("", markdown)
     markdown = TO_ENGLISH.sub(r"](\1", markdown)
-    return TO_REPOSITORY.sub(r"\1 (`\2`)", markdown)
+    return TO_REPOSITORY.sub(repository_file, markdown)
+
+
+def repository_file(link: re.Match[str]) -> str:
+    """The link's text and the file's name, which is said once."""
+    text, path = link.groups()
+    return f"`{path}`" if path.endswith(text) else f"{text} (`{path}`)"

@@ -127,6 +127,18 @@ def test_lines_of_chinese_are_joined_without_a_space(builder: dict[str, ModuleTy
     text = "机器人\n公司。\n显卡\n`a`\n\n```bash\nb\n```\n- 甲\n- 乙\n"
     joined = "机器人公司。显卡\n`a`\n\n```bash\nb\n```\n- 甲\n- 乙\n"
     assert builder["hooks"].on_page_markdown(text, page=page) == joined
+    text = "如何？\n[结果](a.md)，见\n（[这里](b.md)）。\nCPU；\n`a`\n、`b`\n\n- 甲，\n  乙\n"
+    joined = "如何？[结果](a.md)，见（[这里](b.md)）。CPU；`a`、`b`\n\n- 甲，乙\n"
+    assert builder["hooks"].on_page_markdown(text, page=page) == joined
+
+
+def test_files_of_the_repository_are_named_once(builder: dict[str, ModuleType]) -> None:
+    page = SimpleNamespace(file=SimpleNamespace(src_path="en/guide/deployment.md"))
+    text = (
+        "[legged_gym/deploy/README.md](../../../legged_gym/deploy/README.md), [Go2](../../../legged_gym/deploy/go2.py)"
+    )
+    shown = "`legged_gym/deploy/README.md`, Go2 (`legged_gym/deploy/go2.py`)"
+    assert builder["hooks"].on_page_markdown(text, page=page) == shown
 
 
 def test_the_configuration_reference_has_every_key_with_its_default(builder: dict[str, ModuleType]) -> None:
