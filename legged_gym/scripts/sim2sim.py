@@ -260,6 +260,10 @@ def setups(args: argparse.Namespace) -> dict[str, Setup]:
         args.urdf = args.urdf or files.robot
     default_urdf = Path(LEGGED_GYM_ROOT_DIR, "resources", "robots", metadata["robot"], "urdf")
     urdf = Path(args.urdf) if args.urdf else default_urdf / f"{metadata['robot']}.urdf"
+    if not args.urdf and not urdf.is_file():  # a robot of one's own
+        raise FileNotFoundError(
+            f"{path} is a policy of '{metadata['robot']}'; give its --task, or its file with --urdf"
+        )
     physics = Physics(args.friction, args.impedance, args.cone, args.impratio, args.payload)
     conditions = Conditions(tuple(args.latency), args.noise)
     wanted = {}

@@ -167,8 +167,13 @@ def train(args: argparse.Namespace) -> None:
         command = resume_command(sys.argv, Path(runner.log_dir), runner.env.cfg.seed, remaining)
         print(f"Stopped and saved. To go on: {command}")
     elif claim is not None:
-        command = f"{example('play')} --task {args.task} --load_run {shlex.quote(runner.log_dir)}"
-        print(f"Saved {runner.newest_file}. To watch it: {command}")
+        print(f"Saved {runner.newest_file}. To watch it: {watch_command(args, runner.log_dir)}")
+
+
+def watch_command(args: argparse.Namespace, run: str) -> str:
+    """The command line that plays the policy of a run."""
+    module = [] if args.task_module is None else ["--task_module", args.task_module]
+    return f"{example('play')} {shlex.join(['--task', args.task, *module, '--load_run', run])}"
 
 
 if __name__ == "__main__":

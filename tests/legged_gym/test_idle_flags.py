@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -51,6 +52,13 @@ def test_a_run_that_is_loaded_or_the_newest_is_not_refused(flags):
         train.prepare(helpers.get_args([*CPU, *flags.split()], extra=train.FLAGS))
 
 
+def test_a_robot_of_ones_own_is_watched_by_its_module() -> None:
+    args = helpers.get_args([*CPU, "--task_module", "legged_gym.envs"])
+    assert train.watch_command(args, "/logs/May 1").endswith(
+        "play.py --task aliengo_flat --task_module legged_gym.envs --load_run '/logs/May 1'"
+    )
+
+
 def test_an_iteration_of_a_checkpoint_file_is_refused(tmp_path: Path) -> None:
     torch.save({}, tmp_path / "model_7.pt")
     file = str(tmp_path / "model_7.pt")
@@ -98,3 +106,10 @@ def test_sim2sim_takes_what_shapes_a_terrain_that_is_there(flags):
     args = sim2sim.get_args(["--headless", "--workers", "2", *flags.split()])
     sim2sim.check_args(args)
     assert set(args.terrain) <= {*COURSES, "rough"}
+
+
+def test_a_policy_of_a_robot_that_is_not_ours_asks_for_its_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    metadata = {"robot": "my_dog", "iteration": 2}
+    monkeypatch.setattr(sim2sim, "PolicyController", lambda path: SimpleNamespace(metadata=metadata))
+    with pytest.raises(FileNotFoundError, match="x.onnx is a policy of 'my_dog'; give its --task, or its file"):
+        sim2sim.setups(sim2sim.get_args(["--headless", "--policy", "x.onnx"]))
