@@ -73,10 +73,15 @@ class Shard:
         self._link = wp.array(link, dtype=int)
         self._worlds = worlds
         self._force_sensors: ForceSensors | None = None
-        self._record()
+        self._prepare_launches()
+        self._step_graph: wp.Graph | None = None
+        if wp.get_device().is_cpu:  # on a GPU the engine records the steps of its one shard
+            with wp.ScopedCapture() as capture:
+                self._launch_step()
+            self._step_graph = capture.graph
 
-    def _record(self) -> None:
-        """Prepare the launches of `position` and `step`; preparing one takes as long as a small kernel."""
+    def _prepare_launches(self) -> None:
+        """Of `position` and `step`; preparing one takes as long as a small kernel."""
         kernels, tree, state, chains, found = self._kernels, self._tree, self._state, self._chains, self.contacts
 
         def record(kernel: wp.Kernel, dim: int | tuple[int, ...], arguments: list) -> wp.Launch:
@@ -106,10 +111,16 @@ class Shard:
 
     def sense(self, force_sensors: ForceSensors) -> None:
         """Have the sensors read every step."""
-        self._force_sensors = force_sensors
+        self._force_sensors, self._step_graph = force_sensors, None
 
     def step(self) -> None:
         """Contacts at the present poses, the solution, and the poses after it."""
+        if self._step_graph is None:
+            self._launch_step()
+        else:  # threads that go back to Python between kernels wait for each other
+            wp.capture_launch(self._step_graph)
+
+    def _launch_step(self) -> None:
         self.detect()
         self._solve.launch()
         if self._force_sensors is not None:  # contacts are where the bodies were before the step
