@@ -89,20 +89,24 @@ def readings(env: Any, robot: int, joint_order: list[str]) -> dict[str, np.ndarr
     }
 
 
+def step_both(env: Any, policy: Any, controller: PolicyController, robot: int) -> tuple[np.ndarray, torch.Tensor]:
+    """The controller's targets and the policy's actions, on what the environment shows; both must see the same."""
+    targets = controller.step(**readings(env, robot, UNITREE_JOINTS))
+    seen = env.obs_buf[:, : 6 * env.num_one_step_obs]
+    np.testing.assert_allclose(controller.observations(), seen[robot].numpy(), rtol=0, atol=TOLERANCE)
+    return targets, policy.act_inference(seen)
+
+
 def test_controller_sees_and_does_what_the_environment_does(quiet_env: Any, exported: Path) -> None:
     env, robot = quiet_env, 4
     controller = PolicyController(exported, joint_order=UNITREE_JOINTS)
     sdk_columns = [env.dof_names.index(name) for name in UNITREE_JOINTS]
     policy = make_policy(env, 6)
-    num_inputs = 6 * env.num_one_step_obs
     env.reset()
     compared = 0
     with torch.inference_mode():
         for _ in range(STEPS):
-            targets = controller.step(**readings(env, robot, UNITREE_JOINTS))
-            seen = env.obs_buf[:, :num_inputs]
-            np.testing.assert_allclose(controller.observations(), seen[robot].numpy(), rtol=0, atol=TOLERANCE)
-            actions = policy.act_inference(seen)
+            targets, actions = step_both(env, policy, controller, robot)
             meant = env.default_dof_pos[0] + env.action_scales * actions[robot]
             np.testing.assert_allclose(targets, meant[sdk_columns].numpy(), rtol=0, atol=TOLERANCE)
             compared += 1
@@ -117,7 +121,7 @@ def test_bounded_actions_keep_targets_inside_the_limits_there_and_here(tmp_path:
     cfg.noise.add_noise = cfg.commands.heading_command = cfg.commands.curriculum = False
     cfg.control.target_margin, cfg.control.action_scale = 0.3, 60.0
     env = build(cfg, "go2_flat")
-    policy, robot, num_inputs = make_policy(env, 6), 4, 6 * env.num_one_step_obs
+    policy, robot = make_policy(env, 6), 4
     export_policy(policy, env, cfg.commands, {"iter": 7}, tmp_path)
     controller = PolicyController(tmp_path / "policy.onnx", joint_order=UNITREE_JOINTS)
     columns = [env.dof_names.index(name) for name in UNITREE_JOINTS]
@@ -128,10 +132,7 @@ def test_bounded_actions_keep_targets_inside_the_limits_there_and_here(tmp_path:
     env.reset()
     with torch.inference_mode():
         for _ in range(STEPS):
-            targets = controller.step(**readings(env, robot, UNITREE_JOINTS))
-            seen = env.obs_buf[:, :num_inputs]
-            np.testing.assert_allclose(controller.observations(), seen[robot].numpy(), rtol=0, atol=TOLERANCE)
-            actions = policy.act_inference(seen)
+            targets, actions = step_both(env, policy, controller, robot)
             wanted = angles + 60.0 * actions[robot, columns].numpy()
             np.testing.assert_allclose(targets, wanted.clip(low + 0.3, high - 0.3), rtol=0, atol=60 * TOLERANCE)
             is_bounded = (wanted < low + 0.3) | (wanted > high - 0.3)
