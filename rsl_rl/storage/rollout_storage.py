@@ -46,16 +46,13 @@ def gae(rewards: Tensor, values: Tensor, dones: Tensor, last_values: Tensor, gam
         rewards, values, dones: (T, N, …); a done at step t cuts the future off after t.
         last_values: value of the state after the last step, (N, …).
     """
-    returns = torch.empty_like(values)
-    not_done = 1.0 - dones.to(values.dtype)
-    advantage = torch.zeros_like(last_values)
-    next_values = last_values
-    for step in reversed(range(len(rewards))):
-        delta = rewards[step] + not_done[step] * gamma * next_values - values[step]
-        advantage = delta + not_done[step] * gamma * lam * advantage
-        returns[step] = advantage + values[step]
-        next_values = values[step]
-    return returns
+    futures = gamma * (1.0 - dones.to(values.dtype))  # what the next step's value and advantage are worth now
+    next_values = torch.cat((values[1:], last_values[None]))
+    advantages = torch.addcmul(rewards - values, futures, next_values)  # of one step each
+    weights = futures * lam
+    for step in reversed(range(len(rewards) - 1)):  # on a GPU the loop's time is its number of kernels
+        advantages[step].addcmul_(weights[step], advantages[step + 1])
+    return advantages.add_(values)
 
 
 def standardized(values: Tensor) -> Tensor:
