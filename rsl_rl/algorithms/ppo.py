@@ -137,14 +137,16 @@ class PPO(GraphSafety):
         self._critic_obs = torch.zeros(num_envs, *critic_obs_shape, device=self.device)
         batch_size = num_envs * num_transitions_per_env // self.num_mini_batches
         self._batch_ids = torch.zeros(batch_size, dtype=torch.long, device=self.device)
+        self._mirrored_mask = torch.zeros(batch_size, dtype=torch.bool, device=self.device)
         self._loss_sums = torch.zeros(len(self.losses_class._fields), device=self.device)  # of this update
         self._loss_counts = torch.zeros_like(self._loss_sums)  # of finite ones
         self._record_steps()
 
     def _record_steps(self) -> None:
-        """Name what CUDA replays as graphs: acting, and a gradient step."""
+        """Name what CUDA replays as graphs: acting, and a gradient step, of which torch.compile fuses the reading."""
         enabled = self.is_graph_safe and self._on_cuda
         self._decide = Recorded(self._decide_on_actions, enabled)
+        self._read_batch = Recorded(self._chosen_samples, enabled, fusible=True)
         self._improve = Recorded(self._improve_on_batch, enabled)
 
     @property
@@ -240,19 +242,23 @@ class PPO(GraphSafety):
         return self.losses_class(*losses_read)
 
     def _improve_on_batch(self) -> None:
-        batch = self.rollout.mini_batch(self._batch_ids)
         self._batch_noise_scales = self._noise_scales[self._batch_ids % len(self._noise_scales)]
         # How far a policy is from its own image says nothing of how far a step took it, and for quiet samples every
         # step is a long one.
         self._kl_weights = (self._batch_noise_scales == 1.0).squeeze(-1)
         if self.mirror is not None:
-            mirrored_mask = torch.rand(len(self._batch_ids), device=self.device) < self.mirror_fraction
-            self._kl_weights &= ~mirrored_mask
-            batch = mirrored(batch, self.mirror, mirrored_mask)
+            self._mirrored_mask[:] = torch.rand(len(self._batch_ids), device=self.device) < self.mirror_fraction
+            self._kl_weights &= ~self._mirrored_mask
+        batch = type(self.rollout.flat_rollout())(*self._read_batch())
         losses = torch.stack(self._update_mini_batch(batch))
         finite_mask = losses.isfinite()
         self._loss_sums += torch.where(finite_mask, losses, 0.0)
         self._loss_counts += finite_mask
+
+    def _chosen_samples(self) -> tuple[Tensor, ...]:
+        """The mini-batch, as the networks see it. Fused, it passes through memory once, mirrored or not."""
+        batch = self.rollout.mini_batch(self._batch_ids)
+        return tuple(batch if self.mirror is None else mirrored(batch, self.mirror, self._mirrored_mask))
 
     def _update_mini_batch(self, batch: MiniBatch) -> tuple[Tensor, ...]:
         """One gradient step; returns the losses in the order of `losses_class`, 0-d tensors on the device."""

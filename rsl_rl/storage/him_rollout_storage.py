@@ -43,7 +43,7 @@ class HIMRolloutStorage(RolloutStorage):
         super().__init__(num_envs, num_transitions_per_env, obs_shape, critic_obs_shape, actions_shape, device)
         self.next_critic_observations = self._buffer(critic_obs_shape)
 
-    def _flat_rollout(self) -> HIMMiniBatch:  # type: ignore[override]
+    def flat_rollout(self) -> HIMMiniBatch:  # type: ignore[override]
         return HIMMiniBatch(
-            **super()._flat_rollout()._asdict(), next_critic_observations=self.next_critic_observations.flatten(0, 1)
+            **super().flat_rollout()._asdict(), next_critic_observations=self.next_critic_observations.flatten(0, 1)
         )

@@ -129,7 +129,7 @@ class RolloutStorage:
 
     def mini_batch(self, ids: Tensor) -> MiniBatch:
         """Copies of some samples. ids: (B,)."""
-        rollout = self._flat_rollout()
+        rollout = self.flat_rollout()
         return type(rollout)(*(samples.index_select(0, ids) for samples in rollout))
 
     def mini_batch_generator(self, num_mini_batches: int, num_epochs: int) -> Iterator[MiniBatch]:
@@ -139,7 +139,7 @@ class RolloutStorage:
             for ids in batch_ids:
                 yield self.mini_batch(ids)
 
-    def _flat_rollout(self) -> MiniBatch:
+    def flat_rollout(self) -> MiniBatch:
         """The whole rollout as one batch of T · N samples; views of the buffers."""
         return MiniBatch(
             observations=self.observations.flatten(0, 1),

@@ -49,7 +49,7 @@ def mirrored(batch: Batch, mirror: Mirror, mask: Tensor) -> Batch:
     reflections = {field: getattr(mirror, part) for field, part in FIELDS.items() if field in batch._fields}
     # A deviation has no sign.
     reflections["old_sigma"] = mirror.actions._replace(signs=mirror.actions.signs.abs())
-    if mask.is_cuda:  # to pick rows it would have to wait for their number
+    if mask.is_cuda or torch.compiler.is_compiling():  # to pick rows it would have to wait for their number
         seen = {name: part(getattr(batch, name)) for name, part in reflections.items()}
         return batch._replace(
             **{name: torch.where(mask[:, None], values, getattr(batch, name)) for name, values in seen.items()}
