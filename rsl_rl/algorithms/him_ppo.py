@@ -1,6 +1,5 @@
 """PPO that trains the estimator of a HIMActorCritic along with the policy."""
 
-from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -42,9 +41,7 @@ class HIMPPO(PPO):
         super().process_env_step(rewards, dones, infos)
 
     def _update_mini_batch(self, batch: HIMMiniBatch) -> tuple[Tensor, ...]:  # type: ignore[override]
-        history, estimator = batch.observations, self.actor_critic.estimator
-        # Recorded steps of a GPU have not been tried with it.
-        with nullcontext() if history.is_cuda else estimator.encoding_once(history):
+        with self.actor_critic.estimator.encoding_once(batch.observations):
             return super()._update_mini_batch(batch)  # type: ignore[arg-type]
 
     def _update_auxiliary(self, batch: HIMMiniBatch) -> tuple[Tensor, ...]:  # type: ignore[override]
