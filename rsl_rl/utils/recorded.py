@@ -79,11 +79,8 @@ class Recorded:
             arguments: of the function. What torch.compile makes of it serves all that differ in them alone.
         """
         self._function = function
-        self._fused: Callable[..., Any] | None = None
+        self._fused = Fused(function, enabled and fusible)
         self._arguments = arguments
-        if enabled and fusible and self.fuses:
-            torch._dynamo.config.recompile_limit = MAX_COMPILED_VERSIONS
-            self._fused = torch.compile(function, options=COMPILE_OPTIONS)
         self._before_replay = before_replay
         self._enabled = enabled
         self._calls = 0
@@ -127,21 +124,7 @@ class Recorded:
         self._begin_graph(self._graph.pool())
 
     def _run(self) -> Any:
-        if self._fused is None or not Recorded.fuses:
-            return self._function(*self._arguments)
-        from torch._dynamo.exc import TorchDynamoException  # slow to import, and needed here only
-
-        try:
-            return self._fused(*self._arguments)
-        except TorchDynamoException as error:  # before anything of a function traced in one piece has run
-            cause = getattr(error, "inner_exception", error)
-            reason = (str(cause).strip() or repr(cause)).splitlines()[0]
-            message = f"torch.compile could not fuse kernels ({reason})"
-            if self.must_fuse:
-                raise ValueError(f"{message}; run with --fusion off") from error
-        print(f"{message}: going on without, and an iteration takes a quarter longer.", flush=True)
-        Recorded.fuses = False
-        return self._function(*self._arguments)
+        return self._fused(*self._arguments)
 
     @cached_property
     def _stream(self) -> torch.cuda.Stream:
@@ -154,3 +137,37 @@ class Recorded:
             result = self._run()
         torch.cuda.current_stream().wait_stream(self._stream)
         return result
+
+
+class Fused:
+    """A function whose kernels torch.compile fuses if `Recorded.fuses`; it may have gradients.
+
+    Arguments and results are tensors or plain tuples and lists of them: torch 2.11 fails to return other objects that
+    are made inside. Without `enabled`, calls go straight to the function.
+    """
+
+    def __init__(self, function: Callable[..., Any], enabled: bool = True) -> None:
+        self._function = function
+        self._enabled = enabled
+
+    @cached_property
+    def _compiled(self) -> Callable[..., Any]:
+        torch._dynamo.config.recompile_limit = MAX_COMPILED_VERSIONS
+        return torch.compile(self._function, options=COMPILE_OPTIONS)
+
+    def __call__(self, *arguments: Any) -> Any:
+        if not (self._enabled and Recorded.fuses):
+            return self._function(*arguments)
+        from torch._dynamo.exc import TorchDynamoException  # slow to import, and needed here only
+
+        try:
+            return self._compiled(*arguments)
+        except TorchDynamoException as error:  # before anything of a function traced in one piece has run
+            cause = getattr(error, "inner_exception", error)
+            reason = (str(cause).strip() or repr(cause)).splitlines()[0]
+            message = f"torch.compile could not fuse kernels ({reason})"
+            if Recorded.must_fuse:
+                raise ValueError(f"{message}; run with --fusion off") from error
+        print(f"{message}: going on without, and an iteration takes a quarter longer.", flush=True)
+        Recorded.fuses = False
+        return self._function(*arguments)

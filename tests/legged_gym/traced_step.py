@@ -21,7 +21,7 @@ def walk(traced: bool) -> tuple[torch.Tensor, torch.Tensor]:
     env._resets_by_mask = True  # as with a recorded step
     if traced:
         for part in (*env._apply_torques, env._read_state, env._follow_commands, env._finish):
-            part._function = torch.compile(part._function, backend="aot_eager")
+            part._fused = torch.compile(part._function, backend="aot_eager")
     torch.manual_seed(5)
     env.reset()
     env.episode_length_buf[::2] = env.max_episode_length - STEPS // 2
