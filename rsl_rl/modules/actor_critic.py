@@ -17,7 +17,8 @@ class ActorCritic(GraphSafety, nn.Module):
     """Actor: observation → mean of a Gaussian with one learned deviation per action. Critic: observation → value."""
 
     graph_safe = True
-    distribution: Normal  # over actions, of the last update_distribution
+    action_mean: Tensor  # (N, num_actions), of the last update_distribution
+    action_std: Tensor  # (N, num_actions)
 
     def __init__(
         self,
@@ -45,10 +46,8 @@ class ActorCritic(GraphSafety, nn.Module):
 
     def update_distribution(self, obs: Tensor, noise_scale: Tensor | float = 1.0) -> None:
         """Keep the distribution of the actions for obs (N, num_actor_obs). noise_scale: (N, 1), of the deviations."""
-        mean = self.actor(self.actor_input(obs))
-        # Checking arguments would read the device back in every mini-batch.
-        std = (self.std.clamp(min=MIN_STD) * noise_scale).expand_as(mean)
-        self.distribution = Normal(mean, std, validate_args=False)
+        self.action_mean = self.actor(self.actor_input(obs))
+        self.action_std = (self.std.clamp(min=MIN_STD) * noise_scale).expand_as(self.action_mean)
 
     @torch.no_grad()
     def bound_std(self) -> None:
@@ -74,12 +73,10 @@ class ActorCritic(GraphSafety, nn.Module):
         return self.distribution.log_prob(actions).sum(dim=-1)
 
     @property
-    def action_mean(self) -> Tensor:
-        return self.distribution.mean
-
-    @property
-    def action_std(self) -> Tensor:
-        return self.distribution.stddev
+    def distribution(self) -> Normal:
+        """Over actions, of the last `update_distribution`."""
+        # Checking arguments would read the device back in every mini-batch.
+        return Normal(self.action_mean, self.action_std, validate_args=False)
 
     @property
     def entropy(self) -> Tensor:
