@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from rsl_rl.algorithms.losses import adapted_learning_rate, gaussian_kl, surrogate_loss, value_loss
+from rsl_rl.algorithms.losses import adapted_learning_rate, mean_kl, surrogate_loss, value_loss
 from rsl_rl.modules.actor_critic import ActorCritic
 from rsl_rl.modules.mlp import fast_dtype, mixed_precision
 from rsl_rl.storage.rollout_storage import MiniBatch, RolloutStorage, Transition
 from rsl_rl.utils import ranks
 from rsl_rl.utils.adam import adam_state, load_adam_state, make_adam, step_if_finite
 from rsl_rl.utils.mirror import Mirror, mirrored
-from rsl_rl.utils.recorded import GraphSafety, Recorded
+from rsl_rl.utils.recorded import Fused, GraphSafety, Recorded
 
 SCHEDULES = ("adaptive", "fixed")
 
@@ -143,11 +143,13 @@ class PPO(GraphSafety):
         self._record_steps()
 
     def _record_steps(self) -> None:
-        """Name what CUDA replays as graphs: acting, and a gradient step, of which torch.compile fuses the reading."""
+        """Name what CUDA replays as graphs, acting and a gradient step, and what torch.compile fuses of the latter."""
         enabled = self.is_graph_safe and self._on_cuda
         self._decide = Recorded(self._decide_on_actions, enabled)
         self._read_batch = Recorded(self._chosen_samples, enabled, fusible=True)
         self._improve = Recorded(self._improve_on_batch, enabled)
+        self._mean_kl = Fused(mean_kl, enabled)
+        self._losses = Fused(self._ppo_losses, enabled)
 
     @property
     def is_graph_safe(self) -> bool:
@@ -267,19 +269,32 @@ class PPO(GraphSafety):
             self._adapt_learning_rate(batch, self.desired_kl)
         auxiliary_losses = self._update_auxiliary(batch)
 
-        log_prob = self.actor_critic.get_actions_log_prob(batch.actions)
-        surrogate = surrogate_loss(
-            log_prob, batch.old_actions_log_prob.squeeze(-1), batch.advantages.squeeze(-1), self.clip_param
+        values = self.actor_critic.evaluate(batch.critic_observations)
+        loss, value, surrogate = self._losses(
+            values, batch.actions, batch.old_actions_log_prob, batch.advantages, batch.target_values, batch.returns
         )
-        value = value_loss(
-            self.actor_critic.evaluate(batch.critic_observations),
-            batch.target_values,
-            batch.returns,
-            self.clip_param if self.use_clipped_value_loss else None,
-        )
+        self._descend(loss)
+        return value, surrogate, *auxiliary_losses
+
+    def _ppo_losses(
+        self,
+        values: Tensor,
+        actions: Tensor,
+        old_log_prob: Tensor,
+        advantages: Tensor,
+        old_values: Tensor,
+        returns: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What is minimised, and without gradient the losses of critic and actor in it; 0-d.
+
+        Arguments: those of a MiniBatch; values: (B, 1), of the critic now.
+        """
+        log_prob = self.actor_critic.get_actions_log_prob(actions)
+        surrogate = surrogate_loss(log_prob, old_log_prob.squeeze(-1), advantages.squeeze(-1), self.clip_param)
+        value = value_loss(values, old_values, returns, self.clip_param if self.use_clipped_value_loss else None)
         entropy = self.actor_critic.entropy.mean()
-        self._descend(surrogate + self.value_loss_coef * value - self.entropy_coef * entropy)
-        return value.detach(), surrogate.detach(), *auxiliary_losses
+        loss = surrogate + self.value_loss_coef * value - self.entropy_coef * entropy
+        return loss, value.detach(), surrogate.detach()
 
     def _update_auxiliary(self, batch: MiniBatch) -> tuple[Tensor, ...]:
         """Train what is not trained by PPO's loss, at the adapted rate, and return its losses: nothing here."""
@@ -288,8 +303,7 @@ class PPO(GraphSafety):
     @torch.no_grad()
     def _adapt_learning_rate(self, batch: MiniBatch, desired_kl: float) -> None:
         policy = self.actor_critic
-        kl = gaussian_kl(policy.action_mean, policy.action_std, batch.old_mu, batch.old_sigma)
-        mean = torch.where(self._kl_weights, kl, 0.0).sum() / self._kl_weights.sum()
+        mean = self._mean_kl(policy.action_mean, policy.action_std, batch.old_mu, batch.old_sigma, self._kl_weights)
         ranks.average_(mean)
         self.lr.copy_(adapted_learning_rate(self.lr, mean, desired_kl))
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 from rsl_rl.modules.mlp import make_mlp
 from rsl_rl.utils import ranks
 from rsl_rl.utils.adam import make_adam, step_if_finite
-from rsl_rl.utils.recorded import GraphSafety
+from rsl_rl.utils.recorded import Fused, GraphSafety
 
 NUM_COMMANDS = 3  # columns at the start of a frame that are the user's wish, not the robot's state
 VELOCITY_DIM = 3  # columns after the frame in a critic observation: base linear velocity, in observation scale
@@ -67,6 +67,9 @@ def swap_loss(source_scores: Tensor, target_scores: Tensor, temperature: float, 
     else:
         source_q, target_q = sinkhorn(source_scores), sinkhorn(target_scores)
     return -0.5 * (source_q * target_log_p + target_q * source_log_p).mean()
+
+
+_fused_swap_loss = Fused(swap_loss)  # some hundred passes over the scores become a dozen
 
 
 def split_code(code: Tensor) -> tuple[Tensor, Tensor]:
@@ -188,9 +191,13 @@ class HIMEstimator(GraphSafety, nn.Module):
         target_latent = functional.normalize(self.target(next_critic_obs[:, self.state_columns]), p=2.0, dim=-1)
         source_scores = source_latent @ self.proto.weight.T
         target_scores = target_latent @ self.proto.weight.T
+        among_ranks = self.global_assignments and ranks.num_ranks() > 1  # which talk within the loss
+        if among_ranks:
+            swap = swap_loss(source_scores, target_scores, self.temperature, over_ranks=True)
+        else:
+            swap = _fused_swap_loss(source_scores, target_scores, self.temperature)
         return EstimatorLosses(
-            estimation=functional.mse_loss(velocity, next_critic_obs[:, self.velocity_columns]),
-            swap=swap_loss(source_scores, target_scores, self.temperature, self.global_assignments),
+            estimation=functional.mse_loss(velocity, next_critic_obs[:, self.velocity_columns]), swap=swap
         )
 
     @torch.no_grad()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from rsl_rl.algorithms.losses import adapted_learning_rate, gaussian_kl, surrogate_loss, value_loss
+from rsl_rl.algorithms.losses import adapted_learning_rate, gaussian_kl, mean_kl, surrogate_loss, value_loss
 from rsl_rl.storage.rollout_storage import gae
 
 DESIRED_KL = 0.01
@@ -49,6 +49,12 @@ def test_kl_agrees_with_torch_distributions_up_to_the_published_offset():
 def test_kl_of_equal_distributions_is_1e5_per_action():
     ones = torch.ones(4, 12)
     assert gaussian_kl(ones, ones, ones, ones).tolist() == pytest.approx([12e-5] * 4, rel=1e-2)
+
+
+def test_the_mean_kl_is_of_the_samples_that_count():
+    mu, zeros, ones = torch.tensor([[1.0], [2.0], [3.0]]), torch.zeros(3, 1), torch.ones(3, 1)
+    mean = mean_kl(mu, ones, zeros, ones, torch.tensor([True, False, True]))
+    assert mean.item() == pytest.approx((1.0**2 / 2 + 3.0**2 / 2) / 2, abs=2e-5)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-import rsl_rl.algorithms.ppo as ppo_module
+import rsl_rl.algorithms.losses as losses_module
 from rsl_rl.algorithms import HIMPPO, PPO
 from rsl_rl.modules import ActorCritic, HIMActorCritic
 from rsl_rl.modules.him_estimator import HIMEstimator
@@ -57,8 +57,8 @@ def test_kl_of_an_updates_first_mini_batch_is_zero(make_env, him_cfg, monkeypatc
         divergences.append(torch.distributions.kl_divergence(*_normals(*distributions)).sum(dim=-1).mean().item())
         return original(*distributions)
 
-    original = ppo_module.gaussian_kl
-    monkeypatch.setattr(ppo_module, "gaussian_kl", spy)
+    original = losses_module.gaussian_kl
+    monkeypatch.setattr(losses_module, "gaussian_kl", spy)
     HIMOnPolicyRunner(make_env(16), him_cfg).learn(3)
     firsts, lasts = divergences[:: 2 * 4], divergences[2 * 4 - 1 :: 2 * 4]
     assert firsts == pytest.approx([0.0] * 3, abs=1e-6)
