@@ -103,7 +103,9 @@ class HalfLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.width = weight.shape[1]
-        weight = functional.pad(weight.to(x.dtype), (0, x.shape[1] - ctx.width))
+        weight = weight.to(x.dtype)
+        if x.shape[1] > ctx.width:  # padding by nothing would be a copy
+            weight = functional.pad(weight, (0, x.shape[1] - ctx.width))
         ctx.save_for_backward(x, weight)
         return functional.linear(x, weight, bias.to(x.dtype))
 
