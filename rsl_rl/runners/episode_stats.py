@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rsl_rl.utils import ranks
+from rsl_rl.utils.recorded import Fused
 
 WINDOW = 100  # finished episodes over which returns and lengths are averaged
 COUNTS = "Faults/"  # infos whose names begin so are counts: added up over ranks, where others are averaged
@@ -54,6 +55,7 @@ class EpisodeStats:
         self.rollout_falls = torch.zeros_like(self.rollout_dones)
         self.time_outs_known = True  # in every step of this rollout
         self.step = 0
+        self._note = Fused(_note_step, self.returns.is_cuda)
         self.infos, self.step_infos = _Sums(device), _Sums(device)
         self.finished_returns: deque[float] = deque(maxlen=WINDOW)
         self.finished_lengths: deque[float] = deque(maxlen=WINDOW)
@@ -70,18 +72,14 @@ class EpisodeStats:
         """rewards, dones: (num_envs,)."""
         self.infos.add(extras.get("episode", {}))
         self.step_infos.add(extras.get("log", {}))
-        done_mask = dones > 0
+        time_outs = None
         if "time_outs" in extras:
-            self.rollout_falls[self.step] = done_mask & ~extras["time_outs"].to(self.device).bool()
+            time_outs = extras["time_outs"].to(self.device)
         else:
             self.time_outs_known = False
-        self.returns += rewards
-        self.lengths += 1
-        self.rollout_returns[self.step] = self.returns
-        self.rollout_lengths[self.step] = self.lengths
-        self.rollout_dones[self.step] = done_mask
-        self.returns.masked_fill_(done_mask, 0.0)
-        self.lengths.masked_fill_(done_mask, 0.0)
+        buffers = (self.rollout_returns, self.rollout_lengths, self.rollout_dones, self.rollout_falls)
+        rows = [buffer[self.step] for buffer in buffers]
+        self._note(rewards, dones, time_outs, self.returns, self.lengths, rows)
         self.step += 1
 
     def state(self) -> dict[str, Any]:
@@ -129,6 +127,29 @@ class EpisodeStats:
             return None
         minutes = self.step * len(self.returns) * self.step_s / 60.0  # of all envs of a rank together
         return sum(known) / (minutes * len(known))
+
+
+def _note_step(
+    rewards: Tensor,
+    dones: Tensor,
+    time_outs: Tensor | None,
+    returns: Tensor,
+    lengths: Tensor,
+    rows: Sequence[Tensor],
+) -> None:
+    """Add a step to the running episodes and write it into the rows (returns, lengths, dones, falls) of the rollout.
+
+    All (num_envs,). Without time_outs the falls are left as they are.
+    """
+    done_mask = dones > 0
+    returns += rewards
+    lengths += 1
+    for row, values in zip(rows, (returns, lengths, done_mask), strict=False):
+        row.copy_(values)
+    if time_outs is not None:
+        rows[3].copy_(done_mask & ~time_outs.bool())
+    returns.masked_fill_(done_mask, 0.0)
+    lengths.masked_fill_(done_mask, 0.0)
 
 
 class _Sums:
