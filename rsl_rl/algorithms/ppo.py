@@ -209,12 +209,12 @@ class PPO(GraphSafety):
         """Complete the transition that `act` began and store it. rewards, dones: (N,)."""
         if self.transition.values is None:
             raise RuntimeError("there is no transition to complete; call act first")
-        self.transition.rewards = rewards.clone()
-        self.transition.dones = dones
+        self.transition.rewards, self.transition.dones = rewards, dones
         if "time_outs" in infos:
             # An episode that ran out of time would have gone on: its value stands for the rewards it did not get.
-            time_outs = infos["time_outs"].to(self.device)
-            self.transition.rewards += self.gamma * self.transition.values.squeeze(-1) * time_outs
+            time_outs = infos["time_outs"].to(self.device, rewards.dtype)
+            values = self.transition.values.squeeze(-1)
+            self.transition.rewards = torch.addcmul(rewards, values, time_outs, value=self.gamma)
         self.rollout.add_transitions(self.transition)
         self.transition = self.transition_class()
         self.actor_critic.reset(dones)
