@@ -143,9 +143,9 @@ class PPO(GraphSafety):
         self._record_steps()
 
     def _record_steps(self) -> None:
-        """Name what CUDA replays as graphs, acting and a gradient step, and what torch.compile fuses of the latter."""
+        """Name what CUDA replays as graphs, acting and a gradient step, and what torch.compile fuses of them."""
         enabled = self.is_graph_safe and self._on_cuda
-        self._decide = Recorded(self._decide_on_actions, enabled)
+        self._decide = Recorded(self._decide_on_actions, enabled, fusible=True)
         self._read_batch = Recorded(self._chosen_samples, enabled, fusible=True)
         self._improve = Recorded(self._improve_on_batch, enabled)
         self._mean_kl = Fused(mean_kl, enabled)
@@ -188,22 +188,25 @@ class PPO(GraphSafety):
         self._obs.copy_(obs)
         self._critic_obs.copy_(critic_obs)
         with self._precision():
-            actions, self.transition = self._decide()
-        return actions
-
-    @torch.no_grad()
-    def _decide_on_actions(self) -> tuple[Tensor, Transition]:
-        policy = self.actor_critic
-        actions = policy.act(self._obs, self._noise_scales)
-        return actions, self.transition_class(
+            actions, values, log_prob, mean, std = self._decide()
+        self.transition = self.transition_class(
             observations=self._obs,
             critic_observations=self._critic_obs,
             actions=actions,
-            values=policy.evaluate(self._critic_obs),
-            actions_log_prob=policy.get_actions_log_prob(actions),
-            action_mean=policy.action_mean,
-            action_sigma=policy.action_std,
+            values=values,
+            actions_log_prob=log_prob,
+            action_mean=mean,
+            action_sigma=std,
         )
+        return actions
+
+    @torch.no_grad()
+    def _decide_on_actions(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Actions, values, log-probabilities, and mean and deviation of the distribution."""
+        policy = self.actor_critic
+        actions = policy.act(self._obs, self._noise_scales)
+        values, log_prob = policy.evaluate(self._critic_obs), policy.get_actions_log_prob(actions)
+        return actions, values, log_prob, policy.action_mean, policy.action_std
 
     def process_env_step(self, rewards: Tensor, dones: Tensor, infos: dict[str, Any]) -> None:
         """Complete the transition that `act` began and store it. rewards, dones: (N,)."""
