@@ -3,8 +3,9 @@
 import os
 import shutil
 import sysconfig
+import traceback
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -106,7 +107,8 @@ class Recorded:
         global _recording
         _recording = self
         try:
-            with self._capture:
+            # torch.compile may not make a kernel now; what would need another one runs unfused
+            with torch.compiler.set_stance("eager_on_recompile") if self.fuses else nullcontext(), self._capture:
                 self._begin_graph()
                 self._result = self._run()
         finally:
@@ -143,8 +145,10 @@ class Fused:
     """A function whose kernels torch.compile fuses if `Recorded.fuses`; it may have gradients.
 
     Arguments and results are tensors or plain tuples and lists of them: torch 2.11 fails to return other objects that
-    are made inside. Without `enabled`, calls go straight to the function.
+    are made inside. Without `enabled`, or where torch.compile fails, calls go straight to the function.
     """
+
+    any_compiled = False  # whether torch.compile has succeeded with one of them
 
     def __init__(self, function: Callable[..., Any], enabled: bool = True) -> None:
         self._function = function
@@ -153,21 +157,51 @@ class Fused:
     @cached_property
     def _compiled(self) -> Callable[..., Any]:
         torch._dynamo.config.recompile_limit = MAX_COMPILED_VERSIONS
+        if hasattr(torch._functorch.config, "force_non_lazy_backward_lowering"):  # not in torch 2.8
+            # With the forward pass, where a failure can be answered, and not in the first backward pass.
+            torch._functorch.config.force_non_lazy_backward_lowering = True
         return torch.compile(self._function, options=COMPILE_OPTIONS)
 
     def __call__(self, *arguments: Any) -> Any:
         if not (self._enabled and Recorded.fuses):
             return self._function(*arguments)
-        from torch._dynamo.exc import TorchDynamoException  # slow to import, and needed here only
-
         try:
-            return self._compiled(*arguments)
-        except TorchDynamoException as error:  # before anything of a function traced in one piece has run
-            cause = getattr(error, "inner_exception", error)
-            reason = (str(cause).strip() or repr(cause)).splitlines()[0]
-            message = f"torch.compile could not fuse kernels ({reason})"
-            if Recorded.must_fuse:
-                raise ValueError(f"{message}; run with --fusion off") from error
-        print(f"{message}: going on without, and an iteration takes a quarter longer.", flush=True)
-        Recorded.fuses = False
-        return self._function(*arguments)
+            result = self._compiled(*arguments)
+        except Exception as error:
+            if not _is_of_compiler(error):
+                raise
+            self._give_up(error)
+        else:
+            Fused.any_compiled = True
+            return result
+        return self._function(*arguments)  # nothing of a function traced in one piece has run
+
+    def _give_up(self, error: Exception) -> None:
+        """Run this function unfused from now on; all of them, if none was fused before."""
+        cause = getattr(error, "inner_exception", error)
+        text = str(cause).partition("\nfrom user code:")[0].strip()  # which torch appends
+        reason = (text or type(cause).__name__).splitlines()[0]
+        name = getattr(self._function, "__qualname__", self._function)
+        what = f"the kernels of {name}" if Fused.any_compiled else "kernels"
+        message = f"torch.compile could not fuse {what} ({reason})"
+        if Recorded.must_fuse:
+            raise ValueError(f"{message}; run with --fusion off") from error
+        self._enabled = False
+        if Fused.any_compiled:
+            print(f"{message}: they run unfused.", flush=True)
+        else:
+            Recorded.fuses = False
+            print(f"{message}: going on without, and an iteration takes a quarter longer.", flush=True)
+
+
+def _is_of_compiler(error: Exception) -> bool:
+    """Whether it was raised while torch.compile read a function or made kernels, not while they ran.
+
+    Assertions inside torch.compile, and more, come out as they are.
+    """
+    from torch._dynamo.exc import TorchDynamoException  # slow to import, and needed here only
+
+    frames = traceback.walk_tb(error.__traceback__)
+    return isinstance(error, TorchDynamoException) or any(
+        frame.f_globals.get("__name__") == "torch._dynamo.convert_frame" for frame, _ in frames
+    )

@@ -3,20 +3,23 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import pytest
 import torch
+from functorch.compile import make_boxed_func
 from small_envs import small_cfg
+from torch._dynamo.backends.common import aot_autograd
 
 from legged_gym.envs import LeggedRobot, task_registry
 from legged_gym.utils.helpers import get_args
 from rsl_rl.utils import recorded as recorded_module
 from rsl_rl.utils.adam import make_adam
-from rsl_rl.utils.recorded import WARM_UP_CALLS, Recorded, between_graphs, missing_for_fusion
+from rsl_rl.utils.recorded import WARM_UP_CALLS, Fused, Recorded, between_graphs, missing_for_fusion
 
 AIRBORNE_STEPS = 5  # in which nothing touches the ground, so nothing depends on the order of contacts
 SAME_BUT_FOR_ROUNDING = 1e-3  # of the median robot: contacts that come in another order round differently
@@ -172,6 +175,7 @@ def unfusible(monkeypatch: pytest.MonkeyPatch) -> Recorded:
 
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
     monkeypatch.setattr(Recorded, "fuses", True)
+    monkeypatch.setattr(Fused, "any_compiled", False)
     return Recorded(lambda one: one + one, enabled=True, fusible=True, arguments=(torch.ones(1),))
 
 
@@ -188,6 +192,93 @@ def test_a_training_goes_on_where_torch_compile_fails(
     assert not Recorded.fuses
     said = capsys.readouterr().out
     assert "gcc is broken): going on without" in said and said.count("\n") == 1
+
+
+class Pair(NamedTuple):
+    one: torch.Tensor
+    other: torch.Tensor
+
+
+def doubled(pair: Pair) -> Pair:
+    return Pair(2 * pair.one, 2 * pair.other)
+
+
+@pytest.fixture
+def _traced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch.compile, without the kernels."""
+    compile_function = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda function, options: compile_function(function, backend="aot_eager"))
+    monkeypatch.setattr(Recorded, "fuses", True)
+    monkeypatch.setattr(Recorded, "must_fuse", False)
+    monkeypatch.setattr(Fused, "any_compiled", False)
+
+
+@pytest.mark.usefixtures("_traced")
+def test_an_assertion_inside_torch_compile_costs_one_function_its_fusing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """torch 2.11 has one where a function returns a NamedTuple that it made: it comes out as it is."""
+    negated, broken = Fused(torch.neg), Fused(doubled)
+    assert negated(torch.ones(1)).item() == -1.0
+
+    def fail(*_: Any) -> None:
+        raise AssertionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("torch._dynamo.side_effects.SideEffects.codegen_save_tempvars", fail)
+        assert broken(Pair(torch.ones(1), torch.zeros(1))).one.item() == 2.0
+    assert broken(Pair(torch.ones(1), torch.zeros(1))).one.item() == 2.0
+    assert capsys.readouterr().out == (
+        "torch.compile could not fuse the kernels of doubled (AssertionError): they run unfused.\n"
+    )
+    assert Recorded.fuses
+    assert Fused(torch.abs)(torch.full((1,), -3.0)).item() == 3.0
+
+
+@pytest.mark.usefixtures("_traced")
+def test_what_a_function_itself_raises_is_no_failure_of_torch_compile(capsys: pytest.CaptureFixture) -> None:
+    calls = Fused(lambda values, index: values[index])
+    assert calls(torch.arange(5), torch.tensor(3)).item() == 3
+    with pytest.raises(IndexError):
+        calls(torch.arange(5), torch.tensor(7))
+    assert not capsys.readouterr().out
+
+
+def test_a_backward_pass_that_cannot_be_compiled_is_found_in_the_forward_pass(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def fail(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> None:
+        raise RuntimeError("no kernel")
+
+    backend = aot_autograd(fw_compiler=lambda graph, inputs: make_boxed_func(graph), bw_compiler=fail)
+    compile_function = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda function, options: compile_function(function, backend=backend))
+    monkeypatch.setattr(Recorded, "fuses", True)
+    monkeypatch.setattr(Recorded, "must_fuse", False)
+    monkeypatch.setattr(Fused, "any_compiled", True)
+    values = torch.full((1,), 3.0, requires_grad=True)
+    Fused(torch.square)(values).sum().backward()
+    assert values.grad.item() == 6.0
+    assert "square (no kernel)" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("_traced")
+def test_nothing_is_compiled_while_a_graph_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the CPU, with graphs that are none. What would have to be compiled runs unfused."""
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Mock)
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph, pool, stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    monkeypatch.setattr(recorded_module, "WARM_UP_CALLS", 0)
+    monkeypatch.setattr(Recorded, "_stream", None)
+    double = Fused(lambda values: 2 * values)
+    double(torch.ones(3))
+    counts = torch._dynamo.utils.counters["stats"]
+    num_graphs = counts["unique_graphs"]
+    recorded = Recorded(lambda: double(torch.ones(3, 3, dtype=torch.float64)), enabled=True)
+    assert recorded().tolist() == [[2.0] * 3] * 3
+    assert counts["unique_graphs"] == num_graphs
+    double(torch.ones(3, 3, dtype=torch.float64))
+    assert counts["unique_graphs"] == num_graphs + 1
 
 
 def test_what_fusing_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
