@@ -18,9 +18,9 @@ def gaussian_kl(mu: Tensor, sigma: Tensor, old_mu: Tensor, old_sigma: Tensor) ->
     return (log_ratio + (old_sigma.square() + (old_mu - mu).square()) / (2.0 * sigma.square()) - 0.5).sum(dim=-1)
 
 
-def mean_kl(mu: Tensor, sigma: Tensor, old_mu: Tensor, old_sigma: Tensor, counts: Tensor) -> Tensor:
-    """Mean of `gaussian_kl` over the samples that count, 0-d. counts: (B,) bool."""
-    return torch.where(counts, gaussian_kl(mu, sigma, old_mu, old_sigma), 0.0).sum() / counts.sum()
+def mean_kl(mu: Tensor, sigma: Tensor, old_mu: Tensor, old_sigma: Tensor, mask: Tensor) -> Tensor:
+    """Mean of `gaussian_kl` over the samples in the mask, 0-d. mask: (B,) bool."""
+    return torch.where(mask, gaussian_kl(mu, sigma, old_mu, old_sigma), 0.0).sum() / mask.sum()
 
 
 def adapted_learning_rate(learning_rate: Tensor, kl: Tensor, desired_kl: float) -> Tensor:

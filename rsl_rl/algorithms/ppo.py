@@ -146,8 +146,8 @@ class PPO(GraphSafety):
         """Name what CUDA replays as graphs, acting and a gradient step, and what torch.compile fuses of them."""
         enabled = self.is_graph_safe and self._on_cuda
         self._decide = Recorded(self._decide_on_actions, enabled, fusible=True)
-        self._read_batch = Recorded(self._chosen_samples, enabled, fusible=True)
         self._improve = Recorded(self._improve_on_batch, enabled)
+        self._read_batch = Fused(self._chosen_samples, enabled)
         self._mean_kl = Fused(mean_kl, enabled)
         self._losses = Fused(self._ppo_losses, enabled)
 
@@ -254,7 +254,7 @@ class PPO(GraphSafety):
         if self.mirror is not None:
             self._mirrored_mask[:] = torch.rand(len(self._batch_ids), device=self.device) < self.mirror_fraction
             self._kl_weights &= ~self._mirrored_mask
-        batch = type(self.rollout.flat_rollout())(*self._read_batch())
+        batch = self.rollout.batch_class(*self._read_batch())
         losses = torch.stack(self._update_mini_batch(batch))
         finite_mask = losses.isfinite()
         self._loss_sums += torch.where(finite_mask, losses, 0.0)

@@ -191,11 +191,11 @@ class HIMEstimator(GraphSafety, nn.Module):
         target_latent = functional.normalize(self.target(next_critic_obs[:, self.state_columns]), p=2.0, dim=-1)
         source_scores = source_latent @ self.proto.weight.T
         target_scores = target_latent @ self.proto.weight.T
-        among_ranks = self.global_assignments and ranks.num_ranks() > 1  # which talk within the loss
-        if among_ranks:
-            swap = swap_loss(source_scores, target_scores, self.temperature, over_ranks=True)
-        else:
+        over_ranks = self.global_assignments and ranks.num_ranks() > 1  # which talk within the loss
+        if source_scores.is_cuda and not over_ranks:
             swap = _fused_swap_loss(source_scores, target_scores, self.temperature)
+        else:
+            swap = swap_loss(source_scores, target_scores, self.temperature, over_ranks)
         return EstimatorLosses(
             estimation=functional.mse_loss(velocity, next_critic_obs[:, self.velocity_columns]), swap=swap
         )

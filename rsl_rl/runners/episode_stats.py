@@ -72,11 +72,8 @@ class EpisodeStats:
         """rewards, dones: (num_envs,)."""
         self.infos.add(extras.get("episode", {}))
         self.step_infos.add(extras.get("log", {}))
-        time_outs = None
-        if "time_outs" in extras:
-            time_outs = extras["time_outs"].to(self.device)
-        else:
-            self.time_outs_known = False
+        time_outs = extras["time_outs"].to(self.device) if "time_outs" in extras else None
+        self.time_outs_known &= time_outs is not None
         buffers = (self.rollout_returns, self.rollout_lengths, self.rollout_dones, self.rollout_falls)
         rows = [buffer[self.step] for buffer in buffers]
         self._note(rewards, dones, time_outs, self.returns, self.lengths, rows)
@@ -141,13 +138,15 @@ def _note_step(
 
     All (num_envs,). Without time_outs the falls are left as they are.
     """
+    returns_row, lengths_row, dones_row, falls_row = rows
     done_mask = dones > 0
     returns += rewards
     lengths += 1
-    for row, values in zip(rows, (returns, lengths, done_mask), strict=False):
-        row.copy_(values)
+    returns_row.copy_(returns)
+    lengths_row.copy_(lengths)
+    dones_row.copy_(done_mask)
     if time_outs is not None:
-        rows[3].copy_(done_mask & ~time_outs.bool())
+        falls_row.copy_(done_mask & ~time_outs.bool())
     returns.masked_fill_(done_mask, 0.0)
     lengths.masked_fill_(done_mask, 0.0)
 

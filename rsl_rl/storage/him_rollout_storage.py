@@ -31,6 +31,8 @@ class HIMMiniBatch(NamedTuple):
 
 
 class HIMRolloutStorage(RolloutStorage):
+    batch_class = HIMMiniBatch  # type: ignore[assignment]
+
     def __init__(
         self,
         num_envs: int,
@@ -43,7 +45,7 @@ class HIMRolloutStorage(RolloutStorage):
         super().__init__(num_envs, num_transitions_per_env, obs_shape, critic_obs_shape, actions_shape, device)
         self.next_critic_observations = self._buffer(critic_obs_shape)
 
-    def flat_rollout(self) -> HIMMiniBatch:  # type: ignore[override]
+    def _flat_rollout(self) -> HIMMiniBatch:  # type: ignore[override]
         return HIMMiniBatch(
-            **super().flat_rollout()._asdict(), next_critic_observations=self.next_critic_observations.flatten(0, 1)
+            **super()._flat_rollout()._asdict(), next_critic_observations=self.next_critic_observations.flatten(0, 1)
         )

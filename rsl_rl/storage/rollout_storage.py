@@ -71,6 +71,8 @@ class RolloutStorage:
     Shapes of an observation and an action go without the env dimension, such as `[450]`.
     """
 
+    batch_class: type[MiniBatch] = MiniBatch
+
     def __init__(
         self,
         num_envs: int,
@@ -129,8 +131,7 @@ class RolloutStorage:
 
     def mini_batch(self, ids: Tensor) -> MiniBatch:
         """Copies of some samples. ids: (B,)."""
-        rollout = self.flat_rollout()
-        return type(rollout)(*(samples.index_select(0, ids) for samples in rollout))
+        return self.batch_class(*(samples.index_select(0, ids) for samples in self._flat_rollout()))
 
     def mini_batch_generator(self, num_mini_batches: int, num_epochs: int) -> Iterator[MiniBatch]:
         """Mini-batches of equal size, the same ones in each epoch."""
@@ -139,7 +140,7 @@ class RolloutStorage:
             for ids in batch_ids:
                 yield self.mini_batch(ids)
 
-    def flat_rollout(self) -> MiniBatch:
+    def _flat_rollout(self) -> MiniBatch:
         """The whole rollout as one batch of T · N samples; views of the buffers."""
         return MiniBatch(
             observations=self.observations.flatten(0, 1),

@@ -12,6 +12,7 @@ import torch
 from test_exploration import MirroredPointMassEnv, point_mass_cfg
 
 from rsl_rl.algorithms import PPO
+from rsl_rl.modules import him_estimator
 from rsl_rl.runners import HIMOnPolicyRunner, OnPolicyRunner
 from rsl_rl.runners.episode_stats import _note_step
 from rsl_rl.utils.recorded import Fused, Recorded
@@ -43,7 +44,8 @@ def check_plain(value: Any) -> None:
         for part in value:
             check_plain(part)
     else:
-        assert value is None or type(value) is float or isinstance(value, torch.Tensor), f"{type(value)} is not plain"
+        plain = value is None or type(value) in (bool, float) or isinstance(value, torch.Tensor)
+        assert plain, f"{type(value)} is not plain"
 
 
 def train(policy: str, fuses: bool) -> dict[str, torch.Tensor]:
@@ -76,6 +78,7 @@ if __name__ == "__main__":
     torch.compile = trace  # type: ignore[assignment]
     PPO._on_cuda = True  # type: ignore[assignment, method-assign]  # what is enabled there
     Recorded.__call__ = Recorded._run  # type: ignore[method-assign]  # but for graphs
+    him_estimator.swap_loss = him_estimator._fused_swap_loss  # type: ignore[assignment]
     plain, other = train(policy, fuses=False), train(policy, fuses=True)
     assert traced == FUSED[policy], f"traced: {traced}"
     assert plain["episodes' rollout_dones"].any(), "no episode ended"
