@@ -136,8 +136,6 @@ def step_tree(case: Case, scalar: type, device: str = "cpu", lanes: int = 1) -> 
         inputs = [tree.links, tree.bodies, *(fields[name] for name in BODY_FIELDS), tree.inertia]
         wp.launch(kernels.compose, dim=tree.inertia.shape, inputs=inputs)
         inputs = [*tree, *state, *contacts, body_force, iterations]
-        if lanes > 1:
-            inputs.append(wp.array(np.arange(n)[::-1].copy(), dtype=int))  # the order in which they are taken
         wp.launch(kernels.step, dim=n * lanes, inputs=inputs, block_dim=64)
     results = {"qpos": state.qpos, "qvel": state.qvel, "qacc": state.qacc, "body_force": body_force}
     return {name: values.numpy() for name, values in {**results, "iterations": iterations}.items()}

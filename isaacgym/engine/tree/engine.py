@@ -21,7 +21,6 @@ from isaacgym.engine.lanes import WARP_SIZE
 from isaacgym.engine.launch import launch, launchable
 from isaacgym.engine.options import EngineOptions
 from isaacgym.engine.state import rotation_xyzw, store_state
-from isaacgym.engine.tree.balance import count_world, make_order, order_world
 from isaacgym.engine.tree.kernels import Contacts as Chains
 from isaacgym.engine.tree.kernels import State, TreeKernels, tree_kernels
 from isaacgym.engine.tree.robot import TREE_FIELDS, Solver, find_links, make_tree
@@ -56,7 +55,6 @@ class Shard:
         self._poses = BodyPoses(data.xpos[worlds], data.xquat[worlds])
         self._motion = [data.xipos[worlds], engine._body_velocity[worlds]]
         self._results = [engine._body_force[worlds], engine._iterations[worlds]]
-        self._order = make_order(n if kernels.lanes > 1 else 0)
         capacity = max(n * options.contacts_per_world, options.max_contacts)
         self.contacts = new_contact_list(capacity)
         self._overflow = engine._overflowed
@@ -93,19 +91,17 @@ class Shard:
         self._compose = record(
             kernels.compose, tree.inertia.shape, [tree.links, tree.bodies, *self._bodies, tree.inertia]
         )
-        ordered = [self._order.order] if kernels.lanes > 1 else []
-        self._solve = record(kernels.step, threads, [*tree, *state, *chains, *self._results, *ordered])
+        self._solve = record(kernels.step, threads, [*tree, *state, *chains, *self._results])
         moving = [tree.links, tree.bodies, tree.children.size, tree.body_pos, tree.body_quat, tree.body_ipos]
         workers = found.capacity if wp.get_device().is_cuda else 1
         chaining = [workers, found.count, found.geom, found.worldid, self._model.geom_bodyid, self._link]
         poses = [state.qpos, state.qvel, *self._poses, *self._motion]
         self._kinematics = record(kernels.kinematics, threads, [*moving, *poses])
         clearing = [found.count, self._terrain_contacts.candidates_count, chains.first]
-        iterations, counts, rank, order = self._results[1], *self._order
         self._find_contacts = [
-            record(clear_contacts, chains.first.shape, [*clearing, iterations, counts, rank]),
+            record(clear_contacts, chains.first.shape, clearing),
             *self._terrain_contacts.launches(*self._poses, found),
-            record(chain_contacts, workers, [*chaining, *chains[:3], self._overflow, iterations, counts, rank, order]),
+            record(chain_contacts, workers, [*chaining, *chains[:3], self._overflow]),
         ]
 
     def position(self) -> None:
@@ -134,9 +130,7 @@ class Shard:
         self._kinematics.launch()
 
     def detect(self) -> None:
-        """The contacts, chained by link, and the order in which the step takes the worlds."""
-        if self._kernels.lanes > 1:
-            self._order.counts.zero_()
+        """The contacts, chained by link."""
         for command in self._find_contacts:
             command.launch()
 
@@ -246,19 +240,10 @@ def new_contact_list(capacity: int) -> ContactList:
 
 
 @wp.kernel(enable_backward=False)
-def clear_contacts(
-    count: wp.array(dtype=int),
-    candidates_count: wp.array(dtype=int),
-    first: wp.array2d(dtype=int),
-    iterations: wp.array(dtype=int),
-    counts: wp.array(dtype=int),
-    rank: wp.array(dtype=int),
-):
-    """Forget the contacts of the last step and count the worlds by its iterations, (worlds, links) threads."""
+def clear_contacts(count: wp.array(dtype=int), candidates_count: wp.array(dtype=int), first: wp.array2d(dtype=int)):
+    """Forget the contacts of the last step, (worlds, links) threads."""
     world, link = wp.tid()
     first[world, link] = -1
-    if link == 0 and world < rank.shape[0]:
-        count_world(world, iterations, counts, rank)
     if world == 0 and link == 0:
         count[0] = 0
         for k in range(candidates_count.shape[0]):
@@ -277,15 +262,9 @@ def chain_contacts(
     next: wp.array(dtype=int),
     body: wp.array(dtype=int),
     overflow: wp.array(dtype=int),
-    iterations: wp.array(dtype=int),
-    counts: wp.array(dtype=int),
-    rank: wp.array(dtype=int),
-    order: wp.array(dtype=int),
 ):
-    """Chain the contacts of each link, any number of threads; those of link -1 are left out. Put worlds in order."""
+    """Chain the contacts of each link, any number of threads; those of link -1 are left out."""
     thread = wp.tid()
-    for world in range(thread, order.shape[0], num_threads):
-        order_world(world, iterations, counts, rank, order)
     if thread == 0 and count[0] > next.shape[0]:
         overflow[0] = overflow[0] + count[0] - next.shape[0]
     for contact in range(thread, wp.min(count[0], next.shape[0]), num_threads):

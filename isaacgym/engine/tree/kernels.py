@@ -84,7 +84,6 @@ def tree_kernels(num_links: int, lanes: int, friction_loss: bool, scalar: type) 
     The step's arguments are those of Tree, State and Contacts, and:
         body_force: out, contact force on each body but the world [N], world axes, (worlds, bodies - 1) vec3.
         iterations: out, of Newton's method, (worlds,).
-        order: with several lanes only, a permutation of the worlds: which one the threads take, see balance.py.
 
     Args:
         num_links: at most `lanes` on a GPU.

@@ -128,10 +128,9 @@ def on_lanes(f, lanes: int, kernel) -> tuple[wp.Kernel, wp.Kernel]:
         force: wp.array(dtype=vec3),
         body_force: wp.array2d(dtype=vec3),
         iterations: wp.array(dtype=int),
-        order: wp.array(dtype=int),
     ):
         thread = wp.tid()
-        world, lane = order[thread // lanes], thread % lanes
+        world, lane = thread // lanes, thread % lanes
         levels = children.shape[0]
         link = links[lane]
         origin = base_place(link, world, body_pos, qpos)
