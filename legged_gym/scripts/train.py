@@ -36,12 +36,13 @@ from legged_gym.utils.helpers import (
     choose_fusion,
     class_to_dict,
     get_args,
+    get_load_path,
     update_cfg_from_args,
     update_class_from_dict,
     user_errors,
 )
 from legged_gym.utils.idle_flags import check_resume
-from legged_gym.utils.task_registry import cpu_num_envs
+from legged_gym.utils.task_registry import cpu_num_envs, experiment_root
 from rsl_rl.runners.faults import TrainingDivergedError
 from rsl_rl.utils import ranks
 
@@ -75,6 +76,8 @@ def prepare(args: argparse.Namespace) -> Training:
     env_cfg, train_cfg = starting_cfgs(args)
     _, wished = update_cfg_from_args(None, deepcopy(train_cfg or task_registry.get_cfgs(args.task)[1]), args)
     check_resume(args, wished.runner.resume)
+    if wished.runner.resume:
+        get_load_path(experiment_root(wished), wished.runner.load_run, wished.runner.checkpoint)  # before a long build
     env, env_cfg = task_registry.make_env(args.task, args, env_cfg, train_cfg, trains=True)
     runner, train_cfg = task_registry.make_alg_runner(env, args.task, args, train_cfg)
     trained = trained_robot(runner.resumed_from) if runner.resumed_from else None

@@ -31,6 +31,8 @@ def told(argv: list[str], check: Callable, extra: list[dict], capsys: pytest.Cap
         (train, "--load_run May", "--load_run: to go on from there add --resume; to begin anew leave this out"),
         (train, "--load_run May --checkpoint 3", "--load_run and --checkpoint: to go on from there add --resume"),
         (train, "--checkpoint 0", "--checkpoint: to go on from there add --resume"),
+        (train, "--resume --load_run May", "no run 'May' under"),
+        (train, "--set runner.resume=True --load_run May", "no run 'May' under"),
         (train, "--cpu_recipe on --config CONFIG", "--cpu_recipe on would do nothing beside --config"),
         (play, "--checkpoint_path go2 --checkpoint 3", "--checkpoint would do nothing beside --checkpoint_path"),
         (play, "--agent zero --load_run May", "--load_run would do nothing beside --agent zero"),
@@ -40,16 +42,16 @@ def told(argv: list[str], check: Callable, extra: list[dict], capsys: pytest.Cap
 def test_a_run_that_would_not_be_loaded_is_refused(script, flags, message, tmp_path):
     (tmp_path / "config.json").write_text('{"task": "aliengo_flat", "flags": {}, "env": {}, "train": {}}')
     argv = flags.replace("CONFIG", str(tmp_path / "config.json")).split()
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):  # before anything is built
         script.prepare(helpers.get_args([*CPU, *argv], extra=script.FLAGS))
 
 
-@pytest.mark.parametrize(
-    "flags", ["--resume --load_run May", "--load_run -1 --checkpoint -1", "--set runner.resume=True --load_run May"]
-)
-def test_a_run_that_is_loaded_or_the_newest_is_not_refused(flags):
+@pytest.mark.parametrize("flags", ["--resume --load_run RUN", "--load_run -1 --checkpoint -1"])
+def test_a_run_that_is_loaded_or_the_newest_is_not_refused(flags, tmp_path):
+    (tmp_path / "model_1.pt").touch()
+    argv = flags.replace("RUN", str(tmp_path)).split()
     with pytest.raises(TypeError, match="'NoneType' object is not callable"):  # it comes to make_env
-        train.prepare(helpers.get_args([*CPU, *flags.split()], extra=train.FLAGS))
+        train.prepare(helpers.get_args([*CPU, *argv], extra=train.FLAGS))
 
 
 def test_a_robot_of_ones_own_is_watched_by_its_module() -> None:
