@@ -82,6 +82,7 @@ class LeggedRobotCfg(BaseConfig):
         decimation = 4  # simulation steps per policy step
         hip_reduction = 1.0  # further factor on the actions of hip joints
         # [rad] that joint targets stay inside the joints' limits, by bounds on the actions; None: they go anywhere.
+        # For light robots: near its stop a joint pushes only as hard as its target is away.
         target_margin = None
         wheel_name = ""  # of a WheeledRobot: part of the names of joints whose actions are speeds
         wheel_scale = 10.0  # [rad/s] target speed of a wheel at action 1
