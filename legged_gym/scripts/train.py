@@ -36,13 +36,12 @@ from legged_gym.utils.helpers import (
     choose_fusion,
     class_to_dict,
     get_args,
-    get_load_path,
     update_cfg_from_args,
     update_class_from_dict,
     user_errors,
 )
 from legged_gym.utils.idle_flags import check_resume
-from legged_gym.utils.task_registry import cpu_num_envs, experiment_root
+from legged_gym.utils.task_registry import cpu_num_envs, experiment_root, find_start
 from rsl_rl.runners.faults import TrainingDivergedError
 from rsl_rl.utils import ranks
 
@@ -76,10 +75,9 @@ def prepare(args: argparse.Namespace) -> Training:
     env_cfg, train_cfg = starting_cfgs(args)
     _, wished = update_cfg_from_args(None, deepcopy(train_cfg or task_registry.get_cfgs(args.task)[1]), args)
     check_resume(args, wished.runner.resume)
-    if wished.runner.resume:
-        get_load_path(experiment_root(wished), wished.runner.load_run, wished.runner.checkpoint)  # before a long build
+    start = find_start(experiment_root(wished), wished.runner)  # it may fail, so before the long build
     env, env_cfg = task_registry.make_env(args.task, args, env_cfg, train_cfg, trains=True)
-    runner, train_cfg = task_registry.make_alg_runner(env, args.task, args, train_cfg)
+    runner, train_cfg = task_registry.make_alg_runner(env, args.task, args, train_cfg, start=start)
     trained = trained_robot(runner.resumed_from) if runner.resumed_from else None
     if trained not in (None, env_cfg.asset.name):
         print(f"{runner.resumed_from} was trained on '{trained}' and goes on as '{env_cfg.asset.name}'.")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from legged_gym import LEGGED_GYM_LOGS_DIR
 from legged_gym.runs.restarts import restarted_run
@@ -28,6 +28,13 @@ from rsl_rl.runners import get_runner_class
 from rsl_rl.runners.checkpoint import checkpoint_files, read_checkpoint
 from rsl_rl.utils import ranks
 from rsl_rl.utils.recorded import Recorded
+
+
+class Start(NamedTuple):
+    """Where a training begins."""
+
+    checkpoint: str | None = None  # that it goes on from; None: it begins anew
+    end_iteration: int | None = None  # of a run that torchrun begins again after a failure
 
 
 class TaskRegistry:
@@ -117,6 +124,7 @@ class TaskRegistry:
         args: argparse.Namespace | None = None,
         train_cfg: Any | None = None,
         log_root: str | None = "default",
+        start: Start | None = None,
     ) -> tuple[Any, Any]:
         """Build the learner of a task, resumed from a checkpoint if its config says so.
 
@@ -126,6 +134,7 @@ class TaskRegistry:
             args: command line; None: its defaults.
             train_cfg: used instead of the registered config and completed in place.
             log_root: folder of the experiment's runs; "default": logs/<experiment_name>; None: log nothing.
+            start: what `find_start` found for this config; None: look for it.
 
         Returns:
             The runner and its config. The run's folder is created when training starts. A run that is resumed from its
@@ -141,16 +150,10 @@ class TaskRegistry:
         check_config(train_cfg, strict=_is_ours(type(env)))
         _check_history(env, train_cfg)
         root = experiment_root(train_cfg) if log_root in ("default", None) else Path(log_root)
-        resumed_from, restart = None, None
+        start = start or find_start(root, train_cfg.runner, restarts=log_root is not None)
+        resumed_from, log_dir = start.checkpoint, None
         if log_root is not None:
-            restart = ranks.from_first(restarted_run(root))
-        if restart is not None:
-            resumed_from = restart.checkpoint
-        elif train_cfg.runner.resume:
-            resumed_from = get_load_path(root, train_cfg.runner.load_run, train_cfg.runner.checkpoint)
-        log_dir = None
-        if log_root is not None:
-            wants_new = args.run_name is not None and restart is None
+            wants_new = args.run_name is not None and start.end_iteration is None
             goes_on = resumed_from is not None and not wants_new and _is_newest(Path(resumed_from), root)
             log_dir = str(Path(resumed_from).parent if goes_on else root / _run_folder(train_cfg))
         resumed_from, log_dir = ranks.from_first((resumed_from, log_dir))
@@ -161,8 +164,8 @@ class TaskRegistry:
         if resumed_from is not None:
             print(f"Resuming from {resumed_from}")
             runner.load(resumed_from)
-        if restart is not None:
-            train_cfg.runner.max_iterations = restart.end_iteration - runner.current_learning_iteration
+        if start.end_iteration is not None:
+            train_cfg.runner.max_iterations = start.end_iteration - runner.current_learning_iteration
         return runner, train_cfg
 
     def _check_name(self, name: str) -> None:
@@ -171,6 +174,14 @@ class TaskRegistry:
                 f"unknown task '{name}'; registered tasks: {', '.join(sorted(self.task_classes))}; "
                 "--task_module MODULE adds those of your own"
             )
+
+
+def find_start(root: Path, runner_cfg: Any, restarts: bool = True) -> Start:
+    """Where a training of this config begins. Every rank has to call it. restarts: look for one that torchrun began."""
+    restart = ranks.from_first(restarted_run(root)) if restarts else None
+    if restart is not None:
+        return Start(*restart)
+    return Start(get_load_path(root, runner_cfg.load_run, runner_cfg.checkpoint) if runner_cfg.resume else None)
 
 
 def _is_ours(task_class: type) -> bool:

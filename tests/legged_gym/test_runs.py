@@ -106,6 +106,19 @@ def test_a_run_is_recorded_repeated_and_resumed(logs: Path, monkeypatch: pytest.
     assert told["policy.actor_hidden_dims"] == "[512, 256, 128]" and "reward.torques" not in told
 
 
+def test_a_short_newest_run_is_said_once(
+    logs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    run_train(monkeypatch, *FLAGS)
+    (newest,) = logs.iterdir()
+    (logs / "longer").mkdir()
+    (logs / "longer" / "model_100.pt").touch()
+    os.utime(logs / "longer" / "model_100.pt", (1e9, 1e9))
+    capsys.readouterr()
+    run_train(monkeypatch, *FLAGS, "--resume")
+    assert capsys.readouterr().out.count(f"Taking the newest run, {newest.name}, with 2 iterations") == 1
+
+
 def layers(x: torch.Tensor, parameters: list[torch.Tensor]) -> torch.Tensor:
     """An MLP with ELU between its layers. parameters: weight, bias, weight, …"""
     for i in range(0, len(parameters), 2):
