@@ -36,16 +36,15 @@ def create_engine(
     is_fixed = all(root.fixed for root in robot.roots) if isinstance(robot, Scene) else options.fixed_base
     if is_scene and kind == "tree":
         raise ValueError("the tree engine cannot simulate several actors in an env; use --engine mujoco")
-    if is_fixed and not robot.dofs:
-        raise ValueError(f"nothing of '{robot.name}' can move: its base is fixed, and it has no joints")
     if options.self_collision and kind == "tree":
         raise ValueError("the tree engine cannot collide bodies of a robot with each other; use --engine mujoco")
     if robot.couples_joints and kind == "tree":
         raise ValueError(
             "the tree engine cannot couple joints (<mimic>, MJCF's <equality> and <tendon>); use --engine mujoco"
         )
-    use_tree = suits_tree(kind, robot, options) and not is_varied
-    if options.deterministic and not use_tree and device != "cpu":
+    is_still = is_fixed and not robot.dofs  # nothing of it can move
+    use_tree = suits_tree(kind, robot, options) and not is_varied and not is_still
+    if options.deterministic and not (use_tree or is_still) and device != "cpu":
         raise ValueError(
             "on a GPU, MuJoCo Warp gives other bits in every run; leave out --deterministic on, or use the tree engine "
             "(no --engine mujoco, no collisions of a robot with itself)"

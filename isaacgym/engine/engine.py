@@ -194,7 +194,7 @@ class Engine(StateCalls):
         self._friction, self._restitution = wp.from_torch(self.friction), wp.from_torch(self.restitution)
         self._contacts = contact_list(data)
         solver = SparseSolver if model.nv > MAX_DENSE else NewtonSolver  # the latter wants a dense Jacobian
-        self._solver = solver(model, self._model, data) if self.solves_in_mujoco else None
+        self._solver = solver(model, self._model, data) if self.solves_in_mujoco and model.nv else None
         self._all_worlds = torch.arange(n, dtype=torch.int, device=self.device)
         # what `apply_body_forces` leaves for the next step; zero otherwise
         self._staged_forces, self._staged_torques = torch.zeros(2, n, num_bodies, 3, device=self.device)
@@ -307,6 +307,9 @@ class Engine(StateCalls):
         push: adds, ahead of each sub-step, to what acts on the bodies' centres of mass, (n, 1 + num_bodies, 6): forces
             [N] and torques [N·m], world axes; MuJoCo's world is row 0.
         """
+        if not self.mj_model.nv:  # nothing can move
+            self._update_position()
+            return
         if self._step_graph is None and self._can_record and not self.is_recorded:
             self._capture()
         self._update_position()
@@ -370,6 +373,8 @@ class Engine(StateCalls):
         m, d = self._model, self._data
         mjw.kinematics(self._posed_model, d)
         mjw.com_pos(m, d)
+        if not self.mj_model.nv:
+            return
         mjw.crb(m, d)
         if self.mj_model.ntendon:
             mjw.tendon(m, d)

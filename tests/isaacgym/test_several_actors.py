@@ -366,12 +366,40 @@ def test_a_snapshot_of_several_actors_goes_on_exactly(arm):
     assert torch.equal(stage.root, expected[0]) and torch.equal(stage.dof, expected[1])
 
 
-# --- what is refused --------------------------------------------------------------------------------------------------
+# --- nothing that moves -----------------------------------------------------------------------------------------------
 
 
-def test_a_scene_in_which_nothing_moves_is_refused():
-    stage = Stage()
-    for k in range(2):
-        stage.add(stage.box(1, 1, 1, fix_base_link=True), (2 * k, 0, 1))
-    with pytest.raises(ValueError, match="nothing of 'box . box' can move"):
-        GYM.prepare_sim(stage.sim)
+@pytest.mark.parametrize("num_things", [1, 2])
+@pytest.mark.parametrize("device", DEVICES)
+def test_fixed_things_alone_stay_where_they_are_put(num_things, device):
+    stage = Stage(num_envs=2, spacing=5.0, device=device)
+    for k in range(num_things):
+        stage.add(stage.box(1, 1, 1, fix_base_link=True), (2 * k, 0, 0.4))  # 0.1 m into the ground
+    stage.prepare()
+    expected = torch.zeros(2, num_things, 13, device=device)
+    expected[..., 0], expected[..., 2], expected[..., 6] = 2.0 * torch.arange(num_things), 0.4, 1.0
+    state = GYM.get_sim_snapshot(stage.sim)
+    push = torch.full((2 * num_things, 3), 99.0, device=device)
+    GYM.apply_rigid_body_force_tensors(stage.sim, gymtorch.unwrap_tensor(push))
+    stage.step(3)
+    assert torch.equal(stage.root, expected) and torch.equal(stage.body, expected)
+    assert not stage.contact.any() and not stage.dof.numel()
+
+    stage.root[1, -1, :3] = expected[1, -1, :3] = torch.tensor([3.0, -1.0, 7.0])
+    GYM.set_actor_root_state_tensor(stage.sim, gymtorch.unwrap_tensor(stage.root.view(-1, 13)))
+    stage.step()
+    assert torch.equal(stage.root, expected) and torch.equal(stage.body, expected)
+    GYM.set_sim_snapshot(stage.sim, state)
+    stage.step()
+    assert stage.root[1, -1, 2].item() == pytest.approx(0.4)
+
+
+def test_a_fixed_thing_stands_in_one_env_while_a_box_falls_in_the_next():
+    stage = Stage(num_envs=2, spacing=5.0)
+    for env, is_fixed in zip(stage.envs, (True, False), strict=True):
+        box = stage.box(1, 1, 1, fix_base_link=is_fixed)
+        GYM.create_actor(env, box, Transform(Vec3(0, 0, 9)), "box", 0, 0)
+    stage.acquire()
+    stage.step(100)
+    fallen = 9 - G * 0.005**2 * 100 * 101 / 2  # of 100 steps of semi-implicit Euler
+    assert stage.root[:, 2].tolist() == pytest.approx([9.0, fallen], abs=TOL)

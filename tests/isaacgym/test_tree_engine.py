@@ -150,11 +150,16 @@ def test_an_unknown_engine_is_refused():
         aliengo(Plane(), "physx")
 
 
-@pytest.mark.parametrize("kind", ["auto", "mujoco"])
-def test_a_robot_that_cannot_move_is_refused(kind, tmp_path):
+@pytest.mark.parametrize("kind", ["auto", "tree", "mujoco"])
+def test_a_robot_that_cannot_move_stands_still(kind, tmp_path):
     description = load_urdf(body_urdf(tmp_path, ['<geometry><sphere radius="0.1"/></geometry>']), gymapi.AssetOptions())
-    with pytest.raises(ValueError, match="nothing of 'body' can move: its base is fixed, and it has no joints"):
-        create_engine(kind, description, Plane(), 1, DT, "cpu", options=EngineOptions(fixed_base=True))
+    engine = create_engine(kind, description, Plane(), 1, DT, "cpu", options=EngineOptions(fixed_base=True))
+    pose = torch.tensor([[1.0, 2.0, 0.05, 0.6, 0.0, 0.0, 0.8, *[0.0] * 6]])  # in the ground
+    engine.set_root_states(pose)
+    engine.step(2)
+    states = torch.empty(1, 1, 13)
+    engine.read_body_states(states)
+    assert states[0] == pytest.approx(pose) and not engine.contact_forces.any()
 
 
 @pytest.mark.parametrize(("kind", "self_collision"), [("mujoco", False), ("auto", True)])
