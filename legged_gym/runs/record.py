@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import functools
 import importlib.metadata
+import itertools
 import json
 import platform
 import shlex
@@ -169,6 +170,17 @@ def with_recorded_flags(argv: list[str]) -> list[str]:
     chooses_device = any(getattr(given, name) is not None for name in DEVICE_FLAGS)
     names = [name for name in RUN_FLAGS if name in config.flags and not (chooses_device and name in DEVICE_FLAGS)]
     return ["--task", config.task, *(word for name in names for word in (f"--{name}", config.flags[name])), *argv]
+
+
+def new_folder(wished: Path) -> Path:
+    """Make a new run's folder. Where another run began in the same second and has it already, a number is added."""
+    wished.parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        folder = wished if number == 1 else wished.with_name(f"{wished.name}_{number}")
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()  # which of several processes only one can do
+            break
+    return folder
 
 
 def hold(folder: Path) -> IO[str]:

@@ -21,6 +21,7 @@ from legged_gym.envs import task_registry
 from legged_gym.runs.record import (
     describe_run,
     hold,
+    new_folder,
     read_run_config,
     record_run,
     resume_command,
@@ -84,7 +85,8 @@ def prepare(args: argparse.Namespace) -> Training:
     runner.description = describe_run(args.task, env_cfg, train_cfg)
     if train_cfg.runner.export:
         runner.after_save = checkpoint_exporter(runner.alg.actor_critic, env, env_cfg.commands)
-    claim = None if ranks.rank() > 0 else open_folder(Path(runner.log_dir), args, env_cfg, train_cfg, runner)
+    claim = None if ranks.rank() > 0 else open_folder(args, env_cfg, train_cfg, runner)
+    runner.log_dir = ranks.from_first(runner.log_dir)
     number = f"{ranks.num_ranks()} ranks (GPUs) of " if ranks.num_ranks() > 1 else ""
     print(
         f"Training {args.task}: {number}{env.num_envs} envs on {args.sim_device}, "
@@ -134,9 +136,13 @@ def leave_out_new_rewards(scales: Any, run: Mapping[str, Any]) -> None:
             setattr(scales, name, 0.0)
 
 
-def open_folder(folder: Path, args: argparse.Namespace, env_cfg: Any, train_cfg: Any, runner: Any) -> IO[str]:
-    """Claim the run's folder, and write into it what the run is."""
+def open_folder(args: argparse.Namespace, env_cfg: Any, train_cfg: Any, runner: Any) -> IO[str]:
+    """Claim the folder of the runner's run, a new one under a name that is free, and write into it what the run is."""
+    folder = Path(runner.log_dir)
     try:
+        if runner.resumed_from is None or Path(runner.resumed_from).parent != folder:
+            folder = new_folder(folder)
+            runner.log_dir = str(folder)
         claim = hold(folder)
         record_run(folder, args, env_cfg, train_cfg, runner.resumed_from)
         note_launch(folder, runner.current_learning_iteration + train_cfg.runner.max_iterations)

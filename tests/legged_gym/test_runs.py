@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.envs import task_registry
 from legged_gym.runs.record import (
     hold,
+    new_folder,
     read_run_config,
     record_run,
     resume_command,
@@ -27,6 +29,7 @@ from legged_gym.runs.record import (
     with_recorded_flags,
 )
 from legged_gym.scripts import evaluate, play, train
+from legged_gym.utils import helpers
 from legged_gym.utils.helpers import get_args
 from rsl_rl.runners import on_policy_runner
 
@@ -125,6 +128,29 @@ def layers(x: torch.Tensor, parameters: list[torch.Tensor]) -> torch.Tensor:
         x = torch.nn.functional.elu(x) if i else x
         x = x @ parameters[i].T + parameters[i + 1]
     return x
+
+
+def test_each_of_several_runs_of_a_second_makes_a_folder_of_its_own(tmp_path: Path) -> None:
+    wished = tmp_path / "experiment" / "Nov28_10-00-00"
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(new_folder, [wished] * 8))
+    assert sorted(folders) == [wished, *(wished.with_name(f"{wished.name}_{number}") for number in range(2, 9))]
+    assert set(wished.parent.iterdir()) == set(folders)
+
+
+def test_two_trainings_that_start_in_the_same_second_both_train(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = sys.modules["legged_gym.utils.task_registry"]
+    monkeypatch.setattr(registry, "_run_folder", lambda train_cfg: "Nov28_10-00-00")
+    args = get_args(FLAGS, extra=train.FLAGS)
+    first, second = train.prepare(args), train.prepare(args)
+    for training in (second, first):  # so that the one of the longer name is older
+        training.runner.learn(1)
+        training.claim.close()
+    assert {path.name for path in logs.iterdir()} == {"Nov28_10-00-00", "Nov28_10-00-00_2"}
+    assert helpers.get_load_path(logs) == str(logs / "Nov28_10-00-00" / "model_1.pt")
+    third = train.prepare(get_args([*FLAGS, "--resume"], extra=train.FLAGS))
+    third.claim.close()
+    assert third.runner.log_dir == str(logs / "Nov28_10-00-00")  # goes on there
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
