@@ -381,7 +381,7 @@ class OnPolicyRunner:
             ) from error
         problem = None
         try:
-            self._restore_run(state_file(Path(path).parent, self.current_learning_iteration, ranks.rank()))
+            self._restore_run(Path(path))
         except ValueError as error:
             problem = str(error)
         problems = [own for own in ranks.gather(problem) if own is not None]
@@ -391,12 +391,16 @@ class OnPolicyRunner:
             if "env_state" in checkpoint and hasattr(self.env, "set_curriculum_state"):
                 self.env.set_curriculum_state(checkpoint["env_state"])
 
-    def _restore_run(self, path: Path) -> None:
+    def _restore_run(self, checkpoint: Path) -> None:
         """Put back what `_run_state` gave. A file that does not fit is a ValueError and changes nothing."""
         if not hasattr(self.env, "set_state"):
             raise ValueError("the environment has no set_state")
+        path = state_file(checkpoint.parent, self.current_learning_iteration, ranks.rank())
         if not path.is_file():
-            raise ValueError(f"there is no {path.name} beside the checkpoint, as there is beside a run's newest one")
+            raise ValueError(
+                f"there is no {path.name} beside {checkpoint.name} (it is numbered by completed iterations, and only "
+                "that of a run's newest checkpoint stays)"
+            )
         state = read_data(path, "cpu")
         if not {"env", "episodes", "random"} <= state.keys():
             raise ValueError(f"{path} is not the state of a run")

@@ -91,7 +91,11 @@ def test_exports_go_with_their_checkpoints(him_cfg, tmp_path):
 
 @pytest.mark.parametrize(
     ("file", "num_envs", "reason"),
-    [("model_2.pt", 8, "there is no state_3.pt beside"), ("model_5.pt", 4, "it was saved with 8 envs")],
+    [
+        ("model_0.pt", 8, "no state_1.pt beside model_0.pt (it is numbered by completed iterations, and only that of"),
+        ("model_2.pt", 8, "there is no state_3.pt beside model_2.pt"),
+        ("model_5.pt", 4, "it was saved with 8 envs"),
+    ],
 )
 def test_what_cannot_be_restored_is_said(him_cfg, tmp_path, capsys, file, num_envs, reason):
     him_cfg["runner"]["save_interval"] = 2
