@@ -25,6 +25,7 @@ from rsl_rl.utils.recorded import Recorded, missing_for_fusion
 
 SHORT = 0.5  # a newest run with less than this share of the longest one's iterations may be a mere test
 CPU_NUM_ENVS = 256  # robots a CPU carries; with 64, gradients are too noisy to learn within 150 iterations
+MANY = 12  # names that an error lists
 DEFAULT_TASK = "aliengo"
 task_classes: dict[str, type] = {}  # of the registered tasks, by name; task_registry fills it
 
@@ -224,13 +225,18 @@ def get_load_path(root: str | os.PathLike, load_run: str | int = -1, checkpoint:
     if str(load_run).endswith(".pt"):
         if str(checkpoint) != "-1":
             raise ValueError(f"--load_run {load_run} is a file already; leave out --checkpoint {checkpoint}")
-        return _existing_file(Path(load_run) if Path(load_run).is_file() else Path(root, str(load_run)))
+        return _named_file(Path(root), str(load_run))
     run = _newest_run(Path(root)) if str(load_run) == "-1" else _named_run(Path(root), str(load_run))
     if str(checkpoint) != "-1":
-        return _existing_file(run / f"model_{checkpoint}.pt")
+        path = run / f"model_{checkpoint}.pt"
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"--checkpoint: no checkpoint '{path}'; {checkpoints_at(path) or 'nor another checkpoint'}"
+            )
+        return str(path)
     checkpoints = checkpoint_files(run)
     if not checkpoints:
-        raise FileNotFoundError(f"run '{run}' holds no model_<iteration>.pt yet; choose another --load_run")
+        raise FileNotFoundError(f"--load_run: run '{run}' holds no model_<iteration>.pt yet; choose another")
     return str(checkpoints[-1])
 
 
@@ -262,15 +268,31 @@ def _named_run(root: Path, name: str) -> Path:
     for run in (root / name, Path(name)):
         if run.is_dir():
             return run
-    known = ", ".join(run.name for run in _runs(root)) or "none"
+    if any(path.is_file() for path in (root / name, Path(name))):
+        raise FileNotFoundError(f"--load_run: '{name}' is no checkpoint; give a run's folder or a model_<iteration>.pt")
+    known = _newest_names(_runs(root))
     raise FileNotFoundError(f"--load_run: no run '{name}' under '{root}'; runs with checkpoints: {known}")
 
 
-def _existing_file(path: Path) -> str:
-    if path.is_file():
-        return str(path)
-    siblings = ", ".join(p.name for p in checkpoint_files(path.parent)) or "none"
-    raise FileNotFoundError(f"no checkpoint '{path}'; checkpoints beside it: {siblings}")
+def _named_file(root: Path, name: str) -> str:
+    places = Path(name), root / name
+    for path in places:
+        if path.is_file():
+            return str(path)
+    there = checkpoints_at(*places) or f"runs with checkpoints under '{root}': {_newest_names(_runs(root))}"
+    raise FileNotFoundError(f"--load_run: no checkpoint '{name}'; {there}")
+
+
+def checkpoints_at(*places: Path) -> str:
+    """What an error tells of the first of these folders, or folders of missing files, that has checkpoints, or ""."""
+    found = (checkpoint_files(path if path.is_dir() else path.parent) for path in places)
+    return next((f"checkpoints there: {_newest_names(files)}" for files in found if files), "")
+
+
+def _newest_names(paths: list[Path]) -> str:
+    """paths: the oldest first."""
+    older = "…, " if len(paths) > MANY else ""
+    return older + ", ".join(path.name for path in paths[-MANY:]) or "none"
 
 
 # --- Command line ----------------------------------------------------------------------------------------------------

@@ -5,17 +5,18 @@ from pathlib import Path
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.cli import example
-from legged_gym.utils.helpers import get_load_path
+from legged_gym.utils.helpers import checkpoints_at, get_load_path
 
 POLICIES = Path(LEGGED_GYM_ROOT_DIR) / "resources" / "policies"
 
 
 def named_checkpoint(name: str) -> str:
     """Path of a checkpoint, given by its path or by the name of a robot whose policy comes with the project."""
-    shipped = POLICIES / name / "model.pt"
-    if not Path(name).is_file() and not shipped.is_file():
-        raise FileNotFoundError(f"no checkpoint '{name}': there is no such file, and {_known()}")
-    return name if Path(name).is_file() else str(shipped)
+    for path in (Path(name), POLICIES / name / "model.pt"):
+        if path.is_file():
+            return str(path)
+    there = "; ".join(filter(None, (checkpoints_at(Path(name)), _known())))
+    raise FileNotFoundError(f"--checkpoint_path: no checkpoint '{name}'; {there}")
 
 
 def compared_checkpoint(root: Path, name: str) -> str:

@@ -58,8 +58,37 @@ def test_missing_run_lists_the_runs(runs: Path) -> None:
 
 
 def test_missing_checkpoint_lists_the_checkpoints(runs: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="model_7.pt'; checkpoints beside it: model_20.pt, model_40.pt, model"):
+    with pytest.raises(FileNotFoundError, match="model_7.pt'; checkpoints there: model_20.pt, model_40.pt, model_1"):
         get_load_path(runs, "Apr01_00-00-00_", 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("{runs}/Apr01_00-00-00_/model_7.pt", "checkpoints there: model_20.pt, model_40.pt, model_100.pt"),
+        ("Apr01_00-00-00_/model_7.pt", "checkpoints there: model_20.pt, model_40.pt, model_100.pt"),
+        ("nowhere/model_7.pt", "runs with checkpoints under '{runs}': Dec01_00-00-00_, Apr01_00-00-00_"),
+    ],
+)
+def test_a_missing_file_is_named_as_typed_with_what_there_is(runs: Path, name: str, said: str) -> None:
+    name, said = name.format(runs=os.path.relpath(runs)), said.format(runs=runs)
+    with pytest.raises(FileNotFoundError, match=re.escape(f"--load_run: no checkpoint '{name}'; {said}") + "$"):
+        get_load_path(runs, name)
+
+
+def test_of_many_checkpoints_the_newest_are_listed(tmp_path: Path) -> None:
+    make_run(tmp_path, "long", list(range(0, 2000, 20)), mtime=1)
+    with pytest.raises(FileNotFoundError, match=r"there: …, model_1760.pt, .*, model_1980.pt$"):  # twelve
+        get_load_path(tmp_path, "long", 7)
+
+
+@pytest.mark.parametrize("name", ["{runs}/Apr01_00-00-00_/config.json", "Apr01_00-00-00_/config.json"])
+def test_a_file_that_is_no_checkpoint_is_refused_as_a_run(runs: Path, name: str) -> None:
+    (runs / "Apr01_00-00-00_" / "config.json").touch()
+    name = name.format(runs=os.path.relpath(runs))
+    said = f"--load_run: '{name}' is no checkpoint; give a run's folder or a model_<iteration>.pt"
+    with pytest.raises(FileNotFoundError, match=re.escape(said)):
+        get_load_path(runs, name)
 
 
 def test_no_runs_at_all_is_said(tmp_path: Path) -> None:

@@ -145,6 +145,7 @@ def test_warp_greets_only_those_who_ask(flags, greets, tmp_path):
     [
         (["--checkpoints", "nowhere.pt"], "--checkpoints: no checkpoint "),
         (["--checkpoints", "nowhere"], "--checkpoints: no run 'nowhere'"),
+        (["--checkpoints", __file__], "--checkpoints: '.*test_manners.py' is no checkpoint; .*; or name a robot"),
         (["--load_run", "nowhere"], "--load_run: no run 'nowhere'"),
         (["--protocol", "terain"], "unknown --protocol 'terain'"),
         (["--experiment_name", "no_such"], "evaluate.py with --checkpoints"),

@@ -87,8 +87,11 @@ def test_a_shipped_policy_goes_by_its_name(
     box.write_bytes(path.read_bytes())
     monkeypatch.setattr(shipped, "POLICIES", tmp_path)
     assert shipped.named_checkpoint("aliengo") == str(box)
-    with pytest.raises(FileNotFoundError, match=r"no checkpoint 'walker': .* resources/policies: aliengo$"):
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint 'walker'; .* resources/policies: aliengo$"):
         play.checkpoint_path(parse("--checkpoint_path", "walker"), task_registry.get_cfgs("aliengo")[1])
+    for name in (path.parent, path.with_name("model_7.pt")):
+        with pytest.raises(FileNotFoundError, match=rf"'{name}'; checkpoints there: model_2000.pt; policies in"):
+            shipped.named_checkpoint(str(name))
 
 
 def test_without_a_run_the_shipped_policy_plays(
@@ -165,7 +168,7 @@ def test_a_video_is_filmed_while_the_robots_are_measured(tmp_path: Path) -> None
     [
         (["--agent", "human"], "unknown --agent 'human'; known: policy, zero, random"),
         (["--agent", "zero", "--checkpoint_path", "x.pt"], "--checkpoint_path is of no use to --agent zero"),
-        (["--checkpoint_path", "x.pt"], "no checkpoint 'x.pt': there is no such file, and policies in resources"),
+        (["--checkpoint_path", "x.pt"], "--checkpoint_path: no checkpoint 'x.pt'; policies in resources"),
         (
             ["--experiment_name", "nothing_here"],
             "no run with a checkpoint under .*; train with `python .*train.py --task",
