@@ -169,8 +169,8 @@ def train(args: argparse.Namespace) -> None:
     if not runner.is_saved:
         newest = f"the newest checkpoint is {runner.newest_file}" if runner.newest_file else "no checkpoint was saved"
         raise SystemExit(f"error: the end of this run could not be saved; {newest}")
-    if runner.stop_request.requested:
-        remaining = end - runner.current_learning_iteration
+    remaining = end - runner.current_learning_iteration
+    if remaining > 0:
         command = resume_command(sys.argv, Path(runner.log_dir), runner.env.cfg.seed, remaining)
         print(f"Stopped and saved. To go on: {command}")
     elif claim is not None:

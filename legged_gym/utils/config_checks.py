@@ -36,10 +36,9 @@ WHOLE = {  # key: least value; None stays allowed where it is the default, and i
     **dict.fromkeys(("control.decimation", "domain_rand.disturbance_interval", "sim.substeps"), 1),
     **dict.fromkeys(("policy.temporal_steps", "policy.num_prototype"), 1),
     **dict.fromkeys(("algorithm.num_learning_epochs", "algorithm.num_mini_batches"), 1),
-    **dict.fromkeys(("runner.num_steps_per_env", "runner.save_interval"), 1),
+    **dict.fromkeys(("runner.num_steps_per_env", "runner.save_interval", "runner.max_iterations"), 1),
     "runner.keep": 0,
     "runner.figure_interval": 1,
-    "runner.max_iterations": 0,
 }
 POSITIVE = (
     *("sim.dt", "env.episode_length_s", "commands.resampling_time", "domain_rand.push_interval_s"),

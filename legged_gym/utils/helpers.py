@@ -313,8 +313,10 @@ def get_args(argv: list[str] | None = None, extra: list[dict[str, Any]] | None =
     devices = [] if {"-h", "--help"} & set(argv) else _device_flags(argv)
     with _program_arguments(argv + devices):
         args = gymutil.parse_arguments(_description(), custom_parameters=_explained(ARGUMENTS + (extra or [])))
-    if args.num_envs is not None and args.num_envs < 1:
-        raise ValueError(f"--num_envs must be at least 1, got {args.num_envs}")
+    for name in ("num_envs", "max_iterations"):
+        number = getattr(args, name)
+        if number is not None and number < 1:
+            raise ValueError(f"--{name} must be at least 1, got {number}")
     if args.viewer not in (None, "web", "none"):
         raise ValueError(f"--viewer is 'web' or 'none', not '{args.viewer}'")
     if args.viewer is not None:

@@ -110,7 +110,7 @@ def test_none_is_taken_where_a_comment_says_what_it_means() -> None:
         ),
         ("runner.keep", -1, "'runner.keep' must be a whole number from 0 up, got -1"),
         ("runner.figure_interval", 0, "'runner.figure_interval' must be a whole number from 1 up, got 0"),
-        ("runner.max_iterations", -1, "'runner.max_iterations' must be a whole number from 0 up, got -1"),
+        ("runner.max_iterations", 0, "'runner.max_iterations' must be a whole number from 1 up, got 0"),
     ],
 )
 def test_mistakes_are_named(path: str, value: Any, message: str) -> None:
@@ -158,8 +158,10 @@ def test_both_configs_are_checked_before_the_environment_is_built(monkeypatch: p
 
     build.__module__ = "legged_gym.envs"
     monkeypatch.setitem(task_registry.task_classes, "aliengo_flat", build)
+    _, train_cfg = task_registry.get_cfgs("aliengo_flat")
+    train_cfg.runner.max_iterations = -3
     with pytest.raises(ValueError, match="runner.max_iterations"):
-        task_registry.make_env("aliengo_flat", get_args([*FLAGS, "--max_iterations", "-3"]))
+        task_registry.make_env("aliengo_flat", get_args(FLAGS), train_cfg=train_cfg)
     env_cfg = small_cfg("aliengo_flat")
     env_cfg.sim.dt = "fast"
     with pytest.raises(ValueError, match="sim.dt"):

@@ -125,10 +125,11 @@ def test_absent_cuda_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         get_args(["--rl_device", "cuda:0"])
 
 
-@pytest.mark.parametrize("num_envs", ["0", "-3"])
-def test_number_of_robots_must_be_positive(num_envs: str) -> None:
-    with pytest.raises(ValueError, match=f"--num_envs must be at least 1, got {num_envs}"):
-        get_args(["--num_envs", num_envs])
+@pytest.mark.parametrize("flag", ["--num_envs", "--max_iterations"])
+@pytest.mark.parametrize("number", ["0", "-3"])
+def test_numbers_of_robots_and_iterations_must_be_positive(flag: str, number: str) -> None:
+    with pytest.raises(ValueError, match=f"{flag} must be at least 1, got {number}"):
+        get_args([flag, number])
 
 
 def test_parsing_leaves_the_programs_arguments_alone() -> None:

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -181,6 +182,18 @@ def test_an_end_that_cannot_be_saved_is_an_error_that_names_the_newest_checkpoin
     monkeypatch.setattr(on_policy_runner, "write_checkpoint", full_disk)
     with pytest.raises(SystemExit, match="error: the end of this run could not be saved; no checkpoint was saved"):
         run_train(monkeypatch, *FLAGS)
+
+
+def test_a_stop_in_the_last_iteration_leaves_nothing_to_go_on_with(
+    logs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*args: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(on_policy_runner.OnPolicyRunner, "_handle_faults", interrupt)  # in the first iteration
+    for iterations, said in ((1, "Saved "), (2, "Stopped and saved. To go on: ")):
+        run_train(monkeypatch, *FLAGS, "--max_iterations", str(iterations))
+        assert capsys.readouterr().out.splitlines()[-1].startswith(said)
 
 
 def test_the_command_that_resumes_keeps_what_the_user_chose() -> None:
