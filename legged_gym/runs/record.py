@@ -52,7 +52,7 @@ def record_run(folder: Path, args: argparse.Namespace, env_cfg: Any, train_cfg: 
     suffix = "" if session == 1 else f"_{session}"
     flags = {name: getattr(args, name) for name in RUN_FLAGS if getattr(args, name, None) is not None}
     config = RunConfig(args.task, flags, class_to_dict(env_cfg), class_to_dict(train_cfg))
-    commit, diff = _git("rev-parse", "HEAD"), _git("diff", "HEAD")
+    commit, status, diff = _git("rev-parse", "HEAD"), _git("status", "-s"), _git("diff", "HEAD")
     record = {
         "command": shlex.join([*program(sys.argv[0], ranks.launcher()), *sys.argv[1:]]),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -63,7 +63,7 @@ def record_run(folder: Path, args: argparse.Namespace, env_cfg: Any, train_cfg: 
         "versions": {"python": platform.python_version(), **_package_versions()},
         "git": None
         if commit is None
-        else {"commit": commit.strip(), "status": (_git("status", "-s") or "").split("\n")},
+        else {"commit": commit.strip(), "status": None if status is None else status.splitlines()},
     }
     _write_json(folder / f"config{suffix}.json", config._asdict())
     if diff:

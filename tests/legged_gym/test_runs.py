@@ -110,6 +110,22 @@ def test_a_run_is_recorded_repeated_and_resumed(logs: Path, monkeypatch: pytest.
     assert told["policy.actor_hidden_dims"] == "[512, 256, 128]" and "reward.torques" not in told
 
 
+def test_the_record_names_the_files_that_are_not_as_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("legged_gym.runs.record.LEGGED_GYM_ROOT_DIR", str(tmp_path / "code"))
+    git = ["git", "-C", str(tmp_path / "code"), "-c", "user.name=a", "-c", "user.email=a@b"]
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "old.py").write_text("1\n")
+    for command in (["init", "-q"], ["add", "old.py"], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *command], check=True)
+    (tmp_path / "run").mkdir()
+    for name, status in (("run.json", []), ("run_2.json", [" M old.py", "?? new.py"])):
+        record_run(tmp_path / "run", get_args(["--task", "aliengo"]), *task_registry.get_cfgs("aliengo"), None)
+        assert json.loads((tmp_path / "run" / name).read_text())["git"]["status"] == status
+        (tmp_path / "code" / "old.py").write_text("2\n")
+        (tmp_path / "code" / "new.py").touch()
+    assert [path.name for path in (tmp_path / "run").glob("*.diff")] == ["uncommitted_2.diff"]
+
+
 def test_a_short_newest_run_is_said_once(
     logs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
