@@ -29,6 +29,7 @@ from legged_gym.evaluation.play_conditions import check_conditions, place_robots
 from legged_gym.files import make_folder
 from legged_gym.runs.fault_recorder import show_fault
 from legged_gym.runs.record import adopt, changes_since, robot_as_trained, trained_robot
+from legged_gym.utils import shipped
 from legged_gym.utils.export import export_policy, trained_commands
 from legged_gym.utils.helpers import (
     SET_FLAG,
@@ -40,7 +41,6 @@ from legged_gym.utils.helpers import (
 )
 from legged_gym.utils.idle_flags import check_choice, tell_idle
 from legged_gym.utils.logger import Logger
-from legged_gym.utils.shipped import find_checkpoint, named_checkpoint
 from legged_gym.utils.task_registry import experiment_root, suit_baseline
 from rsl_rl.modules.him_actor_critic import network_sizes
 from rsl_rl.runners.checkpoint import read_checkpoint
@@ -90,9 +90,24 @@ class Measurement(NamedTuple):
 def checkpoint_path(args: argparse.Namespace, train_cfg: Any) -> str:
     """The policy's file."""
     if args.checkpoint_path is not None:
-        return named_checkpoint(args.checkpoint_path)
+        return shipped.named_checkpoint(args.checkpoint_path)
     runner, robot = train_cfg.runner, task_registry.get_cfgs(args.task)[0].asset.name
-    return find_checkpoint(experiment_root(train_cfg), runner.load_run, runner.checkpoint, robot, args.task)
+    return shipped.find_checkpoint(experiment_root(train_cfg), runner.load_run, runner.checkpoint, robot, args.task)
+
+
+def exporting_experiment(args: argparse.Namespace, train_cfg: Any, path: str) -> Path:
+    """Folder of the experiment that takes a checkpoint's exports.
+
+    It is that of its run, whatever task plays it; of a policy that comes with the project, one of the robot's name; of
+    other files, without a policy, and where --experiment_name is given, the task's.
+    """
+    own, folder = experiment_root(train_cfg), Path(path).resolve().parent
+    if path and args.experiment_name is None:
+        if folder.parent == shipped.POLICIES.resolve():
+            return own.with_name(folder.name)
+        if folder.parent.parent == own.parent.resolve():
+            return folder.parent
+    return own
 
 
 def check_args(args: argparse.Namespace) -> None:
@@ -131,7 +146,7 @@ def prepare(args: argparse.Namespace) -> Player:
         suit_baseline(train_cfg, checkpoint["model_state_dict"])
         sizes = network_sizes(checkpoint["model_state_dict"], configured_layout(env_cfg).num_actor)
         update_class_from_dict(train_cfg.policy, sizes)
-    folder = make_folder(experiment_root(train_cfg) / "exported")
+    folder = make_folder(exporting_experiment(args, train_cfg, path) / "exported")
     env, _ = task_registry.make_env(args.task, args, env_cfg, train_cfg)
     place_robots(env, args)
     print(f"Playing {args.task}: {env.num_envs} envs on {args.sim_device}, {args.agent} {path}".rstrip())

@@ -18,7 +18,7 @@ from legged_gym.envs import task_registry
 from legged_gym.evaluation import play_conditions
 from legged_gym.scripts import play
 from legged_gym.utils import shipped
-from legged_gym.utils.helpers import get_args
+from legged_gym.utils.helpers import get_args, update_cfg_from_args
 from legged_gym.utils.logger import Logger
 from rsl_rl.modules import ActorCritic, HIMActorCritic
 
@@ -76,6 +76,43 @@ def test_a_policy_of_other_frames_is_refused_with_its_file(published: tuple[Path
     path, _ = published
     with pytest.raises(ValueError, match=r"model_2000.pt does not fit .*; choose the task that it was trained on$"):
         play.prepare(parse("--task", "go2w_flat", "--num_envs", "2", "--checkpoint_path", str(path)))
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "flags", "experiment"),
+    [
+        ("logs/flat_go2/May1/model_5.pt", (), "flat_go2"),
+        ("logs/rough_go2/May1/model_5.pt", (), "rough_go2"),
+        ("logs/rough_go2/May1/model_5.pt", ("--experiment_name", "mine"), "mine"),
+        ("policies/go2/model.pt", (), "go2"),
+        ("Downloads/model_2000.pt", (), "flat_go2"),
+        ("", (), "flat_go2"),
+    ],
+)
+def test_exports_belong_to_the_run_and_not_to_the_task_that_plays_it(
+    checkpoint: str, flags: tuple[str], experiment: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(play, "experiment_root", lambda cfg: tmp_path / "logs" / cfg.runner.experiment_name)
+    monkeypatch.setattr(shipped, "POLICIES", tmp_path / "policies")
+    args = parse("--task", "go2_flat", *flags)
+    _, train_cfg = update_cfg_from_args(None, task_registry.get_cfgs("go2_flat")[1], args)
+    assert play.exporting_experiment(args, train_cfg, checkpoint) == tmp_path / "logs" / experiment
+
+
+def test_playing_a_rough_run_on_the_plane_leaves_the_flat_export_alone(
+    published: tuple[Path, HIMActorCritic], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(play, "experiment_root", lambda cfg: tmp_path / "logs" / cfg.runner.experiment_name)
+    run = tmp_path / "logs" / "rough_aliengo" / "May1"
+    run.mkdir(parents=True)
+    path = published[0].rename(run / "model_2000.pt")
+    flags = ["--task", "aliengo_flat", "--num_envs", "2", "--num_steps", "1"]
+    play.play(parse(*flags, "--checkpoint_path", str(path)))
+    exports = sorted(file.relative_to(tmp_path / "logs") for file in tmp_path.glob("logs/*/exported/**/*.*"))
+    assert [str(file) for file in exports] == [
+        f"rough_aliengo/exported/{name}" for name in ("play.png", "policies/policy.onnx", "policies/policy.pt")
+    ]
 
 
 def test_a_shipped_policy_goes_by_its_name(
