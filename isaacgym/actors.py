@@ -14,7 +14,7 @@ from isaacgym import gym_types as types
 from isaacgym.assets.actuators import drive_of
 from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.limits import LIMITS, same_limits, with_limits
-from isaacgym.assets.notices import listed, notice
+from isaacgym.assets.notices import counted, listed, notice
 from isaacgym.assets.robot_file import load_robot
 from isaacgym.assets.scaling import INERTIA_POWER, MASS_POWER, scaled
 
@@ -228,9 +228,8 @@ class Actor:
             for name, column in columns.items():
                 properties[name] = column
         if len(properties) != len(self.dof_properties):
-            raise ValueError(
-                f"actor '{self.name}' has {len(self.dof_properties)} DOFs, got properties of {len(properties)}"
-            )
+            own = counted(len(self.dof_properties), "DOF")
+            raise ValueError(f"actor '{self.name}' has {own}, got properties of {len(properties)}")
         for name in ("stiffness", "damping", "friction", "armature"):
             if (properties[name] < 0.0).any():
                 raise ValueError(f"the DOF property '{name}' of actor '{self.name}' is negative")
@@ -257,7 +256,9 @@ class Actor:
     def set_body_properties(self, properties: list[types.RigidBodyProperties], recompute_inertia: bool) -> None:
         """With `recompute_inertia`, inertia grows with mass, as for a body of the same shape and other density."""
         if len(properties) != len(self.mass):
-            raise ValueError(f"actor '{self.name}' has {len(self.mass)} bodies, got {len(properties)} properties")
+            raise ValueError(
+                f"actor '{self.name}' has {counted(len(self.mass), 'body')}, got {counted(len(properties), 'property')}"
+            )
         self.body_flags = [body.flags for body in properties]
         if any(self.body_flags) and not self._is_weightless:
             notice(
@@ -296,7 +297,7 @@ class Actor:
     def set_shape_properties(self, properties: list[types.RigidShapeProperties]) -> None:
         if len(properties) != len(self.friction):
             raise ValueError(
-                f"actor '{self.name}' has {len(self.friction)} shapes, got properties of {len(properties)}"
+                f"actor '{self.name}' has {counted(len(self.friction), 'shape')}, got properties of {len(properties)}"
             )
         self.own_filters = [shape.filter for shape in properties]
         self.friction = np.array([shape.friction for shape in properties], dtype=np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isaacgym.actors import Env
+from isaacgym.assets.notices import counted
 from isaacgym.gym_types import INVALID_HANDLE, AttractorProperties, Axis, Transform
 
 GROUPS = (Axis.AXIS_TRANSLATION, Axis.AXIS_ROTATION)
@@ -42,7 +43,9 @@ class AttractorCalls:
 
 def _attractor(env: Env, handle: int) -> AttractorProperties:
     if not 0 <= int(handle) < len(env.attractors):
-        raise IndexError(f"env {env.index} has {len(env.attractors)} attractors, so none has the handle {int(handle)}")
+        raise IndexError(
+            f"env {env.index} has {counted(len(env.attractors), 'attractor')}, so none has the handle {int(handle)}"
+        )
     return env.attractors[int(handle)]
 
 
@@ -50,8 +53,8 @@ def _check(env: Env, properties: AttractorProperties) -> None:
     num_bodies = sum(len(actor.mass) for actor in env.actors)
     if not INVALID_HANDLE < properties.rigid_handle < num_bodies:
         raise ValueError(
-            f"an attractor's rigid_handle is {properties.rigid_handle}, but env {env.index} has {num_bodies} bodies; "
-            "find_actor_rigid_body_handle finds them"
+            f"an attractor's rigid_handle is {properties.rigid_handle}, but env {env.index} has "
+            f"{counted(num_bodies, 'body')}; find_actor_rigid_body_handle finds them"
         )
     if min(properties.stiffness, properties.damping) < 0.0:
         raise ValueError("stiffness and damping of attractors are at least 0")

@@ -14,7 +14,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from isaacgym.actors import UNPAINTED, Env
-from isaacgym.assets.notices import notice
+from isaacgym.assets.notices import counted, notice
 from isaacgym.gym_lookups import actor_of
 from isaacgym.gym_types import (
     INVALID_HANDLE,
@@ -82,7 +82,9 @@ class CameraCalls:
         """
         num_bodies = sum(len(actor.asset.robot.bodies) for actor in env.actors)
         if not 0 <= int(body) < num_bodies:
-            raise IndexError(f"env {env.index} has {num_bodies} bodies, so none of them is number {int(body)}")
+            raise IndexError(
+                f"env {env.index} has {counted(num_bodies, 'body')}, so none of them is number {int(body)}"
+            )
         turns = CameraFollowMode(mode) == CameraFollowMode.FOLLOW_TRANSFORM
         _place(_sensor(env, camera), local_transform, int(body), turns)
 

@@ -1,6 +1,7 @@
 """The gym's tensors about dynamics: joint forces, force sensors, Jacobians, mass matrices. Unused ones cost nothing."""
 
 from isaacgym.actors import Actor, Asset, Env, ForceSensor
+from isaacgym.assets.notices import counted
 from isaacgym.gym_lookups import actor_of, offset_of
 from isaacgym.gym_types import IndexDomain, Record, Tensor, Transform, Vec3
 from isaacgym.simulation import Simulation
@@ -74,7 +75,7 @@ class DynamicsCalls:
         own, or those of the world with `use_world_frame`.
         """
         if not 0 <= body_idx < len(asset.robot.bodies):
-            raise ValueError(f"body index {body_idx}; the asset has {len(asset.robot.bodies)} bodies")
+            raise ValueError(f"body index {body_idx}; the asset has {counted(len(asset.robot.bodies), 'body')}")
         if asset.has_actors:
             raise RuntimeError(
                 f"create_asset_force_sensor after actors were created from '{asset.robot.name}'; create the asset's "

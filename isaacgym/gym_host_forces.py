@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from isaacgym.actors import Env
+from isaacgym.assets.notices import counted
 from isaacgym.gym_host_states import DofState, HostStateCalls, actor_ids
 from isaacgym.gym_lookups import LookupCalls, actor_of
 from isaacgym.gym_types import (
@@ -35,8 +36,8 @@ class HostForceCalls(HostStateCalls, LookupCalls):
         values = np.array(efforts, dtype=np.float32).reshape(-1)
         if len(values) != len(actor_of(env, actor).dof_properties):
             raise ValueError(
-                f"actor '{env.actors[actor].name}' has {len(env.actors[actor].dof_properties)} DOFs, "
-                f"got {len(values)} efforts"
+                f"actor '{env.actors[actor].name}' has {counted(len(env.actors[actor].dof_properties), 'DOF')}, "
+                f"got {counted(len(values), 'effort')}"
             )
         env.sim.stage_efforts(env, env.dofs_of(actor), values)
         return True
@@ -101,7 +102,7 @@ class HostForceCalls(HostStateCalls, LookupCalls):
         """As `set_actor_rigid_body_states`, of all actors of the env."""
         total = sum(len(actor.mass) for actor in env.actors)
         if len(states) != total:
-            raise ValueError(f"env {env.index} has {total} bodies, got {len(states)} states")
+            raise ValueError(f"env {env.index} has {counted(total, 'body')}, got {counted(len(states), 'state')}")
         for actor in range(len(env.actors)):
             self.set_actor_rigid_body_states(env, actor, states[env.bodies_of(actor)], flags)
         return True

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from isaacgym.actors import Env
 from isaacgym.assets import kinematics
+from isaacgym.assets.notices import counted
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.gym_lookups import actor_of
 from isaacgym.gym_types import INVALID_HANDLE, DofFrame, Quat, StateFlags, Transform, Vec3
@@ -65,7 +66,7 @@ class HostStateCalls:
         first = 0
         total = sum(len(actor.asset.robot.bodies) for env in sim.envs for actor in env.actors)
         if len(states) != total:
-            raise ValueError(f"the simulation has {total} bodies, got {len(states)} states")
+            raise ValueError(f"the simulation has {counted(total, 'body')}, got {counted(len(states), 'state')}")
         for env in sim.envs:
             for actor in range(len(env.actors)):
                 count = len(env.actors[actor].asset.robot.bodies)
@@ -115,7 +116,8 @@ class HostStateCalls:
                 f"array of {states.dtype}"
             )
         if len(states) != len(values):
-            raise ValueError(f"actor '{env.actors[actor].name}' has {len(values)} DOFs, got {len(states)} states")
+            name, given = env.actors[actor].name, counted(len(states), "state")
+            raise ValueError(f"actor '{name}' has {counted(len(values), 'DOF')}, got {given}")
         if flags & StateFlags.STATE_POS:
             values[:, 0] = states["pos"]
         if flags & StateFlags.STATE_VEL:
@@ -189,7 +191,9 @@ def _set_body_states(env: Env, actor: int, states: np.ndarray, flags: StateFlags
     robot, sim = actor_of(env, actor), env.sim
     rows = np.ascontiguousarray(states).view("<f4").reshape(-1, STATE_WIDTH).astype(float)
     if len(rows) != len(robot.mass):
-        raise ValueError(f"actor '{robot.name}' has {len(robot.mass)} bodies, got {len(rows)} states")
+        raise ValueError(
+            f"actor '{robot.name}' has {counted(len(robot.mass), 'body')}, got {counted(len(rows), 'state')}"
+        )
     given = np.zeros(STATE_WIDTH, dtype=bool)
     given[:7], given[7:] = bool(flags & StateFlags.STATE_POS), bool(flags & StateFlags.STATE_VEL)
     dofs = _dof_states(env, actor)
@@ -236,7 +240,8 @@ def _set_targets(env: Env, actor: int, targets: ArrayLike, name: str) -> None:
     robot, sim = actor_of(env, actor), env.sim
     values = np.array(targets, dtype=np.float32).reshape(-1)
     if len(values) != len(robot.dof_properties):
-        raise ValueError(f"actor '{robot.name}' has {len(robot.dof_properties)} DOFs, got {len(values)} targets")
+        own, given = counted(len(robot.dof_properties), "DOF"), counted(len(values), "target")
+        raise ValueError(f"actor '{robot.name}' has {own}, got {given}")
     setattr(robot, name, values)
     if sim.engine is not None:
         targets = torch.zeros_like(sim.dof_targets)

@@ -7,6 +7,7 @@ Jacobians by joints, fixed ones among them: with a fixed base, a body's row is i
 from __future__ import annotations
 
 from isaacgym.actors import Asset, Env
+from isaacgym.assets.notices import counted
 from isaacgym.gym_host_forces import HostForceCalls, located
 from isaacgym.gym_lookups import actor_of, index_by_name, index_in, offset_of
 from isaacgym.gym_types import INVALID_HANDLE, IndexDomain, JointType
@@ -56,7 +57,8 @@ class JointCalls(HostForceCalls):
     def debug_print_asset(self, asset: Asset) -> None:
         """Print the names of bodies, with their parents, and of joints, with their types."""
         robot = asset.robot
-        print(f"{robot.name}: {len(robot.bodies)} bodies, {len(robot.all_joints)} joints, {len(robot.dofs)} DOFs")
+        parts = (robot.bodies, "body"), (robot.all_joints, "joint"), (robot.dofs, "DOF")
+        print(f"{robot.name}: {', '.join(counted(len(items), noun) for items, noun in parts)}")
         for index, body in enumerate(robot.bodies):
             parent = f", on {robot.bodies[body.parent].name}" if body.parent >= 0 else ""
             print(f"  body {index}: {body.name}, {body.mass:.4g} kg{parent}")

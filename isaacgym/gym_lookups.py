@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from isaacgym.actors import Actor, Asset, Env
 from isaacgym.assets.description import RobotDescription
+from isaacgym.assets.notices import counted
 from isaacgym.gym_types import INVALID_HANDLE, DofType, IndexDomain, Vec3
 from isaacgym.simulation import Simulation
 
@@ -26,7 +27,9 @@ def actor_of(env: Env, handle: int) -> Actor:
     """The actor behind a handle, which may be a 0-d tensor."""
     index = int(handle)
     if not 0 <= index < len(env.actors):
-        raise IndexError(f"env {env.index} has {len(env.actors)} actors, so there is no actor handle {index}")
+        raise IndexError(
+            f"env {env.index} has {counted(len(env.actors), 'actor')}, so there is no actor handle {index}"
+        )
     return env.actors[index]
 
 

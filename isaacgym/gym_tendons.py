@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from isaacgym.actors import Asset, Env
 from isaacgym.assets.description import FixedTendon
-from isaacgym.assets.notices import notice
+from isaacgym.assets.notices import counted, notice
 from isaacgym.gym_lookups import actor_of, index_in
 from isaacgym.gym_types import TendonProperties
 
@@ -53,7 +53,8 @@ class TendonCalls:
         As in MuJoCo limits are stiff: `limit_stiffness` has no effect, which is said once.
         """
         if len(properties) != len(asset.robot.tendons):
-            raise ValueError(f"the asset has {len(asset.robot.tendons)} tendons, got {len(properties)} properties")
+            own = counted(len(asset.robot.tendons), "tendon")
+            raise ValueError(f"the asset has {own}, got properties of {len(properties)}")
         pairs = list(zip(properties, asset.robot.tendons, strict=True))
         if any(given.limit_stiffness != own.limit_stiffness for given, own in pairs):
             notice("TendonProperties.limit_stiffness: without effect, tendons' limits are as stiff as joints'")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from isaacgym import snapshot
+from isaacgym.assets.notices import counted
 from isaacgym.engine.state import STATE_WIDTH
 from isaacgym.gym_dynamics import DynamicsCalls
 from isaacgym.gym_types import CoordinateSpace, DofDriveMode, Tensor
@@ -204,7 +205,7 @@ class TensorCalls(DynamicsCalls):
             return indices  # a GPU would have to wait
         if (highest := indices.numpy().max()) >= num_actors:
             raise IndexError(
-                f"actor index {highest}: the simulation has {num_actors} actors, counted from 0; "
+                f"actor index {highest}: the simulation has {counted(num_actors, 'actor')}, counted from 0; "
                 "indices count actors of all envs, gym.get_actor_index(env, actor, gymapi.DOMAIN_SIM)"
             )
         return indices

@@ -136,8 +136,8 @@ class ViewerCalls:
             ends, rgb = _numbers(vertices), _numbers(colors)
             if ends.size != 6 * num_lines or rgb.size != 3 * num_lines:
                 raise ValueError(
-                    f"add_lines: {num_lines} lines have {6 * num_lines} coordinates and {3 * num_lines} colour values, "
-                    f"got {ends.size} and {rgb.size}"
+                    f"add_lines: num_lines = {num_lines} means {6 * num_lines} coordinates and {3 * num_lines} colour "
+                    f"values, got {ends.size} and {rgb.size}"
                 )
             origin = np.zeros(3) if env is None else np.array(env.origin)
             viewer.add_lines(ends.reshape(-1, 2, 3) + origin, rgb.reshape(-1, 3))

@@ -18,7 +18,7 @@ import torch
 from isaacgym import gym_types, gym_unsupported
 from isaacgym.actors import Actor, Asset, Env
 from isaacgym.assets import primitives
-from isaacgym.assets.notices import notice
+from isaacgym.assets.notices import counted, notice
 from isaacgym.engine.terrain import Grid, Mesh, Plane
 from isaacgym.gym_actuators import ActuatorCalls
 from isaacgym.gym_attractors import AttractorCalls
@@ -222,7 +222,7 @@ class Gym(JointCalls, ContactCalls, ActuatorCalls, AttractorCalls, TendonCalls, 
         triangles = np.asarray(triangles).reshape(-1, 3)
         if len(vertices) != params.nb_vertices or len(triangles) != params.nb_triangles:
             raise ValueError(
-                f"TriangleMeshParams announces {params.nb_vertices} vertices and {params.nb_triangles} triangles, "
+                f"TriangleMeshParams has nb_vertices = {params.nb_vertices} and nb_triangles = {params.nb_triangles}, "
                 f"the arrays hold {len(vertices)} and {len(triangles)}"
             )
         if len(triangles) == 0:
@@ -276,7 +276,7 @@ class Gym(JointCalls, ContactCalls, ActuatorCalls, AttractorCalls, TendonCalls, 
     def set_asset_rigid_shape_properties(self, asset: Asset, properties: list[RigidShapeProperties]) -> None:
         """Properties of actors created from now on."""
         if len(properties) != len(asset.shape_properties):
-            raise ValueError(f"the asset has {len(asset.shape_properties)} shapes, got {len(properties)}")
+            raise ValueError(f"the asset has {counted(len(asset.shape_properties), 'shape')}, got {len(properties)}")
         asset.shape_properties = [shape.copy() for shape in properties]
 
     # ---- envs and actors -----------------------------------------------------------------------------------------

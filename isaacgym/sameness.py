@@ -8,6 +8,7 @@ from isaacgym.actors import Actor, Env
 from isaacgym.assets.description import RobotDescription
 from isaacgym.assets.likeness import difference_of, signature_of
 from isaacgym.assets.limits import LIMITS
+from isaacgym.assets.notices import counted
 
 
 def kinds_of(envs: list[Env]) -> list[list[Env]]:
@@ -34,7 +35,7 @@ def kinds_of(envs: list[Env]) -> list[list[Env]]:
 def difference(env: Env, other: Env) -> str:
     """What makes two envs different kinds, in words."""
     if len(env.actors) != len(other.actors):
-        return f"{len(env.actors)} actors, not {len(other.actors)}"
+        return f"{counted(len(env.actors), 'actor')}, not {len(other.actors)}"
     for own, theirs in zip(env.actors, other.actors, strict=True):
         if words := difference_of(own.asset.robot, theirs.asset.robot):
             return f"of '{own.name}', {words}"

@@ -15,6 +15,7 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
 from isaacgym.assets.description import MAX_NUMBER
+from isaacgym.assets.notices import counted
 from isaacgym.assets.xml_file import read_xml
 
 MAX_HULL_VERTICES = 64  # what PhysX on a GPU holds as well; contacts test every vertex
@@ -96,8 +97,8 @@ def _read_stl(path: Path) -> np.ndarray:
         return np.frombuffer(content[84:size], record)["corners"].astype(np.float64)
     if not is_text and content.strip() and content.lstrip()[:5].lower() != b"solid":
         raise ValueError(
-            f"{path}: the mesh announces {num_triangles} triangles and holds {max(0, len(content) - 84) // 50}; "
-            "export it again"
+            f"{path}: the mesh announces {counted(num_triangles, 'triangle')} and holds "
+            f"{max(0, len(content) - 84) // 50}; export it again"
         )
     return _numbers_after(path, "vertex")
 

@@ -19,6 +19,13 @@ def listed(items: list[str], most: int = 12) -> str:
     return ", ".join(items[:most]) + more
 
 
+def counted(number: int, noun: str) -> str:
+    """1 body, 2 bodies. noun: in the singular."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {noun.removesuffix('y')}ies" if noun.endswith("y") else f"{number} {noun}s"
+
+
 class Notices:
     """What there is to say about one file, gathered by kind."""
 

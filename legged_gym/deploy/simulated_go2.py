@@ -152,7 +152,7 @@ class Simulation:
                 next_news = now + NEWS_S
                 self._tell(metronome.news())
             self.ended = self.ended or (self._seconds is not None and self.robot.time >= self._seconds)
-        self._tell(f"ended; {metronome.summary()}; {self.robot.refused} commands were not obeyed")
+        self._tell(f"ended; {metronome.summary()}; commands not obeyed: {self.robot.refused}")
 
     def _hear(self, key: str, now: float) -> None:
         if key in FAULT_KEYS:

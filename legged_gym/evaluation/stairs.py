@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from isaacgym.assets.notices import counted
 from legged_gym.evaluation.trials import EvaluationRobots
 from legged_gym.utils.terrain import PLATFORM_SIZE, STEP_WIDTH
 
@@ -34,7 +35,7 @@ def check_stairs(step_heights: tuple[float, ...], num_envs: int | None) -> None:
             )
     if num_envs is not None and num_envs < num_cells(step_heights):
         raise ValueError(
-            f"{len(step_heights)} heights up and down, with and without noise, need --num_envs of at least "
+            f"{counted(len(step_heights), 'height')} up and down, with and without noise, need --num_envs of at least "
             f"{num_cells(step_heights)}, got {num_envs}"
         )
 

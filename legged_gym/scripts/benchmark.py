@@ -29,6 +29,7 @@ except ModuleNotFoundError:
 
 import torch
 
+from isaacgym.assets.notices import counted
 from legged_gym.cli import interruptible
 from legged_gym.envs import task_registry
 from legged_gym.evaluation.yardsticks import Yardstick, c_mujoco, native_height_field
@@ -210,7 +211,7 @@ def scaling_table(argv: list[str], sizes: list[int]) -> str:
     columns = []
     with tempfile.TemporaryDirectory() as folder:
         for size in sizes:
-            print(f"Measuring {size} robots …", flush=True)
+            print(f"Measuring {counted(size, 'robot')} …", flush=True)
             path = f"{folder}/{size}.json"
             command = [sys.executable, __file__, *argv, "--num_envs", str(size), "--json", path]
             result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -264,7 +265,7 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
         runner, _ = task_registry.make_alg_runner(env, args.task, args, log_root=None)
     start_s = time.perf_counter() - STARTED
     measured_rows = len(ROWS) + (ranks.num_ranks() > 1)
-    progress = Progress(f"Measuring {env.num_envs} robots", measured_rows * args.repeats)
+    progress = Progress(f"Measuring {counted(env.num_envs, 'robot')}", measured_rows * args.repeats)
     on_block = progress.add if ranks.rank() == 0 else lambda: None
     rows = measure(env, runner, Stopwatch(args.sim_device, args.repeats, on_block))
     rows["start_s"] = start_s

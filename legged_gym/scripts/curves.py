@@ -14,6 +14,7 @@ try:
 except ModuleNotFoundError:
     raise SystemExit("error: legged_gym is not installed: run `pip install -e .` in the repository's folder") from None
 
+from isaacgym.assets.notices import counted
 from legged_gym import cli
 from legged_gym.fonts import use_fonts_for
 from legged_gym.runs.curves import Group, Run, find_runs, group_runs, over_time, read_run, spread
@@ -61,7 +62,7 @@ def read_runs(paths: list[Path]) -> list[Run]:
             print(f"{folder}: no curves yet")
             continue
         last = max(curve.x[-1] for curve in run.curves.values())
-        print(f"{folder}: {len(run.curves)} curves up to iteration {last:.0f}")
+        print(f"{folder}: {counted(len(run.curves), 'curve')} up to iteration {last:.0f}")
         runs.append(run)
     if not runs:
         raise ValueError("none of these runs has curves yet")

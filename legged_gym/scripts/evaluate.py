@@ -23,6 +23,7 @@ except ModuleNotFoundError:
 
 import torch
 
+from isaacgym.assets.notices import counted
 from legged_gym.cli import interruptible
 from legged_gym.deploy import courses
 from legged_gym.envs import task_registry
@@ -265,7 +266,7 @@ def evaluate(args: argparse.Namespace) -> Results:
     trials, levels = num_trials(args), tuple(sorted(set(args.levels or ()))) or None
     start = time.perf_counter()
     rounds = len(policies) * len(list(cases(args.protocol))) * trials
-    progress = Progress(f"Evaluating, {args.protocol}, {env.num_envs} robots", rounds)
+    progress = Progress(f"Evaluating, {args.protocol}, {counted(env.num_envs, 'robot')}", rounds)
     for name, policy in policies.items():
         set_seed(env.cfg.seed)  # every policy meets the same commands, starts and pushes
         policy_fn = acting(policy, env.num_one_step_obs, env.device)

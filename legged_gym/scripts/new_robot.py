@@ -10,6 +10,7 @@ import keyword
 import shlex
 from pathlib import Path
 
+from isaacgym.assets.notices import counted
 from isaacgym.assets.robot_file import SUFFIXES, load_robot, refuse_fixed_base
 from isaacgym.gym_types import AssetOptions
 from legged_gym import cli
@@ -46,7 +47,8 @@ def new_robot(args: argparse.Namespace) -> Path:
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
     checks = write_package(name, source, out, robot.mass, guessed)
-    print(f"Wrote {out}: {robot.name}, {robot.mass:.1f} kg, {len(robot.dofs)} joints. Check in {name}/config.py:")
+    joints = counted(len(robot.dofs), "joint")
+    print(f"Wrote {out}: {robot.name}, {robot.mass:.1f} kg, {joints}. Check in {name}/config.py:")
     print("\n".join(f"- {check}" for check in checks))
     folder = shlex.quote(str(out))
     print(f"Then: cd {folder} && pip install -e . && python -m legged_gym.scripts.train --task {name}_flat --headless")

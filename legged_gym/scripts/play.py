@@ -20,6 +20,7 @@ except ModuleNotFoundError:
 import torch
 from torch import Tensor
 
+from isaacgym.assets.notices import counted
 from isaacgym.viewer.video import SIZE, Film, check_video
 from legged_gym.cli import interruptible
 from legged_gym.envs import task_registry
@@ -149,7 +150,7 @@ def prepare(args: argparse.Namespace) -> Player:
     folder = make_folder(exporting_experiment(args, train_cfg, path) / "exported")
     env, _ = task_registry.make_env(args.task, args, env_cfg, train_cfg)
     place_robots(env, args)
-    print(f"Playing {args.task}: {env.num_envs} envs on {args.sim_device}, {args.agent} {path}".rstrip())
+    print(f"Playing {args.task}: {counted(env.num_envs, 'env')} on {args.sim_device}, {args.agent} {path}".rstrip())
     if args.agent != "policy":
         return Player(env, simple_agent(args.agent, env), folder)
     args.resume = False  # the checkpoint's policy is wanted, not its curriculum
@@ -255,7 +256,7 @@ def play(args: argparse.Namespace) -> Measurement:
     logger.print_rewards()
     print(
         f"Tracking error {result.lin_vel_error:.3f} m/s, {result.ang_vel_error:.3f} rad/s; "
-        f"{result.falls} falls of {env.num_envs} robots in {result.steps * env.dt:g} s"
+        f"{counted(result.falls, 'fall')} of {counted(env.num_envs, 'robot')} in {result.steps * env.dt:g} s"
     )
     plot_path = player.folder / "play.png"
     logger.plot_states(plot_path, joint=env.dof_names[JOINT])

@@ -14,6 +14,7 @@ try:
 except ModuleNotFoundError:
     raise SystemExit("error: legged_gym is not installed: run `pip install -e .` in the repository's folder") from None
 
+from isaacgym.assets.notices import counted
 from legged_gym.deploy.offscreen import choose_opengl, has_display
 
 choose_opengl()
@@ -350,7 +351,7 @@ def as_line(terrain: str, result: dict[str, Any], args: argparse.Namespace) -> s
     )
     strained = "–" if result["strained"] is None else round(result["trials"] * result["strained"])
     return (
-        f"{terrain}: {counts} of {result['trials']} trials of {args.seconds:g} s; "
+        f"{terrain}: {counts} of {counted(result['trials'], 'trial')} of {args.seconds:g} s; "
         f"{strained} with a joint that ran into its stop or was too fast; "
         f"touches per 100 m: {touches}; "
         f"tracking error {as_text(result['lin_vel_error'])} m/s, {as_text(result['ang_vel_error'])} rad/s; "
@@ -365,7 +366,8 @@ def matrix(args: argparse.Namespace) -> list[dict[str, Any]]:
     progress = Progress(f"C MuJoCo, {len(CELLS)} combinations", len(CELLS) * trials.num)
     rows = matrix_rows(run_matrix(setup, trials, num_workers(args), progress.add))
     worst = worst_row(rows)
-    print(f"Stairs of {100 * args.step_height:g} cm at 1 m/s, {trials.num} trials of {trials.seconds:g} s each\n")
+    each = f"{counted(trials.num, 'trial')} of {trials.seconds:g} s each"
+    print(f"Stairs of {100 * args.step_height:g} cm at 1 m/s, {each}\n")
     print("\n".join(matrix_table(rows)))
     print("\nWorst:\n")
     print("\n".join(matrix_table([worst])))

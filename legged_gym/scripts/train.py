@@ -16,6 +16,7 @@ try:
 except ModuleNotFoundError:
     raise SystemExit("error: legged_gym is not installed: run `pip install -e .` in the repository's folder") from None
 
+from isaacgym.assets.notices import counted
 from legged_gym.cli import example, interruptible
 from legged_gym.envs import task_registry
 from legged_gym.runs.record import (
@@ -89,7 +90,7 @@ def prepare(args: argparse.Namespace) -> Training:
     runner.log_dir = ranks.from_first(runner.log_dir)
     number = f"{ranks.num_ranks()} ranks (GPUs) of " if ranks.num_ranks() > 1 else ""
     print(
-        f"Training {args.task}: {number}{env.num_envs} envs on {args.sim_device}, "
+        f"Training {args.task}: {number}{counted(env.num_envs, 'env')} on {args.sim_device}, "
         f"learning on {args.rl_device}, logs in {runner.log_dir}"
     )
     return Training(runner, train_cfg, claim)

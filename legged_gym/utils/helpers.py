@@ -16,6 +16,7 @@ import torch
 import warp as wp
 
 from isaacgym import gymapi, gymutil
+from isaacgym.assets.notices import counted
 from legged_gym import cli
 from legged_gym.utils.idle_flags import VIEWER_HOST, VIEWER_PORT, tell_idle_page
 from legged_gym.utils.task_modules import import_tasks
@@ -253,7 +254,7 @@ def _newest_run(root: Path) -> Path:
     newest, longest = runs[-1], max(runs, key=_iterations)
     if _iterations(newest) < SHORT * _iterations(longest):
         print(
-            f"Taking the newest run, {newest.name}, with {_iterations(newest)} iterations; {longest.name} has "
+            f"Taking the newest run, {newest.name}, up to iteration {_iterations(newest)}; {longest.name} goes up to "
             f"{_iterations(longest)}: --load_run {longest.name}"
         )
     return newest
@@ -394,7 +395,7 @@ def _check_device(device: str) -> None:
     kind, index = gymutil.parse_device_str(device)
     if kind == "cuda" and index >= torch.cuda.device_count():
         raise ValueError(
-            f"device {device} was asked for, but torch finds {torch.cuda.device_count()} CUDA devices; "
+            f"device {device} was asked for, but torch finds {counted(torch.cuda.device_count(), 'CUDA device')}; "
             "use --sim_device cpu --rl_device cpu, or install a driver and a CUDA build of torch"
         )
 

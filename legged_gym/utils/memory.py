@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 
+from isaacgym.assets.notices import counted
+
 # Measured on one H200 (README: 256 to 16384 robots, 15.0 GB at most): what does not grow with the robots, and what the
 # simulation and the learner take for one robot beside the stored rollout.
 FIXED_BYTES = 1.3e9
@@ -41,6 +43,6 @@ def tell_if_too_many(env_cfg: Any, train_cfg: Any, device: str) -> None:
     if free is not None and needed > free:
         fitting = max(1, int((free - fixed) / per_robot))
         print(
-            f"warning: training {env_cfg.env.num_envs} robots takes about {needed / 1e9:.0f} GB, and "
+            f"warning: training {counted(env_cfg.env.num_envs, 'robot')} takes about {needed / 1e9:.0f} GB, and "
             f"{free / 1e9:.0f} GB are free on {device}: about --num_envs {fitting} fit"
         )

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from isaacgym.assets.notices import counted
 from legged_gym import LEGGED_GYM_LOGS_DIR
 from legged_gym.runs.restarts import restarted_run
 from legged_gym.utils.config_checks import check_config, config_problems
@@ -214,7 +215,7 @@ def _check_history(env: Any, train_cfg: Any) -> None:
     frames, steps = env.num_obs // env.num_one_step_obs, getattr(train_cfg.policy, "temporal_steps", None)
     if steps is not None and frames != steps:
         raise ValueError(
-            f"the environment's history holds {frames} frames but policy.temporal_steps is {steps}; "
+            f"the environment's history holds {counted(frames, 'frame')} but policy.temporal_steps is {steps}; "
             "leave env.temporal_steps at None, or pass the same train_cfg to make_env"
         )
 

@@ -178,8 +178,8 @@ class OnPolicyRunner:
             number = self.alg.skipped_steps - skipped_before
             is_float16 = self.alg.hidden_dtype == torch.float16
             hint = " (float16 ends at 65504: algorithm.mixed_precision = False)" if is_float16 else ""
-            reason = f"a loss or gradient is not finite{hint}"
-            tell(f"{number} gradient steps of iteration {iteration} were left out: {reason}.")
+            reason = f"a loss or gradient was not finite{hint}"
+            tell(f"In iteration {iteration} {reason}; gradient steps left out: {number}.")
         if self.alg.skipped_steps - first_skipped < MAX_SKIPPED_STEPS:
             return
         self._try_to_save(self.current_learning_iteration)  # the networks are as they were before the first such step

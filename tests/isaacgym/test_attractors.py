@@ -113,7 +113,7 @@ def test_a_stiff_attractor_takes_an_arms_tip_where_a_record_of_states_says(tmp_p
 def test_mistakes_with_attractors_are_refused_in_a_sentence():
     env = boxes("auto", 0.0, 1).envs[0]
     for wrong, message in (
-        ({"rigid_handle": 1}, "rigid_handle is 1, but env 0 has 1 bodies"),
+        ({"rigid_handle": 1}, "rigid_handle is 1, but env 0 has 1 body;"),
         ({}, "rigid_handle is -1"),
         ({"rigid_handle": 0, "stiffness": -1.0}, "are at least 0"),
         ({"rigid_handle": 0, "axes": gymapi.AXIS_X | gymapi.AXIS_ROTATION}, "axes is 57; use AXIS_TRANSLATION"),

@@ -337,7 +337,7 @@ def test_mistakes_are_refused_in_a_sentence(ball):
     handle = looking(sim, env, (0, 0, 0), (1, 0, 0))
     with pytest.raises(IndexError, match="env 0 has no camera with the handle 1"):
         GYM.get_camera_image(sim, env, handle + 1, IMAGE_COLOR)
-    with pytest.raises(IndexError, match="env 0 has 1 bodies, so none of them is number 1"):
+    with pytest.raises(IndexError, match="env 0 has 1 body, so none of them is number 1"):
         GYM.attach_camera_to_body(handle, env, 1, Transform(), FOLLOW_POSITION)
     GYM.destroy_camera_sensor(sim, env, handle)
     with pytest.raises(IndexError, match="no camera with the handle 0"):

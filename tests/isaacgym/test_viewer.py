@@ -358,7 +358,7 @@ def test_lines_count_from_the_origin_of_an_env_until_they_are_cleared(sim, watch
     watched._next_frame = 0.0
     GYM.draw_viewer(watched, sim, True)
     assert watched.marks._handles == {}
-    with pytest.raises(ValueError, match="2 lines have 12 coordinates and 6 colour values, got 6 and 3"):
+    with pytest.raises(ValueError, match="num_lines = 2 means 12 coordinates and 6 colour values, got 6 and 3"):
         GYM.add_lines(watched, None, 2, vertices, np.zeros(3))
 
 

@@ -44,7 +44,7 @@ def test_a_short_newest_run_is_said(tmp_path, capsys):
         stamp = 1e9 - age
         os.utime(path, (stamp, stamp))
     assert helpers.get_load_path(tmp_path) == str(short)
-    assert capsys.readouterr().out.strip().endswith("short, with 1 iterations; long has 1500: --load_run long")
+    assert capsys.readouterr().out.strip().endswith("short, up to iteration 1; long goes up to 1500: --load_run long")
     helpers.get_load_path(tmp_path, "long")
     assert capsys.readouterr().out == ""
 

@@ -136,7 +136,7 @@ def test_a_short_newest_run_is_said_once(
     os.utime(logs / "longer" / "model_100.pt", (1e9, 1e9))
     capsys.readouterr()
     run_train(monkeypatch, *FLAGS, "--resume")
-    assert capsys.readouterr().out.count(f"Taking the newest run, {newest.name}, with 2 iterations") == 1
+    assert capsys.readouterr().out.count(f"Taking the newest run, {newest.name}, up to iteration 2;") == 1
 
 
 def layers(x: torch.Tensor, parameters: list[torch.Tensor]) -> torch.Tensor:

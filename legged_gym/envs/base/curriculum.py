@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from isaacgym.assets.notices import counted
 from legged_gym.utils.math import as_mask, over_robots
 from rsl_rl.utils import ranks
 
@@ -134,7 +135,7 @@ class Curricula:
             if len(levels) == all_robots:
                 levels = levels[ranks.global_ids(self.num_envs, self.device)]
             else:
-                print(f"Terrain levels were saved for {len(levels)} robots: drawing {all_robots} from them.")
+                print(f"Terrain levels were saved for {counted(len(levels), 'robot')}: drawing {all_robots} from them.")
                 levels = resampled_levels(levels, self.num_envs)
             self.terrain_levels[:] = levels.clip(max=self.max_terrain_level - 1)
             self.env_origins[:] = self.terrain_origins[self.terrain_levels, self.terrain_types]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from isaacgym import gymapi
+from isaacgym.assets.notices import counted
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.envs.base import domain_rand, height_scan
 from legged_gym.envs.base.base_task import BaseTask
@@ -267,7 +268,7 @@ def robot_problems(cfg: Any, dof_names: list[str], body_names: list[str]) -> Ite
     """Where a config does not fit the robot's joints and bodies."""
     if len(dof_names) != cfg.env.num_actions:
         yield (
-            f"'{cfg.asset.name}' has {len(dof_names)} joints but env.num_actions is {cfg.env.num_actions}; "
+            f"'{cfg.asset.name}' has {counted(len(dof_names), 'joint')} but env.num_actions is {cfg.env.num_actions}; "
             f"joints: {', '.join(dof_names)}"
         )
     missing = [name for name in dof_names if name not in cfg.init_state.default_joint_angles]
