@@ -1,5 +1,6 @@
 """The robots: the numbers of their configs, their bodies, and whether they stand."""
 
+from collections import Counter
 from copy import copy
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from small_envs import build, small_cfg
 from legged_gym.envs import task_registry
 from legged_gym.envs.base import resets
 from legged_gym.utils.helpers import class_to_dict
+from legged_gym.utils.terrain import Terrain
 
 GRAVITY = 9.81  # [m/s^2]
 STAND_STEPS = 100  # 2 s
@@ -91,12 +93,12 @@ def test_rewards_are_aliengos_but_for_soft_limits_height_and_feet_and_go2s_head(
     rewards, aliengos = (class_to_dict(task_registry.get_cfgs(name)[0].rewards) for name in (robot, "aliengo"))
     own, theirs = rewards.pop("scales"), aliengos.pop("scales")
     differing = {key: own[key] for key in own | theirs if own[key] != theirs[key]}
-    go2s = {"base_height": -20.0, "trunk_clearance": -10.0} if robot == "go2" else {}
+    go2s = {"base_height": -20.0, "trunk_clearance": -20.0} if robot == "go2" else {}
     assert differing == {"base_height": -10.0, "foot_clearance": -2.0} | go2s
     soft_limits = {"soft_dof_pos_limit", "soft_dof_vel_limit", "soft_torque_limit"}
-    go2s_keys = {"base_height_target", "trunk_points_x", "trunk_points_z"} if robot == "go2" else set()
+    go2s_keys = {"base_height_target", "trunk_clearance_target"} if robot == "go2" else set()
     differing_keys = {key for key in rewards if rewards[key] != aliengos[key]}
-    assert differing_keys == soft_limits | {"clearance_height_target"} | go2s_keys
+    assert differing_keys == soft_limits | {"clearance_height_target", "trunk_points_x", "trunk_points_z"} | go2s_keys
 
 
 def test_go2s_clearance_points_are_of_its_head_and_before_it() -> None:
@@ -104,6 +106,29 @@ def test_go2s_clearance_points_are_of_its_head_and_before_it() -> None:
     rewards = task_registry.get_cfgs("go2")[0].rewards
     assert rewards.trunk_points_x[1] == pytest.approx(0.285 + 0.008 + 0.047, abs=0.011)
     assert rewards.trunk_points_z[1] == pytest.approx(0.010 - 0.070 - 0.047, abs=0.011)
+
+
+def test_aliengos_clearance_points_are_its_trunks_ends_and_before_it() -> None:
+    """The trunk is a box of 0.647 m x 0.150 m x 0.112 m about the base's origin."""
+    rewards = task_registry.get_cfgs("aliengo")[0].rewards
+    assert rewards.trunk_points_x[:2] == pytest.approx([-0.647 / 2, 0.647 / 2], abs=0.005)
+    assert rewards.trunk_points_z == pytest.approx([-0.112 / 2] * 3, abs=0.005)
+
+
+@pytest.mark.parametrize(("robot", "margin"), [("a1", 0.15), ("go1", 0.15), ("go2", None), ("aliengo", None)])
+def test_targets_of_the_light_robots_stay_inside_their_joints_limits(robot: str, margin: float | None) -> None:
+    """A heavy robot's calf near its stop needs a target beyond it; Go2's fast robots, and no others, widen speeds."""
+    cfg = task_registry.get_cfgs(robot)[0]
+    assert cfg.control.target_margin == margin
+    assert cfg.commands.curriculum_by_high_speed == (robot == "go2")
+
+
+@every_robot
+def test_half_of_the_ground_is_stairs_up(robot: str) -> None:
+    cfg = task_registry.get_cfgs(robot)[0].terrain
+    cfg.num_rows, cfg.mesh_type = 1, "heightfield"
+    columns = Counter(Terrain(cfg, num_robots=20).tile_types[0])
+    assert columns == {"smooth_slope": 2, "rough_slope": 3, "stairs_up": 10, "stairs_down": 3, "discrete": 2}
 
 
 @pytest.mark.parametrize("robot", SMALL_ROBOTS)

@@ -18,6 +18,11 @@ class AliengoRoughCfg(QuadrupedCfg):
         name = "aliengo"
 
     class rewards(QuadrupedCfg.rewards):
+        class scales(QuadrupedCfg.rewards.scales):
+            trunk_clearance = -10.0
+
+        trunk_points_x = [-0.32, 0.32, 0.42]  # the trunk's ends, and before it
+        trunk_points_z = [-0.06, -0.06, -0.06]
         soft_dof_pos_limit = 0.95
         soft_dof_vel_limit = 0.95
         soft_torque_limit = 0.95

@@ -10,6 +10,8 @@ class QuadrupedCfg(LeggedRobotCfg):
         static_friction = 0.5
         dynamic_friction = 0.5
         lowest_level_again = 5  # HIMLoco: 0
+        # Half of the robots climb stairs, which is hardest. HIMLoco: [0.1, 0.2, 0.3, 0.3, 0.1].
+        terrain_proportions = [0.1, 0.15, 0.5, 0.15, 0.1]
 
     class domain_rand(LeggedRobotCfg.domain_rand):
         friction_range = [0.2, 2.5]
@@ -47,7 +49,7 @@ class QuadrupedCfg(LeggedRobotCfg):
             collision = -0.5  # HIMLoco: 0
             progress = 0.5  # HIMLoco has no such term; without it standing before a stair pays
             lifted_feet = -0.5  # nor this, and none that pays for standing feet
-            trunk_clearance = 0.0  # nor this, which Go2 has
+            trunk_clearance = 0.0  # nor this; robots whose trunk is stated below have it
             # Terms that HIMLoco defines and leaves off.
             termination = 0.0
             feet_air_time = 0.0
@@ -96,5 +98,6 @@ class SmallQuadrupedCfg(QuadrupedCfg):
         class scales(QuadrupedCfg.rewards.scales):
             base_height = -10.0  # HIMLoco: -1; at 0.25 m a head or trunk meets the riser of a high stair
             foot_clearance = -2.0  # HIMLoco: -0.01, which is next to nothing
+            trunk_clearance = -10.0
 
         clearance_height_target = -0.14  # [m]; HIMLoco: -0.20, 10 cm above the ground and lower than many stairs

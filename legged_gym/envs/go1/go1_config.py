@@ -5,6 +5,9 @@ from legged_gym.envs.base.quadruped_config import SmallQuadrupedCfg
 
 
 class Go1RoughCfg(SmallQuadrupedCfg):
+    class control(SmallQuadrupedCfg.control):
+        target_margin = 0.15  # [rad]; without it half of the climbs end with a calf in its stop
+
     class asset(SmallQuadrupedCfg.asset):
         file = "{LEGGED_GYM_ROOT_DIR}/resources/robots/go1/urdf/go1.urdf"
         name = "go1"

@@ -12,15 +12,19 @@ class Go2RoughCfg(SmallQuadrupedCfg):
         penalize_contacts_on = [*SmallQuadrupedCfg.asset.penalize_contacts_on, "Head"]
         terminate_after_contacts_on = ["base", "Head"]
 
+    class commands(SmallQuadrupedCfg.commands):
+        curriculum_by_high_speed = True
+
     class rewards(SmallQuadrupedCfg.rewards):
         class scales(SmallQuadrupedCfg.rewards.scales):
             base_height = -20.0
-            trunk_clearance = -10.0
+            trunk_clearance = -20.0
 
         # The head's lower edge is 10 cm below the base and 34 cm ahead: it needs a higher trunk, and room before it.
         base_height_target = 0.33  # [m] the default pose's
         trunk_points_x = [-0.25, 0.33, 0.42]
         trunk_points_z = [-0.06, -0.10, -0.10]
+        trunk_clearance_target = 0.1
 
 
 class Go2RoughCfgPPO(LeggedRobotCfgPPO):
