@@ -62,7 +62,7 @@ NOT_NEGATIVE = (
 )
 SHARES = (
     *("algorithm.gamma", "algorithm.lam", "terrain.restitution"),
-    *("commands.turning_fraction", "commands.standing_fraction"),
+    *("commands.turning_fraction", "commands.circling_fraction", "commands.standing_fraction"),
     *(f"rewards.soft_{name}_limit" for name in ("dof_pos", "dof_vel", "torque")),
 )
 LENGTHS = {

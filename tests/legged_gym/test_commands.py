@@ -12,7 +12,7 @@ from legged_gym.envs.base.commands import (
     draw_commands,
     heading_yaw_rate,
     high_velocity_mask,
-    turn_on_the_spot,
+    turn,
 )
 
 TOLERANCE = 1e-5  # float32 angles
@@ -88,17 +88,17 @@ def test_small_commands_become_standing_and_keep_the_yaw_rate() -> None:
     assert torch.equal(ruled[1], commands[1])
 
 
-def test_turning_robots_stand_and_draw_a_rate_that_headings_ask_for() -> None:
+def test_turning_robots_stand_or_walk_and_draw_a_rate_that_headings_ask_for() -> None:
     drawn = torch.rand(3000, 4)
-    turning = torch.arange(3000) % 3 == 0
-    commands = turn_on_the_spot(drawn, turning)
-    assert torch.equal(commands[~turning], drawn[~turning])
+    on_the_spot, circling, straight = (torch.arange(3000) % 3 == k for k in range(3))
+    commands = turn(drawn, on_the_spot, circling)
+    assert torch.equal(commands[straight], drawn[straight])
     assert torch.equal(commands[:, 3], drawn[:, 3])
-    assert (commands[turning, :2] == 0).all()
-    rates = commands[turning, 2]
-    # uniform in ±2: of 1000, the standard deviation is 2/√3 ± 0.02
-    assert rates.abs().max() <= 2
-    assert rates.std().item() == pytest.approx(2 / math.sqrt(3), abs=0.08)
+    assert (commands[on_the_spot, :2] == 0).all() and torch.equal(commands[circling, :2], drawn[circling, :2])
+    for rates in (commands[on_the_spot, 2], commands[circling, 2]):
+        # uniform in ±2: of 1000, the standard deviation is 2/√3 ± 0.02
+        assert rates.abs().max() <= 2
+        assert rates.std().item() == pytest.approx(2 / math.sqrt(3), abs=0.08)
 
 
 @pytest.mark.parametrize(

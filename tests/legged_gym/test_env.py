@@ -198,6 +198,23 @@ def test_turning_robots_keep_their_rate_while_others_steer_to_a_heading(rough_en
     assert (rough_env.commands[[1, 4], :2] == 0).all() and rough_env.commands[[0, 2, 3, 5], :2].any()
 
 
+def test_who_walks_in_a_circle_keeps_the_rate_and_is_not_sent_down_for_it(rough_env: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(rough_env.cfg.commands, "standing_fraction", 0.0)
+    monkeypatch.setattr(rough_env.cfg.commands, "turning_fraction", 0.0)
+    monkeypatch.setattr(rough_env.cfg.commands, "circling_fraction", 1.0)
+    rough_env._resample_commands(torch.tensor([1, 4]))
+    monkeypatch.setattr(rough_env.cfg.commands, "circling_fraction", 0.0)
+    rough_env._resample_commands(torch.tensor([0, 2, 3, 5]))
+    drawn = rough_env.commands.clone()
+    rough_env._update_heading_commands()
+    assert torch.equal(rough_env.commands[[1, 4]], drawn[[1, 4]])
+    rough_env.commands[:, :2] = torch.tensor([1.0, 0.0])  # 20 m an episode, of which nobody has walked any
+    rough_env.terrain_levels[:], rough_env.episode_length_buf[:] = 1, 1
+    rough_env.root_states[:, :2] = rough_env.env_origins[:, :2]
+    rough_env._update_terrain_curriculum(torch.arange(NUM_ENVS))
+    assert rough_env.terrain_levels.tolist() == [0, 1, 0, 0, 1, 0]
+
+
 def test_some_robots_are_told_to_stand_and_steer_to_no_heading(rough_env: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(rough_env.cfg.commands, "turning_fraction", 0.0)
     monkeypatch.setattr(rough_env.cfg.commands, "standing_fraction", 1.0)

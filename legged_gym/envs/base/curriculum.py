@@ -74,7 +74,8 @@ class Curricula:
     def _update_terrain_curriculum(self, env_ids: Tensor) -> None:
         """Move robots whose episode ends to a harder or an easier tile."""
         walked = (self.root_states[:, :2] - self.env_origins[:, :2]).norm(dim=1)
-        commanded = self.commands[:, :2].norm(dim=1) * self.max_episode_length_s
+        straight = ~self.yaw_rate_mask  # who walks in a circle does not get anywhere
+        commanded = straight * self.commands[:, :2].norm(dim=1) * self.max_episode_length_s
         self.terrain_levels[:] = next_terrain_levels(
             self.terrain_levels,
             walked,

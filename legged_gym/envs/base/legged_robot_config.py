@@ -56,6 +56,7 @@ class LeggedRobotCfg(BaseConfig):
         resampling_time = 10.0  # [s]
         heading_command = True  # the yaw rate steers towards a heading
         turning_fraction = 0.1  # of the commands in heading mode: turn on the spot at a constant yaw rate
+        circling_fraction = 0.0  # of the commands in heading mode: walk and turn at a constant yaw rate
         # Every other robot always walks forwards, the rest backwards (any way sideways), so that a robot's level
         # is what it climbs in its direction. False, as in HIMLoco: each command goes either way.
         keep_direction = False
