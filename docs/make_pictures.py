@@ -8,8 +8,7 @@ python docs/make_pictures.py curves logs/rough_go2        # docs/assets/curves.w
 
 page, climb and strip let a policy walk as play.py does; --checkpoint_path and play.py's other flags choose which.
 The pictures that are there: climb and strip --task aliengo --checkpoint_path aliengo, and
-strip --task go2 --checkpoint_path go2 --level 2 --command 1 0 0 (a1 and go1 alike), as docs/build/policy_table.py's
-captions say.
+strip --task go2 --checkpoint_path go2 --command 1 0 0 (the others alike), as docs/build/policy_table.py's captions say.
 curves takes folders of runs, as legged_gym.scripts.curves does.
 """
 

@@ -33,6 +33,7 @@ OTHERS_S = 0.5  # [s] to listen for other programs that command the motors
 LAST_DAMP_S = 2.0  # [s] of damping before the program ends
 NEWS_S = 1.0  # [s] between reports of late beats and dropped states
 ROBOT = "go2"
+MAX_SPEED = 1.0  # [m/s]; the policies have met stairs at no more, whatever they do on slopes
 TARGET_MARGIN = 0.15  # [rad]; without it calves run into their stops on stairs, with 0.3 robots fall there
 
 
@@ -43,6 +44,12 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--domain", type=int, default=0, help="of DDS; the robot's is 0")
     parser.add_argument("--check", action="store_true", help="only print what the sensors say; no command is sent")
     parser.add_argument("--speed", type=float, default=1.0, help="share of the policy's speed range to use, up to 1")
+    parser.add_argument(
+        "--max_speed",
+        type=float,
+        default=MAX_SPEED,
+        help="forwards and sideways [m/s], within the policy's range; default: %(default)s",
+    )
     parser.add_argument(
         "--target_margin",
         type=float,
@@ -77,6 +84,8 @@ def load_policy(args: argparse.Namespace) -> PolicyController:
     """The policy of the command line, refused if it is not one for this robot."""
     if not 0 < args.speed <= 1:
         raise ValueError(f"--speed must be above 0 and at most 1, got {args.speed:g}")
+    if not 0 < args.max_speed < math.inf:
+        raise ValueError(f"--max_speed must be above 0, got {args.max_speed:g}")
     if not 0 <= args.target_margin < math.inf:
         raise ValueError(f"--target_margin must not be negative, got {args.target_margin:g}")
     args.policy = args.policy or str(shipped_policy())
@@ -85,6 +94,13 @@ def load_policy(args: argparse.Namespace) -> PolicyController:
     if missing:
         raise ValueError(f"the metadata of '{args.policy}' lack {', '.join(missing)}; export it again with play.py")
     return controller
+
+
+def commanded_ranges(metadata: dict[str, Any], max_speed: float, share: float) -> list[list[float]]:
+    """Bounds of the commands of vx, vy [m/s] and yaw rate [rad/s]: the policy's, up to max_speed, times share."""
+    ranges = metadata["command_ranges"]
+    speeds = [[min(max(v, -max_speed), max_speed) for v in ranges[name]] for name in ("vx", "vy")]
+    return [[share * v for v in pair] for pair in (*speeds, ranges["yaw_rate"])]
 
 
 def refuse_rivals(rivals: Reader, clock: Clock) -> None:
@@ -110,8 +126,8 @@ class Go2:
     def __init__(self, args: argparse.Namespace, controller: PolicyController, bus: Bus, clock: Clock) -> None:
         self.clock, self.link = clock, StateLink(bus, args.state_crc == "check")
         self.rivals = bus.reader(COMMANDS, of_others=True)
-        ranges = [controller.metadata["command_ranges"][name] for name in ("vx", "vy", "yaw_rate")]
-        self.operator = Operator([[args.speed * v for v in pair] for pair in ranges], not args.no_remote)
+        ranges = commanded_ranges(controller.metadata, args.max_speed, args.speed)
+        self.operator = Operator(ranges, not args.no_remote)
         self.policy = PolicyRunner(controller, clock)
         self.machine = StateMachine(self.policy, limits_of(controller.metadata))
         self.metronome = Metronome(clock, PERIOD_S)

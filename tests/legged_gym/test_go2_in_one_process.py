@@ -187,3 +187,9 @@ def test_keys_come_one_by_one_from_a_pipe(monkeypatch: pytest.MonkeyPatch) -> No
         os.close(writing)
         time.sleep(0.01)
         assert keyboard.key() == "" and keyboard.closed
+
+
+def test_the_operator_commands_what_the_policy_knows_up_to_the_highest_speed() -> None:
+    metadata = {"command_ranges": {"vx": [-2.0, 2.0], "vy": [-0.5, 0.5], "yaw_rate": [-3.0, 3.0]}}
+    assert go2.commanded_ranges(metadata, 1.0, 1.0) == [[-1.0, 1.0], [-0.5, 0.5], [-3.0, 3.0]]
+    assert go2.commanded_ranges(metadata, 3.0, 0.5) == [[-1.0, 1.0], [-0.25, 0.25], [-1.5, 1.5]]
