@@ -1,6 +1,6 @@
 """The other side of the bus as the package cyclonedds and Unitree's SDK would be: types in IDL, serialised in Python.
 
-python idl_peer.py publish|subscribe NETWORK DOMAIN
+python idl_peer.py publish|subscribe TOPIC NETWORK DOMAIN
 """
 
 import json
@@ -134,6 +134,75 @@ class LowState(IdlStruct, typename="unitree_go.msg.dds_.LowState_"):
     crc: u4
 
 
+@dataclass
+@annotations.final
+@annotations.autoid("sequential")
+class Identity(IdlStruct, typename="unitree_api.msg.dds_.RequestIdentity_"):
+    id: types.int64
+    api_id: types.int64
+
+
+@dataclass
+@annotations.final
+@annotations.autoid("sequential")
+class Lease(IdlStruct, typename="unitree_api.msg.dds_.RequestLease_"):
+    id: types.int64
+
+
+@dataclass
+@annotations.final
+@annotations.autoid("sequential")
+class Policy(IdlStruct, typename="unitree_api.msg.dds_.RequestPolicy_"):
+    priority: i4
+    noreply: bool
+
+
+@dataclass
+@annotations.final
+@annotations.autoid("sequential")
+class RequestHeader(IdlStruct, typename="unitree_api.msg.dds_.RequestHeader_"):
+    identity: Identity
+    lease: Lease
+    policy: Policy
+
+
+@dataclass
+@annotations.final
+@annotations.autoid("sequential")
+class Request(IdlStruct, typename="unitree_api.msg.dds_.Request_"):
+    header: RequestHeader
+    parameter: str
+    binary: types.sequence[u1]
+
+
+@dataclass
+@annotations.final
+@annotations.autoid("sequential")
+class Status(IdlStruct, typename="unitree_api.msg.dds_.ResponseStatus_"):
+    code: i4
+
+
+@dataclass
+@annotations.final
+@annotations.autoid("sequential")
+class ResponseHeader(IdlStruct, typename="unitree_api.msg.dds_.ResponseHeader_"):
+    identity: Identity
+    status: Status
+
+
+@dataclass
+@annotations.final
+@annotations.autoid("sequential")
+class Response(IdlStruct, typename="unitree_api.msg.dds_.Response_"):
+    header: ResponseHeader
+    data: str
+    binary: types.sequence[u1]
+
+
+REQUEST = Request(RequestHeader(Identity(2**40 + 7, 1003), Lease(5), Policy(3, True)), '{"name": "käfer"}', [])
+RESPONSE = Response(ResponseHeader(Identity(2**40 + 7, 1001), Status(3203)), '{"name": "normal"}', [])
+
+
 def numbered(kind: type, start: int = 1):
     """A message with the numbers 1, 2, 3, … modulo 100 in the order of its members, and the number after the last."""
     values = []
@@ -152,8 +221,10 @@ def numbered(kind: type, start: int = 1):
     return kind(*values), start
 
 
-def flat(value) -> list[float]:
-    """All numbers of a message, in order."""
+def flat(value) -> list[float | str]:
+    """All numbers and texts of a message, in order."""
+    if isinstance(value, str):
+        return [value]
     if isinstance(value, IdlStruct):
         return [number for name in value.__annotations__ for number in flat(getattr(value, name))]
     if isinstance(value, (list, tuple, bytes)):
@@ -161,18 +232,25 @@ def flat(value) -> list[float]:
     return [float(value)]
 
 
-def main(action: str, network: str, domain: int) -> None:
+MESSAGES = {
+    "rt/lowcmd": numbered(LowCmd)[0],
+    "rt/lowstate": numbered(LowState)[0],
+    "rt/api/echo/request": REQUEST,
+    "rt/api/echo/response": RESPONSE,
+}
+
+
+def main(action: str, topic: str, network: str, domain: int) -> None:
     kept = Domain(domain, CONFIG.format(network=network))
-    participant = DomainParticipant(domain)
+    participant, message = DomainParticipant(domain), MESSAGES[topic]
     if action == "publish":
-        writer = DataWriter(participant, Topic(participant, "rt/lowstate", LowState))
-        message, _ = numbered(LowState)
+        writer = DataWriter(participant, Topic(participant, topic, type(message)))
         for _ in range(200):
             writer.write(message)
             time.sleep(0.02)
         print(json.dumps(flat(message)))
     else:
-        reader = DataReader(participant, Topic(participant, "rt/lowcmd", LowCmd))
+        reader = DataReader(participant, Topic(participant, topic, type(message)))
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             samples = reader.take(1)
@@ -184,4 +262,4 @@ def main(action: str, network: str, domain: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))

@@ -1,5 +1,6 @@
 """Unitree's messages and bus, against a hand-written layout and against types of the package cyclonedds."""
 
+import hashlib
 import json
 import os
 import socket
@@ -7,6 +8,7 @@ import struct
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,9 @@ import pytest
 
 pytest.importorskip("cyclonedds", reason="needs the package cyclonedds")
 
-from legged_gym.deploy.bus import Bus, BusError, Reader
+import idl_peer
+
+from legged_gym.deploy.bus import Bus, BusError, Reader, Writer
 from legged_gym.deploy.clock import LATE_S, Clock, Metronome
 from legged_gym.deploy.keyboard import Keyboard
 from legged_gym.deploy.messages import (
@@ -22,13 +26,16 @@ from legged_gym.deploy.messages import (
     LOW_CMD,
     LOW_STATE,
     REQUEST,
+    RESPONSE,
     STATES,
+    Topic,
     checksum,
     crc32_mpeg2,
     is_command,
     is_intact,
     new_command,
     request_topic,
+    response_topic,
     sealed,
 )
 from legged_gym.deploy.operator_input import Operator
@@ -102,6 +109,51 @@ def _expanded(layout: str) -> str:
     return codes
 
 
+# What Unitree's SDK gave, unitree_sdk2py 1.0.3 (on PyPI: unitree_sdk2py_dimos) with cyclonedds 0.10.2.
+SDK_DIGESTS = {  # SHA-256 of the bytes of numbered messages
+    idl_peer.LowCmd: "dbff983203d23578407b87cee5517312d296f40f50ca06600cde4a0ff7180706",
+    idl_peer.LowState: "899a56f1f445112a8fe9205b4a9659acb3079062192fa2314be85ef43e2bdbb9",
+}
+SDK_REQUEST = (
+    "000100000700000000010000eb0300000000000005000000000000000300000001000000130000007b226e616d65223a20226bc3a4666572"
+    "227d000000000000"
+)
+SDK_RESPONSE = (
+    "000100000700000000010000e903000000000000830c0000130000007b226e616d65223a20226e6f726d616c227d000000000000"
+)
+
+
+def test_the_peers_bytes_are_those_of_unitrees_sdk() -> None:
+    """The peer of the tests below, with which the bus exchanges messages, serialises as the SDK did."""
+    for kind, digest in SDK_DIGESTS.items():
+        message, _ = idl_peer.numbered(kind)
+        assert hashlib.sha256(message.serialize()).hexdigest() == digest
+    assert idl_peer.REQUEST.serialize().hex() == SDK_REQUEST
+    assert idl_peer.RESPONSE.serialize().hex() == SDK_RESPONSE
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [(LOW_CMD, 0x5C4FFED3), (LOW_STATE, 0x59C1655C)])
+def test_members_are_where_unitrees_sdk_has_those_of_their_names(dtype: np.dtype, expected: int) -> None:
+    """The SDK's check sum of a message whose members are the CRC-32 of their own names, modulo 126."""
+    record = np.zeros((), dtype)
+
+    def fill(part: np.ndarray) -> None:
+        for name in part.dtype.names or ():
+            if part.dtype[name].base.names:
+                for index in np.ndindex(part[name].shape):
+                    fill(part[name][index])
+            else:
+                part[name] = zlib.crc32(name.encode()) % 126
+
+    fill(record)
+    assert checksum(record) == expected
+
+
+def test_a_new_command_is_the_one_that_unitrees_example_begins_with() -> None:
+    """The SDK's check sum of what InitLowCmd of its go2_stand_example.py makes."""
+    assert sealed(new_command())["crc"] == 0x06E577CD
+
+
 def test_a_changed_bit_breaks_the_seal() -> None:
     command = sealed(new_command())
     assert is_command(command) and is_intact(command)
@@ -124,15 +176,28 @@ def wait_for(reader: Reader) -> np.ndarray:
     raise AssertionError(f"nothing came within {MEETING_S} s")
 
 
-def peer(action: str, domain: int) -> subprocess.Popen[str]:
+def peer(action: str, topic: Topic, domain: int) -> subprocess.Popen[str]:
     """idl_peer.py in a process of its own."""
     script = Path(__file__).with_name("idl_peer.py")
     return subprocess.Popen(
-        [sys.executable, str(script), action, "lo", str(domain)],
+        [sys.executable, str(script), action, topic.name, "lo", str(domain)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def heard_by_peer(writer: Writer, record: np.ndarray, topic: Topic) -> list[float | str]:
+    """What the peer understands of a record."""
+    receiver = peer("subscribe", topic, DOMAIN)
+    deadline = time.monotonic() + MEETING_S
+    while receiver.poll() is None and time.monotonic() < deadline:
+        writer.write(record)
+        time.sleep(0.02)
+    receiver.kill()  # what it cannot read may keep it from ending
+    received, errors = receiver.communicate()
+    assert receiver.returncode == 0 and received, errors
+    return json.loads(received)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +207,7 @@ def bus() -> Bus:
 
 def test_states_of_the_packages_own_types_arrive_whole(bus: Bus) -> None:
     reader = bus.reader(STATES)
-    sender = peer("publish", DOMAIN)
+    sender = peer("publish", STATES, DOMAIN)
     record = wait_for(reader)
     sent, errors = sender.communicate(timeout=60)
     assert sender.returncode == 0, errors
@@ -151,13 +216,31 @@ def test_states_of_the_packages_own_types_arrive_whole(bus: Bus) -> None:
 
 def test_commands_reach_the_packages_own_types_whole(bus: Bus) -> None:
     writer, record = bus.writer(COMMANDS), random_record(LOW_CMD, 7)
-    receiver = peer("subscribe", DOMAIN)
-    while receiver.poll() is None:
-        writer.write(record)
+    assert heard_by_peer(writer, record, COMMANDS) == numbers(record)
+
+
+def test_requests_reach_the_packages_own_types_whole(bus: Bus) -> None:
+    topic = request_topic("echo")
+    writer, request = bus.writer(topic), np.zeros((), REQUEST)
+    text = np.frombuffer(idl_peer.REQUEST.parameter.encode() + b"\0", np.uint8)
+    request["identity"], request["lease_id"], request["priority"] = (2**40 + 7, 1003), 5, 3
+    request["noreply"], request["parameter"] = True, text.ctypes.data
+    assert heard_by_peer(writer, request, topic) == idl_peer.flat(idl_peer.REQUEST)
+
+
+def test_responses_of_the_packages_own_types_arrive_whole(bus: Bus) -> None:
+    topic = response_topic("echo")
+    reader, sender = bus.reader(topic), peer("publish", topic, DOMAIN)
+    deadline, heard = time.monotonic() + MEETING_S, []
+    while not heard and time.monotonic() < deadline:
         time.sleep(0.02)
-    received, errors = receiver.communicate()
-    assert receiver.returncode == 0, errors
-    assert json.loads(received) == numbers(record)
+        heard = reader.take_texts("data")
+    _, errors = sender.communicate(timeout=60)
+    assert sender.returncode == 0, errors
+    response, data = heard[0]
+    assert response.dtype == RESPONSE and [*response["identity"].item(), response["code"], data] == idl_peer.flat(
+        idl_peer.RESPONSE
+    )
 
 
 def test_texts_arrive(bus: Bus) -> None:
