@@ -185,6 +185,25 @@ def test_of_200_bad_states_none_is_used() -> None:
     assert link.age_s(0.4) == 0.0
 
 
+@pytest.mark.parametrize("check_crc", [False, True])
+def test_a_robot_without_check_sums_needs_no_clock(check_crc: bool) -> None:
+    """unitree_mujoco's simulator in Python leaves `crc` and `tick` at 0; a sealed state at 0 is one that came again."""
+    state, bus = np.zeros((), LOW_STATE), DeafBus()
+    state["imu_state"]["quaternion"][0] = 1.0
+    link = StateLink(bus, check_crc)
+    for now in (0.0, 0.01, 0.02):
+        bus.source.states = [sealed(state.copy()) if check_crc else state.copy()]
+        link.update(now)
+    assert link.age_s(0.02) == (0.02 if check_crc else 0.0)
+    assert link.dropped.total() == (2 if check_crc else 0)
+    if not check_crc:  # one that counts may not go back
+        for tick in (7, 7, 0):
+            state["tick"] = tick
+            bus.source.states = [state.copy()]
+            link.update(0.03)
+        assert link.dropped == {"a time that is not newer": 2}
+
+
 @pytest.mark.parametrize("key", sorted(set(FAULT_KEYS) - set("CTL")))
 def test_faults_show_in_the_states_and_pass(key: str) -> None:
     go2 = robot()
