@@ -5,7 +5,7 @@ from pathlib import Path
 
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.cli import example
-from legged_gym.utils.helpers import checkpoints_at, get_load_path
+from legged_gym.utils.load_path import checkpoints_at, get_load_path
 
 POLICIES = Path(LEGGED_GYM_ROOT_DIR) / "resources" / "policies"
 

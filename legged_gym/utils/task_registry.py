@@ -15,13 +15,13 @@ from legged_gym.utils.helpers import (
     CPU_NUM_ENVS,
     class_to_dict,
     get_args,
-    get_load_path,
     parse_sim_params,
     set_deterministic,
     set_seed,
     task_classes,
     update_cfg_from_args,
 )
+from legged_gym.utils.load_path import get_load_path
 from legged_gym.utils.memory import tell_if_too_many
 from legged_gym.utils.task_modules import registrations
 from rsl_rl.modules.him_actor_critic import ENCODER_INPUT_WEIGHT, network_sizes
