@@ -31,6 +31,12 @@ DEVICE_FLAGS = ("sim_device", "rl_device", "pipeline")
 RUN_FLAGS = (*DEVICE_FLAGS, "engine", "fusion", "deterministic", "task_module")  # flags that are not in the configs
 ROBOT_SECTIONS = ("asset", "control", "init_state", "normalization", "sim")  # what a policy's body and senses depend on
 PLACES = ("asset.file", "asset.name")  # which differ between machines and stand for the robot's name
+# Keys that came later than runs that may be read, and what these runs did.
+NEWER = {
+    "control": {"target_margin": None},
+    "commands": {"keep_direction": False, "standing_fraction": 0.0},
+    "terrain": {"lowest_level_again": 0},
+}
 GIT_TIMEOUT_S = 20
 
 
@@ -86,10 +92,12 @@ def describe_run(task: str, env_cfg: Any, train_cfg: Any) -> RunDescription:
 
 
 def read_run_config(path: str | Path) -> RunConfig:
-    """What `record_run` wrote; anything else is a ValueError."""
+    """What `record_run` wrote, with NEWER keys where it is older; anything else is a ValueError."""
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
-        return RunConfig(**{name: kind(values[name]) for name, kind in _KINDS.items()})
+        config = RunConfig(**{name: kind(values[name]) for name, kind in _KINDS.items()})
+        older = {name: config.env[name] for name in NEWER if name in config.env}
+        return config._replace(env=config.env | {name: keys | (NEWER[name] | keys) for name, keys in older.items()})
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"{path} is not the config.json of a run ({type(error).__name__}: {error}); restore or delete it, or "
@@ -133,9 +141,9 @@ def robot_as_trained(checkpoints: Sequence[str | Path], env_cfg: Any) -> None:
 
 
 def changes_since(checkpoint: str | Path, env_cfg: Any, sections: Sequence[str] = ROBOT_SECTIONS) -> dict[str, Any]:
-    """Settings by which a checkpoint's run differed from a config, by dotted name; none if the run is not known."""
+    """Settings by which a checkpoint's run differed from a config, by dotted name; without config.json: NEWER."""
     path = Path(checkpoint).parent / "config.json"
-    env = read_run_config(path).env if path.is_file() else {}
+    env: Mapping[str, Any] = read_run_config(path).env if path.is_file() else NEWER
     changes: dict[str, Any] = {}
     pending = [(name, env[name], getattr(env_cfg, name)) for name in sections if name in env]
     while pending:

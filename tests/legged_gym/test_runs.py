@@ -244,6 +244,24 @@ def test_a_policy_is_judged_on_the_robot_that_it_was_trained_on(
     assert env_cfg.asset.file == task_registry.get_cfgs("aliengo")[0].asset.file
 
 
+def test_a_run_older_than_a_key_had_the_robot_without_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A1's joint targets are bounded by now; of a checkpoint that lies beside no config.json nothing is known."""
+    env = {"control": {"action_scale": 0.2}, "commands": {"turning_fraction": 0.3}}
+    config = json.dumps({"task": "a1", "flags": {}, "env": env, "train": {}})
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "config.json").write_text(config)
+    for folder, more in (("old", "control.action_scale 0.2, not 0.25; "), ("", "")):
+        env_cfg, _ = task_registry.get_cfgs("a1")
+        robot_as_trained([tmp_path / folder / "model_1.pt"], env_cfg)
+        told = f"The robot as in training: {more}control.target_margin None, not 0.15. --set overrides."
+        assert capsys.readouterr().out.strip() == told
+        assert env_cfg.control.target_margin is None and env_cfg.commands.keep_direction
+    argv = ["--config", str(tmp_path / "old" / "config.json"), "--sim_device", "cpu"]
+    env_cfg, _ = train.starting_cfgs(get_args(with_recorded_flags(argv), extra=train.FLAGS))
+    assert (env_cfg.control.target_margin, env_cfg.commands.keep_direction) == (None, False)
+    assert (env_cfg.commands.turning_fraction, env_cfg.terrain.lowest_level_again) == (0.3, 5)
+
+
 def test_policies_of_different_robots_are_judged_on_the_tasks_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from legged_gym.scripts import evaluate, sim2sim
+from legged_gym.deploy.controller import BOUNDED, PolicyController
+from legged_gym.scripts import evaluate, play, sim2sim
 from legged_gym.utils.helpers import get_args
 from legged_gym.utils.shipped import POLICIES
 
@@ -41,6 +42,15 @@ def test_all_climb_stairs_in_c_mujoco(robot: str, height: int) -> None:
 
 def test_every_shipped_policy_is_judged_here() -> None:
     assert {folder.parent.name for folder in POLICIES.glob("*/model.pt")} == CLIMBED.keys()
+
+
+@pytest.mark.parametrize("robot", CLIMBED)
+def test_a_shipped_policy_plays_with_the_joint_targets_that_its_file_for_the_robot_has(robot: str) -> None:
+    """Bounds came with format 3 of the metadata; a policy trained without them would be another with them."""
+    flags = ["--task", robot, "--headless", "--sim_device", "cpu", "--num_envs", "1", "--checkpoint_path", robot]
+    env = play.prepare(get_args(flags, extra=play.FLAGS)).env
+    metadata = PolicyController(POLICIES / robot / "policy.onnx").metadata
+    assert (env.cfg.control.target_margin is not None) == (metadata["format"] == BOUNDED)
 
 
 @pytest.mark.parametrize("robot", CLIMBED)
