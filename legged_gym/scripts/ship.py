@@ -51,7 +51,7 @@ def ship(args: argparse.Namespace) -> Path:
     config = Path(player.checkpoint_path).parent / "config.json"
     write_whole(folder / "config.json", config.read_bytes())  # the robot that it was trained with
     results = run_facts(Path(player.checkpoint_path)) | {"tables": [read_table(path) for path in args.tables]}
-    write_whole(folder / "results.json", (json.dumps(results, indent=1) + "\n").encode())
+    write_whole(folder / "results.json", (json.dumps(results) + "\n").encode())
     return folder
 
 
