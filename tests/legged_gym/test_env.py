@@ -183,12 +183,16 @@ def test_commands_are_drawn_again_after_ten_seconds(flat_env: Any) -> None:
     assert (flat_env.commands[:, 3] != headings).nonzero().flatten().tolist() == [1, 4]
 
 
+def resample(env: Any, monkeypatch: Any, robots: list[int], fraction: str | None = None) -> None:
+    """New commands; fraction: the one in the config that is 1, where the others are 0."""
+    for name in ("turning_fraction", "circling_fraction", "standing_fraction"):
+        monkeypatch.setattr(env.cfg.commands, name, float(name == fraction))
+    env._resample_commands(torch.tensor(robots))
+
+
 def test_turning_robots_keep_their_rate_while_others_steer_to_a_heading(rough_env: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(rough_env.cfg.commands, "standing_fraction", 0.0)
-    monkeypatch.setattr(rough_env.cfg.commands, "turning_fraction", 1.0)
-    rough_env._resample_commands(torch.tensor([1, 4]))
-    monkeypatch.setattr(rough_env.cfg.commands, "turning_fraction", 0.0)
-    rough_env._resample_commands(torch.tensor([0, 2, 3, 5]))
+    resample(rough_env, monkeypatch, [1, 4], "turning_fraction")
+    resample(rough_env, monkeypatch, [0, 2, 3, 5])
     drawn = rough_env.commands.clone()
     rough_env.commands[:, 3] = wrap_to_pi(0.4 + heading_w(rough_env.base_quat))  # [rad] to the left of every nose
     rough_env._update_heading_commands()
@@ -199,12 +203,8 @@ def test_turning_robots_keep_their_rate_while_others_steer_to_a_heading(rough_en
 
 
 def test_who_walks_in_a_circle_keeps_the_rate_and_is_not_sent_down_for_it(rough_env: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(rough_env.cfg.commands, "standing_fraction", 0.0)
-    monkeypatch.setattr(rough_env.cfg.commands, "turning_fraction", 0.0)
-    monkeypatch.setattr(rough_env.cfg.commands, "circling_fraction", 1.0)
-    rough_env._resample_commands(torch.tensor([1, 4]))
-    monkeypatch.setattr(rough_env.cfg.commands, "circling_fraction", 0.0)
-    rough_env._resample_commands(torch.tensor([0, 2, 3, 5]))
+    resample(rough_env, monkeypatch, [1, 4], "circling_fraction")
+    resample(rough_env, monkeypatch, [0, 2, 3, 5])
     drawn = rough_env.commands.clone()
     rough_env._update_heading_commands()
     assert torch.equal(rough_env.commands[[1, 4]], drawn[[1, 4]])
@@ -216,11 +216,8 @@ def test_who_walks_in_a_circle_keeps_the_rate_and_is_not_sent_down_for_it(rough_
 
 
 def test_some_robots_are_told_to_stand_and_steer_to_no_heading(rough_env: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(rough_env.cfg.commands, "turning_fraction", 0.0)
-    monkeypatch.setattr(rough_env.cfg.commands, "standing_fraction", 1.0)
-    rough_env._resample_commands(torch.tensor([1, 4]))
-    monkeypatch.setattr(rough_env.cfg.commands, "standing_fraction", 0.0)
-    rough_env._resample_commands(torch.tensor([0, 2, 3, 5]))
+    resample(rough_env, monkeypatch, [1, 4], "standing_fraction")
+    resample(rough_env, monkeypatch, [0, 2, 3, 5])
     rough_env._update_heading_commands()
     assert (rough_env.commands[[1, 4], :3] == 0).all() and (rough_env.commands[[0, 2, 3, 5], :2] != 0).any()
 

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,9 +61,9 @@ def crc_bit_by_bit(words: tuple[int, ...]) -> int:
     return register
 
 
-def random_record(dtype: np.dtype, seed: int) -> np.ndarray:
-    """Small whole numbers in every member, none in the gaps between them."""
-    rng, record = np.random.default_rng(seed), np.zeros((), dtype)
+def filled(dtype: np.dtype, number: Callable[[str, tuple[int, ...]], Any]) -> np.ndarray:
+    """A record with number(name, shape) in every member, and nothing in the gaps between them."""
+    record = np.zeros((), dtype)
 
     def fill(part: np.ndarray) -> None:
         for name in part.dtype.names or ():
@@ -69,10 +71,16 @@ def random_record(dtype: np.dtype, seed: int) -> np.ndarray:
                 for index in np.ndindex(part[name].shape):
                     fill(part[name][index])
             else:
-                part[name] = rng.integers(0, 100, part[name].shape)
+                part[name] = number(name, part[name].shape)
 
     fill(record)
     return record
+
+
+def random_record(dtype: np.dtype, seed: int) -> np.ndarray:
+    """Small whole numbers."""
+    rng = np.random.default_rng(seed)
+    return filled(dtype, lambda name, shape: rng.integers(0, 100, shape))
 
 
 def numbers(record: np.ndarray) -> list[float]:
@@ -135,17 +143,7 @@ def test_the_peers_bytes_are_those_of_unitrees_sdk() -> None:
 @pytest.mark.parametrize(("dtype", "expected"), [(LOW_CMD, 0x5C4FFED3), (LOW_STATE, 0x59C1655C)])
 def test_members_are_where_unitrees_sdk_has_those_of_their_names(dtype: np.dtype, expected: int) -> None:
     """The SDK's check sum of a message whose members are the CRC-32 of their own names, modulo 126."""
-    record = np.zeros((), dtype)
-
-    def fill(part: np.ndarray) -> None:
-        for name in part.dtype.names or ():
-            if part.dtype[name].base.names:
-                for index in np.ndindex(part[name].shape):
-                    fill(part[name][index])
-            else:
-                part[name] = zlib.crc32(name.encode()) % 126
-
-    fill(record)
+    record = filled(dtype, lambda name, shape: zlib.crc32(name.encode()) % 126)
     assert checksum(record) == expected
 
 
