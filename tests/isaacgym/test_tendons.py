@@ -81,7 +81,7 @@ def test_springs_and_dampers_that_a_script_sets_act(tmp_path, caplog):
     GYM.set_actor_tendon_properties(stage.envs[0], 0, [tendon])
     assert "limit_stiffness: without effect" in caplog.text
     assert "tendons of a running simulation keep their properties" in caplog.text
-    with pytest.raises(ValueError, match="the asset has 1 tendons, got 0 properties"):
+    with pytest.raises(ValueError, match="the asset has 1 tendon, got properties of 0"):
         GYM.set_asset_tendon_properties(asset, [])
 
 
