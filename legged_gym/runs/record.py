@@ -137,7 +137,9 @@ def robot_as_trained(checkpoints: Sequence[str | Path], env_cfg: Any) -> None:
                 print(f"{Path(path).name} was trained with {text}: judge it with care.")
     elif told and told[0]:
         adopt(env_cfg, changes[0])
-        print(f"The robot as in training: {told[0]}. --set overrides.")
+        is_known = any((Path(path).parent / "config.json").is_file() for path in checkpoints)
+        source = "as in training" if is_known else f"as of old, for no config.json lies beside {checkpoints[0]}"
+        print(f"The robot {source}: {told[0]}. --set overrides.")
 
 
 def changes_since(checkpoint: str | Path, env_cfg: Any, sections: Sequence[str] = ROBOT_SECTIONS) -> dict[str, Any]:

@@ -250,10 +250,11 @@ def test_a_run_older_than_a_key_had_the_robot_without_it(tmp_path: Path, capsys:
     config = json.dumps({"task": "a1", "flags": {}, "env": env, "train": {}})
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "config.json").write_text(config)
-    for folder, more in (("old", "control.action_scale 0.2, not 0.25; "), ("", "")):
+    guessed = f"as of old, for no config.json lies beside {tmp_path / 'model_1.pt'}: "
+    for folder, how in (("old", "as in training: control.action_scale 0.2, not 0.25; "), ("", guessed)):
         env_cfg, _ = task_registry.get_cfgs("a1")
         robot_as_trained([tmp_path / folder / "model_1.pt"], env_cfg)
-        told = f"The robot as in training: {more}control.target_margin None, not 0.15. --set overrides."
+        told = f"The robot {how}control.target_margin None, not 0.15. --set overrides."
         assert capsys.readouterr().out.strip() == told
         assert env_cfg.control.target_margin is None and env_cfg.commands.keep_direction
     argv = ["--config", str(tmp_path / "old" / "config.json"), "--sim_device", "cpu"]
