@@ -17,6 +17,7 @@ import torch
 from legged_gym.cli import interruptible
 from legged_gym.envs import task_registry
 from legged_gym.files import make_folder
+from legged_gym.runs.record import read_run_config
 from legged_gym.scripts import play
 from legged_gym.utils import shipped
 from legged_gym.utils.export import export_policy
@@ -39,6 +40,10 @@ def ship(args: argparse.Namespace) -> Path:
         raise ValueError(f"there is a policy of '{robot}' in {shipped.POLICIES / robot}; --replace puts this one there")
     args.num_envs = 1
     player = play.prepare(args)
+    # What may be missing or broken is read before anything of the policy that is there is replaced.
+    results = run_facts(Path(player.checkpoint_path)) | {"tables": [read_table(path) for path in args.tables]}
+    config = Path(player.checkpoint_path).parent / "config.json"
+    read_run_config(config)
     env, policy = player.env, player.runner.alg.actor_critic
     checkpoint = player.checkpoint
     parameters = {name: value.half() for name, value in checkpoint["model_state_dict"].items()}
@@ -48,9 +53,7 @@ def ship(args: argparse.Namespace) -> Path:
     kept = {name: checkpoint[name] for name in KEPT if name in checkpoint} | {"env_state": env_state}
     write_checkpoint(folder / "model.pt", {"model_state_dict": parameters, **kept})
     export_policy(policy, env, play.commands_as_trained(args.task, player.checkpoint_path), checkpoint, folder)
-    config = Path(player.checkpoint_path).parent / "config.json"
     write_whole(folder / "config.json", config.read_bytes())  # the robot that it was trained with
-    results = run_facts(Path(player.checkpoint_path)) | {"tables": [read_table(path) for path in args.tables]}
     write_whole(folder / "results.json", (json.dumps(results) + "\n").encode())
     return folder
 

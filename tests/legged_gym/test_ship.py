@@ -56,6 +56,28 @@ def test_a_policy_in_the_box_is_replaced_only_if_asked(box: Path, monkeypatch: p
         ship.ship(get_args(FLAGS, extra=ship.FLAGS))
 
 
+def test_a_policy_in_the_box_stays_whole_if_another_cannot_replace_it(
+    box: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint away from its run's records, beside one of them, and one whose report is broken."""
+    monkeypatch.setattr(shipped, "POLICIES", box.parent)
+    files = {path: path.read_bytes() for path in box.iterdir()}
+    away, broken = tmp_path / "model_1.pt", tmp_path / "broken.json"
+    away.write_bytes((box / "model.pt").read_bytes())
+    broken.write_text("{")
+    flags = [*FLAGS, "--replace", "--checkpoint_path", str(away)]
+    record = {"git": None, "command": "train.py", "seed": 1, "devices": {}, "versions": {}}
+    with pytest.raises(FileNotFoundError, match=r"model_1.pt lies beside no run.json"):
+        ship.ship(get_args(flags, extra=ship.FLAGS))
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match=r"cannot read the config .*config.json: No such file"):
+        ship.ship(get_args(flags, extra=ship.FLAGS))
+    (tmp_path / "config.json").write_bytes((box / "config.json").read_bytes())
+    with pytest.raises(ValueError, match=r"--tables: .*broken.json is no JSON report"):
+        ship.ship(get_args([*flags, "--tables", str(broken)], extra=ship.FLAGS))
+    assert files == {path: path.read_bytes() for path in box.iterdir()}
+
+
 def test_results_name_every_command_of_a_run_that_went_on(tmp_path: Path) -> None:
     """As record_run numbers them: run.json, run_2.json, … run_10.json."""
     for number in range(1, 11):
