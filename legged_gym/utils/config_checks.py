@@ -100,7 +100,10 @@ def config_problems(config: Any, strict: bool) -> list[str]:
         prefix = f"{path}."
         flat = {key: value for key, value in flat.items() if key != path and not key.startswith(prefix)}
         flat |= {key: v for key, v in _flatten(reference).items() if key == path or key.startswith(prefix)}
-    problems = [*found.values(), *(problem for check in (_ranges, _sizes, _classes) for problem in check(flat))]
+    problems = [
+        *found.values(),
+        *(problem for check in (_ranges, _fractions, _sizes, _classes) for problem in check(flat)),
+    ]
     if not any(path.startswith("terrain") for path in found):
         problems += _shares(values.get("terrain", {}))
     return problems
@@ -192,6 +195,14 @@ def _ranges(flat: dict[str, Any]) -> Iterable[str]:
                 yield f"'{key}' must be [low, high], got {_shown(value)}"
             elif key.removeprefix("domain_rand.").removesuffix("_range") in FACTOR_RANGES and value[0] < 0:
                 yield f"'{key}' must not be negative, got {_shown(value)}"
+
+
+def _fractions(flat: dict[str, Any]) -> Iterable[str]:
+    """Shares of commands that exceed all of them."""
+    names = [f"commands.{name}_fraction" for name in ("turning", "circling", "standing")]
+    total = sum(flat.get(name, 0.0) for name in names)
+    if total > 1 + 1e-6:
+        yield f"{', '.join(names)} must sum to at most 1, but sum to {total:g}"
 
 
 def _sizes(flat: dict[str, Any]) -> Iterable[str]:

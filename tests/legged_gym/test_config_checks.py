@@ -76,6 +76,12 @@ def test_none_is_taken_where_a_comment_says_what_it_means() -> None:
         ("sim.dt", float("inf"), "'sim.dt' must be a finite number, got inf"),
         ("control.decimation", 0, "'control.decimation' must be a whole number from 1 up, got 0"),
         ("control.stiffness", {"joint": "hard"}, "'control.stiffness' must map names to finite numbers"),
+        (
+            "commands",
+            {"turning_fraction": 0.8, "circling_fraction": 0.5},
+            "commands.turning_fraction, commands.circling_fraction, commands.standing_fraction must sum to at most 1, "
+            "but sum to 1.3",
+        ),
         ("commands.ranges.lin_vel_x", [1.0, -1.0], "'commands.ranges.lin_vel_x' must be [low, high], got [1.0, -1.0]"),
         ("domain_rand.kp_range", [-0.1, 1.0], "'domain_rand.kp_range' must not be negative"),
         ("init_state.pos", [0.0, 0.0], "'init_state.pos' must hold 3 numbers"),
