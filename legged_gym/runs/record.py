@@ -96,7 +96,7 @@ def read_run_config(path: str | Path) -> RunConfig:
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
         config = RunConfig(**{name: kind(values[name]) for name, kind in _KINDS.items()})
-        older = {name: config.env[name] for name in NEWER if name in config.env}
+        older = {name: _mapping(config.env[name]) for name in NEWER if name in config.env}
         return config._replace(env=config.env | {name: keys | (NEWER[name] | keys) for name, keys in older.items()})
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(

@@ -336,6 +336,13 @@ def test_a_file_that_is_no_config_is_refused(tmp_path: Path, content: str) -> No
         with_recorded_flags(["--config", str(tmp_path / "config.json")])
 
 
+def test_a_section_that_is_none_is_told(tmp_path: Path) -> None:
+    config = {"task": "a1", "flags": {}, "env": {"control": None}, "train": {}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"not the config.json of a run \(TypeError: expected a section, found None\)"):
+        with_recorded_flags(["--config", str(tmp_path / "config.json")])
+
+
 @pytest.mark.parametrize(("has_scales", "expected"), [(True, (1.5, 0.0, 0.0)), (False, (1.0, 0.5, -20.0))])
 def test_terms_of_reward_that_came_after_a_run_are_not_in_its_repetition(
     tmp_path: Path, has_scales: bool, expected: tuple[float, ...]
