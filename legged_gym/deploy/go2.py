@@ -43,13 +43,13 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--network", required=True, help="interface that the robot is connected to, such as eth0")
     parser.add_argument("--domain", type=int, default=0, help="of DDS; the robot's is 0")
     parser.add_argument("--check", action="store_true", help="only print what the sensors say; no command is sent")
-    parser.add_argument("--speed", type=float, default=1.0, help="share of the policy's speed range to use, up to 1")
     parser.add_argument(
         "--max_speed",
         type=float,
         default=MAX_SPEED,
         help="forwards and sideways [m/s], within the policy's range; default: %(default)s",
     )
+    parser.add_argument("--speed", type=float, default=1.0, help="share of the ranges that remain, up to 1")
     parser.add_argument(
         "--target_margin",
         type=float,
@@ -85,7 +85,7 @@ def load_policy(args: argparse.Namespace) -> PolicyController:
     if not 0 < args.speed <= 1:
         raise ValueError(f"--speed must be above 0 and at most 1, got {args.speed:g}")
     if not 0 < args.max_speed < math.inf:
-        raise ValueError(f"--max_speed must be above 0, got {args.max_speed:g}")
+        raise ValueError(f"--max_speed must be above 0 and finite, got {args.max_speed:g}")
     if not 0 <= args.target_margin < math.inf:
         raise ValueError(f"--target_margin must not be negative, got {args.target_margin:g}")
     args.policy = args.policy or str(shipped_policy())

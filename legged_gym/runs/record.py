@@ -157,6 +157,14 @@ def changes_since(checkpoint: str | Path, env_cfg: Any, sections: Sequence[str] 
     return changes
 
 
+def tell_changed_robot(checkpoint: str | Path, env_cfg: Any) -> None:
+    """Say in a line what is no longer as a checkpoint's run, whose config.json is known, had it."""
+    changes = changes_since(checkpoint, env_cfg)
+    if changes:
+        told = "; ".join(f"{name} {_value(env_cfg, name)}, not {value}" for name, value in changes.items())
+        print(f"The robot goes on with {told}. To keep what it had: --config {Path(checkpoint).parent / 'config.json'}")
+
+
 def adopt(env_cfg: Any, changes: Mapping[str, Any]) -> None:
     """Set what `changes_since` returns in a config, in place."""
     for path, value in changes.items():

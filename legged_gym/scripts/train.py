@@ -26,6 +26,7 @@ from legged_gym.runs.record import (
     read_run_config,
     record_run,
     resume_command,
+    tell_changed_robot,
     trained_robot,
     with_recorded_flags,
 )
@@ -83,6 +84,8 @@ def prepare(args: argparse.Namespace) -> Training:
     trained = trained_robot(runner.resumed_from) if runner.resumed_from else None
     if trained not in (None, env_cfg.asset.name):
         print(f"{runner.resumed_from} was trained on '{trained}' and goes on as '{env_cfg.asset.name}'.")
+    elif trained is not None:
+        tell_changed_robot(runner.resumed_from, env_cfg)
     runner.description = describe_run(args.task, env_cfg, train_cfg)
     if train_cfg.runner.export:
         runner.after_save = checkpoint_exporter(runner.alg.actor_critic, env, env_cfg.commands)

@@ -301,7 +301,7 @@ def test_mistakes_get_one_sentence(standing: Path, tmp_path: Path) -> None:
         ("--policy", str(aliengo)): "is a policy for aliengo, and this is a go2",
         ("--time_scale", "10"): f"{WALKING}, iteration",  # the one that comes along; then no robot answers
         ("--policy", str(standing), "--speed", "3"): "--speed must be above 0 and at most 1",
-        ("--policy", str(standing), "--max_speed", "0"): "--max_speed must be above 0, got 0",
+        ("--policy", str(standing), "--max_speed", "0"): "--max_speed must be above 0 and finite, got 0",
         ("--policy", str(standing), "--target_margin", "-0.1"): "--target_margin must not be negative, got -0.1",
         ("--policy", str(standing), "--network", "eth99"): "no network interface 'eth99'",
     }

@@ -317,7 +317,11 @@ def test_going_on_as_another_robot_is_said(
         capsys.readouterr()
         flags = [*FLAGS, "--task", task, "--resume", "--load_run", str(run), "--run_name", task]
         train.prepare(get_args(flags, extra=train.FLAGS)).claim.close()
-        assert ("was trained on 'aliengo' and goes on as 'a1'." in capsys.readouterr().out) == is_said
+        said = capsys.readouterr().out
+        assert ("was trained on 'aliengo' and goes on as 'a1'." in said) == is_said and "goes on with" not in said
+    train.prepare(get_args([*FLAGS, "--resume", "--set", "control.target_margin=0.1"], extra=train.FLAGS)).claim.close()
+    said = "The robot goes on with control.target_margin 0.1, not None. To keep what it had: --config "
+    assert said in capsys.readouterr().out
 
 
 def test_a_policy_that_comes_along_is_told_apart_too(
