@@ -90,16 +90,15 @@ def markdown(head: list[str], rows: list[list[str | None]]) -> str:
 
 
 def page(results: dict[str, dict[str, Any]]) -> str:
-    """The section of the documentation's page of results."""
+    """What follows the heading of its own in the documentation's page of results."""
     if not results:
         return ""
-    parts = ["## Policies in the box\n", "Robots with sensor noise, as `evaluate.py` finds them.\n"]
     sections = (
         ("Crossing stairs upwards at 1 m/s", crossings(results, "stairs_up")),
         ("Crossing stairs downwards at 1 m/s", crossings(results, "stairs_down")),
         ("The paper's errors, linear [m/s] / angular [rad/s], levels 1 to 4", errors(results)),
     )
-    parts += [f"### {title}\n\n{table}" for title, table in sections if table]
+    parts = [f"### {title}\n\n{table}" for title, table in sections if table]
     parts += strips(results)
     parts += ["### How they were trained\n"]
     parts += [
