@@ -60,9 +60,10 @@ NOT_NEGATIVE = (
         "env.env_spacing",
     ),
 )
+SHARES_OF_COMMANDS = ("commands.turning_fraction", "commands.circling_fraction", "commands.standing_fraction")
 SHARES = (
     *("algorithm.gamma", "algorithm.lam", "terrain.restitution"),
-    *("commands.turning_fraction", "commands.circling_fraction", "commands.standing_fraction"),
+    *SHARES_OF_COMMANDS,
     *(f"rewards.soft_{name}_limit" for name in ("dof_pos", "dof_vel", "torque")),
 )
 LENGTHS = {
@@ -199,10 +200,9 @@ def _ranges(flat: dict[str, Any]) -> Iterable[str]:
 
 def _fractions(flat: dict[str, Any]) -> Iterable[str]:
     """Shares of commands that exceed all of them."""
-    names = [f"commands.{name}_fraction" for name in ("turning", "circling", "standing")]
-    total = sum(flat.get(name, 0.0) for name in names)
+    total = sum(flat.get(name, 0.0) for name in SHARES_OF_COMMANDS)
     if total > 1 + 1e-6:
-        yield f"{', '.join(names)} must sum to at most 1, but sum to {total:g}"
+        yield f"{', '.join(SHARES_OF_COMMANDS)} must sum to at most 1, but sum to {total:g}"
 
 
 def _sizes(flat: dict[str, Any]) -> Iterable[str]:

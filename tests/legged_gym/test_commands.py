@@ -91,7 +91,7 @@ def test_small_commands_become_standing_and_keep_the_yaw_rate() -> None:
 def test_turning_robots_stand_or_walk_and_draw_a_rate_that_headings_ask_for() -> None:
     drawn = torch.rand(3000, 4)
     on_the_spot, circling, straight = (torch.arange(3000) % 3 == k for k in range(3))
-    commands = turn(drawn, on_the_spot, circling)
+    commands = turn(drawn, on_the_spot | circling, on_the_spot)
     assert torch.equal(commands[straight], drawn[straight])
     assert torch.equal(commands[:, 3], drawn[:, 3])
     assert (commands[on_the_spot, :2] == 0).all() and torch.equal(commands[circling, :2], drawn[circling, :2])

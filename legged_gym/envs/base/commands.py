@@ -72,15 +72,15 @@ def apply_speed_rules(commands: Tensor, high_mask: Tensor) -> Tensor:
     return torch.cat((torch.stack((vx * moving, vy * moving), dim=1), commands[:, 2:]), dim=1)
 
 
-def turn(commands: Tensor, on_the_spot_mask: Tensor, circling_mask: Tensor) -> Tensor:
-    """Let some robots turn at a yaw rate that a heading could ask for, while they stand or while they walk.
+def turn(commands: Tensor, turning_mask: Tensor, on_the_spot_mask: Tensor) -> Tensor:
+    """Let some robots turn at a yaw rate that a heading could ask for, those on the spot without walking.
 
-    commands: (N, 4); the masks: (N,) bool. Returns: (N, 4).
+    commands: (N, 4); the masks: (N,) bool, on_the_spot_mask a part of turning_mask. Returns: (N, 4).
     """
     yaw_rate = uniform(-MAX_HEADING_YAW_RATE, MAX_HEADING_YAW_RATE, (len(commands),), str(commands.device))
     walked = commands[:, :2] * ~on_the_spot_mask[:, None]
     turning = torch.cat((walked, yaw_rate[:, None], commands[:, 3:]), dim=1)
-    return torch.where((on_the_spot_mask | circling_mask)[:, None], turning, commands)
+    return torch.where(turning_mask[:, None], turning, commands)
 
 
 def stand(commands: Tensor, standing_mask: Tensor) -> Tensor:

@@ -360,14 +360,13 @@ class LeggedRobot(GraphSafety, Rewards, Telemetry, Resets, Curricula, HeightScan
             self.vx_signs,
         )
         mask = as_mask(env_ids, self.num_envs)
-        turning, standing = self.cfg.commands.turning_fraction, self.cfg.commands.standing_fraction
-        circling = self.cfg.commands.circling_fraction
-        if self.cfg.commands.heading_command and turning + circling + standing > 0:
+        on_the_spot, standing = self.cfg.commands.turning_fraction, self.cfg.commands.standing_fraction
+        turning = on_the_spot + self.cfg.commands.circling_fraction
+        if self.cfg.commands.heading_command and turning + standing > 0:
             lot = torch.rand(self.num_envs, device=self.device)
-            turns, standing_mask = lot < turning + circling, lot >= 1 - standing
-            turning_mask = lot < turning
-            drawn = commands.stand(commands.turn(drawn, turning_mask, turns & ~turning_mask), standing_mask)
-            write_where(self.yaw_rate_mask, mask, turns | standing_mask)
+            turning_mask, standing_mask = lot < turning, lot >= 1 - standing
+            drawn = commands.stand(commands.turn(drawn, turning_mask, lot < on_the_spot), standing_mask)
+            write_where(self.yaw_rate_mask, mask, turning_mask | standing_mask)
         write_where(self.commands, mask, drawn)
 
     def _update_heading_commands(self) -> None:
