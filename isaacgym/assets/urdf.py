@@ -8,7 +8,7 @@ Decisions where NVIDIA's behaviour is not documented:
 * A cylinder that becomes a capsule keeps its length as the capsule's cylindrical part, with a half sphere beyond
   each end. Keeping the total length is impossible for the short, fat cylinders of robots' hips (length < 2 radius).
 * A `<limit>` without lower and upper leaves the joint unlimited; without effort or velocity, or with 0, as exporters
-  write where they know nothing, these are infinite. With lower = upper the joint is fixed.
+  write where they know nothing, these are infinite. With lower = upper the joint is fixed there.
 * A collision mesh becomes its convex hull (`mesh_files`); `vhacd_enabled` and `convex_decomposition_from_submeshes`
   change nothing about that. What is computed from density is computed from the hulls.
 * `flip_visual_attachments` is not applied here: it concerns visual meshes only, whose axes a viewer decides.
@@ -167,6 +167,9 @@ class _Urdf:
         parent, child = (self._end(element, tag, where) for tag in ("parent", "child"))
         pos, rot = self._origin(element, where)
         moving = self._moving_joints(element, name, kind, where)
+        if moving and moving[0].lower == moving[0].upper:
+            pos, rot = _held(moving[0], pos, rot)
+            moving = ()
         return UrdfJoint(
             name=name,
             kind=kind if moving or kind == "floating" else "fixed",
@@ -225,8 +228,8 @@ class _Urdf:
                 )
             lower, upper = limits(lower, upper)
             if lower == upper:
-                self.notices.add(FIXED_BY_LIMITS, f"'{name}'")
-                return ()
+                self.notices.add(FIXED_BY_LIMITS, f"'{name}'" + (f" at {lower:g}" if lower else ""))
+                return (Joint(name, moving_kind, axis, lower, upper, np.inf, np.inf),)
         self._read_mimic(element, name, where)
         return (
             Joint(
@@ -395,6 +398,16 @@ class _Urdf:
             way_out = "; expand the file with the xacro tool first" if "$" in text else ""
             self.fail(f'{where} has {key}="{text}" in <{element.tag}>, expected {wanted}{way_out}')
         return values
+
+
+def _held(joint: Joint, pos: np.ndarray, rot: Rotation) -> tuple[np.ndarray, Rotation]:
+    """Where a joint's child is, in the parent's frame, at the one position that the limits allow.
+
+    pos, rot: where it is at position 0, (3,) [m].
+    """
+    if joint.kind == "prismatic":
+        return pos + rot.apply(joint.lower * joint.axis), rot
+    return pos, rot * Rotation.from_rotvec(joint.lower * joint.axis)
 
 
 def _local(element: ET.Element) -> str:

@@ -75,6 +75,32 @@ def test_equal_limits_fix_a_joint(tmp_path, caplog):
     assert "fixed: 'knee'" in caplog.text
 
 
+def foot_at(model, knee=0.0):
+    """Where the only ball is, with the knee, if it moves, somewhere."""
+    data = mujoco.MjData(model)
+    data.qpos[:] = knee
+    mujoco.mj_forward(model, data)
+    return data.geom_xpos[model.geom_type == mujoco.mjtGeom.mjGEOM_SPHERE][0]
+
+
+@pytest.mark.parametrize("kind", ["revolute", "prismatic"])
+@pytest.mark.parametrize("collapse", [True, False])
+def test_a_joint_fixed_by_its_limits_is_where_they_are(tmp_path, caplog, kind, collapse):
+    ball = '<origin xyz=".1 0 -.2"/><geometry><sphere radius=".05"/></geometry>'
+    turned = '<origin xyz=".1 .2 .3" rpy=".4 .5 .6"/>'
+    foot = link("foot", f"<collision>{ball}</collision>") + joint(turned, "fixed", "ankle", "leg", "foot")
+    text = f'<robot name="r">{link("base")}{link("leg")}{foot}{joint(turned, kind)}</robot>'
+    text = text.replace('<limit lower="-1" upper="1"', '<limit lower="0.7" upper="0.7"')
+    path = tmp_path / "robot.urdf"
+    path.write_text(text)
+    robot = load(path, collapse_fixed_joints=collapse)
+    assert robot.dof_names == [] and "fixed: 'knee' at 0.7" in caplog.text
+    moving = text.replace('lower="0.7"', 'lower="-1"').replace("iyy", 'ixy="0" ixz="0" iyz="0" iyy')
+    theirs = mujoco.MjModel.from_xml_string(moving)  # C MuJoCo reads the URDF whose knee can be at 0.7
+    ours = build_spec(robot, 0.005, fixed_base=True).compile()
+    np.testing.assert_allclose(foot_at(ours), foot_at(theirs, knee=0.7), atol=1e-12)
+
+
 def test_an_empty_limit_is_none(tmp_path):
     (knee,) = load(urdf(tmp_path, knee=joint('<limit lower="" upper="" effort="" velocity=""/>'))).dofs
     assert not knee.has_limits and knee.effort == np.inf
