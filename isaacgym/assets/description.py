@@ -23,6 +23,8 @@ Rgba = tuple[float, float, float, float]
 MIN_EXTENT = 0.5e-3  # [m] half the thickness that a flat shape gets
 MAX_NUMBER = 1e9  # SI units: beyond every robot
 NO_LIMIT = 1e6  # [rad], [m] a limit from here on never binds
+NO_SIZE = "a collision shape of size 0 is left out: {}"  # said, {} for the shapes
+LEFT_OUT = "these visuals are left out: {}"
 DEFAULT_RGBA: Rgba = (0.7, 0.7, 0.7, 1.0)
 
 

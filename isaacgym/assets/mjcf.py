@@ -56,7 +56,7 @@ from isaacgym.assets.description import (
 )
 from isaacgym.assets.inertia import NO_INERTIA, NO_MASS, SMALL_MASS, Balance, ball_inertia
 from isaacgym.assets.mesh_files import MAX_HULL_VERTICES, convex_hull
-from isaacgym.assets.mjcf_looks import leave_out_looks, mend_collision_meshes
+from isaacgym.assets.mjcf_looks import leave_out_looks, mend_collision_meshes, mend_sizes
 from isaacgym.assets.mjcf_losses import say_what_is_lost
 from isaacgym.assets.mjcf_scene import leave_out_scene, pose_at_zero
 from isaacgym.assets.notices import Notices, listed
@@ -153,6 +153,7 @@ def _prepared(path: Path, options: AssetOptions, notices: Notices) -> mujoco.MjS
     _leave_out(spec, notices)
     leave_out_scene(spec)
     _name_all(spec)
+    mend_sizes(spec, notices)
     _check(path, spec)
     (root,) = spec.worldbody.bodies
     if not root.joints:
@@ -182,7 +183,7 @@ def _leave_out(spec: mujoco.MjSpec, notices: Notices) -> None:
 
 
 def _name_all(spec: mujoco.MjSpec) -> None:
-    """Give bodies and joints names, in place, where they have none: by their number in the document's order."""
+    """Give bodies, joints and geoms names, in place, where they have none: by their number in the document's order."""
     bodies: list[mujoco.MjsBody] = []
 
     def visit(body: mujoco.MjsBody) -> None:
@@ -192,11 +193,15 @@ def _name_all(spec: mujoco.MjSpec) -> None:
 
     for root in spec.worldbody.bodies:
         visit(root)
-    body_names, joint_names = ([element.name for element in elements] for elements in (spec.bodies, spec.joints))
+    body_names, joint_names, geom_names = (
+        [element.name for element in elements] for elements in (spec.bodies, spec.joints, spec.geoms)
+    )
     for number, body in enumerate(bodies):
         body.name = body.name or unused_name(f"body_{number}", body_names)
         for index, joint in enumerate(body.joints):
             joint.name = joint.name or unused_name(f"{body.name}_joint_{index}", joint_names)
+        for index, geom in enumerate(body.geoms):  # what MuJoCo's complaints call them
+            geom.name = geom.name or unused_name(f"{body.name}_geom_{index}", geom_names)
 
 
 def _with_frame(bodies: list[Body]) -> list[Body]:

@@ -1,7 +1,7 @@
-"""Meshes and textures of an MJCF file that MuJoCo cannot read, as other programs can.
+"""Geoms, meshes and textures of an MJCF file that MuJoCo cannot read, as other programs can.
 
 Visual ones go, since looks never keep a robot from moving. Collision meshes are looked for where those of URDF are
-(`mesh_paths`), and read as these are (`mesh_files`).
+(`mesh_paths`), and read as these are (`mesh_files`). A collision geom without size goes, a flat one gets a thickness.
 """
 
 from pathlib import Path, PurePosixPath
@@ -9,9 +9,40 @@ from pathlib import Path, PurePosixPath
 import mujoco
 import numpy as np
 
+from isaacgym.assets.description import LEFT_OUT, MIN_EXTENT, NO_SIZE
 from isaacgym.assets.mesh_files import read_points, thickened
 from isaacgym.assets.mesh_paths import find_collision_mesh
 from isaacgym.assets.notices import Notices
+
+SIDES = {  # numbers of a geom's size that must be positive
+    mujoco.mjtGeom.mjGEOM_SPHERE: 1,
+    mujoco.mjtGeom.mjGEOM_CAPSULE: 2,
+    mujoco.mjtGeom.mjGEOM_CYLINDER: 2,
+    mujoco.mjtGeom.mjGEOM_ELLIPSOID: 3,
+    mujoco.mjtGeom.mjGEOM_BOX: 3,
+}
+ROUND = (mujoco.mjtGeom.mjGEOM_SPHERE, mujoco.mjtGeom.mjGEOM_CAPSULE, mujoco.mjtGeom.mjGEOM_CYLINDER)
+
+
+def mend_sizes(spec: mujoco.MjSpec, notices: Notices) -> None:
+    """Leave out geoms without size, and thicken flat ones that collide, in place, as with URDF."""
+    for body in spec.bodies:
+        for geom in list(body.geoms):
+            sides = 0 if geom.meshname else SIDES.get(geom.type, 0)
+            if np.isfinite(geom.fromto[0]):
+                sides -= 1  # the length is that from there to there
+            size, collides = geom.size[:sides], bool(geom.contype or geom.conaffinity)
+            if (size > 0.0).all() or (collides and (size < 0.0).any()):  # MuJoCo refuses a negative one
+                continue
+            is_flat = collides and size.any() and (size[0] > 0.0 or geom.type not in ROUND)
+            if not is_flat:
+                name = f"'{geom.name}' of body '{body.name}'"
+                notices.add(*((NO_SIZE, name) if collides else (LEFT_OUT, f"{name} has no size")))
+                geom.contype, geom.conaffinity = 0, 0
+            if is_flat or geom.mass > 0.0:  # what has no size may have a mass
+                geom.size[:sides] = np.maximum(size, MIN_EXTENT)
+            else:
+                spec.delete(geom)
 
 
 def leave_out_looks(spec: mujoco.MjSpec, notices: Notices, problem: str) -> None:

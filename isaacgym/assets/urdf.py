@@ -30,7 +30,9 @@ from scipy.spatial.transform import Rotation
 
 from isaacgym.assets.description import (
     DEFAULT_RGBA,
+    LEFT_OUT,
     MAX_NUMBER,
+    NO_SIZE,
     Coupling,
     Joint,
     JointKind,
@@ -58,7 +60,6 @@ MOVING_KINDS: tuple[JointKind, ...] = ("revolute", "continuous", "prismatic")
 FIXED_BY_LIMITS = "joints whose lower limit equals the upper one are fixed: {}"
 ZERO_BOUND = "limits of 0, with which nothing could move, are taken for no limits: {}"
 NO_GEOMETRY = "a <collision> without <geometry> is left out: {}"
-NO_SIZE = "a collision shape of size 0 is left out: {}"
 NO_COLOUR = "colours that are no four numbers are grey: {}"
 OPEN_LOOPS = "loops are not closed, their joints are left out: {}"
 MAX_FLOAT = float(np.finfo(np.float32).max)  # what properties of DOFs hold; files write the greatest double for "none"
@@ -311,7 +312,7 @@ class _Urdf:
                 self.fail(f"the visual of {where} has no size")
             return replace(shape, rgba=DEFAULT_RGBA if material is None else self._rgba(material))
         except ValueError as error:
-            self.notices.add("these visuals are left out: {}", str(error).removeprefix(f"{self.path}: "))
+            self.notices.add(LEFT_OUT, str(error).removeprefix(f"{self.path}: "))
             return None
 
     def _shape(self, element: ET.Element, where: str) -> Shape:

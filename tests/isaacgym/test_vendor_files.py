@@ -368,6 +368,44 @@ def test_missing_visual_meshes_and_textures_never_refuse(tmp_path, caplog, geom)
     assert "robot.xml: visual meshes and textures are left out" in caplog.text and "nope" in caplog.text
 
 
+@pytest.mark.parametrize("collides", [True, False])
+@pytest.mark.parametrize(
+    ("geom", "mass"),
+    [
+        ('type="sphere" size="0"', 0.0),
+        ('name="g" type="cylinder" size="0 .1"', 0.0),
+        ('type="box" size="0 0 0"', 0.0),
+        ('type="capsule" fromto=".1 0 0 .1 0 -.2" size="0" mass="3"', 3.0),  # a rod
+    ],
+)
+def test_a_geom_without_size_is_left_out_but_for_its_mass(tmp_path, caplog, geom, mass, collides):
+    mask = "" if collides else 'contype="0" conaffinity="0"'
+    path = mjcf(tmp_path, ROBOT.format(LEG.format(f"<geom {geom} {mask}/>")))
+    leg = load_mjcf(path, AssetOptions()).bodies[1]
+    name = "'g'" if "name" in geom else "'leg_geom_1'"
+    said = "size 0 is left out: {}" if collides else "visuals are left out: {}"
+    assert f"{said.format(name)} of body 'leg'" in caplog.text and len(leg.shapes) == 1
+    # a box of water of 0.2 m and a rod of 0.2 m beside it, 1 mm thick, by hand
+    assert leg.mass == pytest.approx(8.0 + mass)
+    assert leg.com == pytest.approx([0.1 * mass / (8.0 + mass), 0.0, -0.1 * mass / (8.0 + mass)])
+    along_x = 8.0 * 0.08 / 12 + mass * 0.04 / 12 + 0.01 * 8.0 * mass / (8.0 + mass)  # reduced mass · distance²
+    assert leg.inertia[0, 0] == pytest.approx(along_x, rel=1e-3)
+
+
+@pytest.mark.parametrize(("geom", "half"), [('type="box" size=".1 0 .1"', 1), ('type="cylinder" size=".1 0"', 2)])
+def test_a_flat_geom_of_mjcf_gets_a_thickness(tmp_path, geom, half):
+    path = mjcf(tmp_path, ROBOT.format(LEG.format(f'<geom {geom} mass="0"/>')))
+    shape = load_mjcf(path, AssetOptions()).bodies[1].shapes[1]
+    extent = shape.size if shape.vertices is None else np.ptp(shape.vertices, axis=0) / 2
+    assert extent[half] == pytest.approx(0.5e-3)
+
+
+def test_mujocos_complaint_about_a_geom_names_its_body(tmp_path):
+    path = mjcf(tmp_path, ROBOT.format(LEG.format('<geom type="plane" size="1 1 1"/>')))
+    with pytest.raises(ValueError, match=r"robot\.xml: MuJoCo cannot .*'leg_geom_1'"):
+        load_mjcf(path, AssetOptions())
+
+
 def test_a_flat_collision_mesh_of_mjcf_is_thickened_too(tmp_path):
     (tmp_path / "flat.obj").write_text("v 0 0 0\nv .3 0 0\nv .3 .2 0\nv 0 .2 0\nf 1 2 3\nf 1 3 4\n")
     body = ROBOT.format('<geom type="mesh" mesh="flat" mass="0"/>')
