@@ -95,7 +95,8 @@ def _mend(path: Path, root: ET.Element, error: str) -> bool:
         return True
     if match := REPEATED_NAME.search(error):
         name, kind = match.groups()
-        again = [element for element in _elements(root, kind) if element.get("name") == name][1:]
+        first = 0 if (kind, name) == ("body", "world") else 1  # MuJoCo's own world is named so
+        again = [element for element in _elements(root, kind) if element.get("name") == name][first:]
         taken = {element.get("name") for element in _elements(root, kind)}
         for element in again:
             number = next(k for k in range(1, len(taken) + 2) if f"{name}_{k}" not in taken)

@@ -406,6 +406,12 @@ def test_mujocos_complaint_about_a_geom_names_its_body(tmp_path):
         load_mjcf(path, AssetOptions())
 
 
+def test_a_body_of_mjcf_may_be_named_world(tmp_path, caplog):
+    path = mjcf(tmp_path, ROBOT.format(LEG.format("")).replace('"leg"', '"world"'))
+    robot = load_mjcf(path, AssetOptions())
+    assert robot.body_names == ["base", "world_1"] and "the name 'world'" in caplog.text
+
+
 def test_a_flat_collision_mesh_of_mjcf_is_thickened_too(tmp_path):
     (tmp_path / "flat.obj").write_text("v 0 0 0\nv .3 0 0\nv .3 .2 0\nv 0 .2 0\nf 1 2 3\nf 1 3 4\n")
     body = ROBOT.format('<geom type="mesh" mesh="flat" mass="0"/>')
