@@ -12,6 +12,7 @@ from isaacgym.assets.notices import listed, notice
 
 ROUNDING = 1e-6  # relative violation that is taken for rounding: corrected without a word
 MIN_RATIO = 1e-3  # of a balanced inertia's least to its greatest moment
+LEAST = 1e-14  # [kg], [kg·m²]: MuJoCo takes no less for a body that moves (mjEPS); less is none here
 SMALL_MASS = 0.01  # [kg] of a moving body that has neither mass nor shapes with mass
 # what is said, {} for the links
 NO_MASS = f"moving links without mass, their own or their shapes', get {SMALL_MASS:g} kg: {{}}"
@@ -27,7 +28,7 @@ def balanced(inertia: np.ndarray) -> tuple[np.ndarray, bool]:
     """
     given, axes = np.linalg.eigh(0.5 * (inertia + inertia.T))
     moments = np.abs(given)
-    moments = np.maximum(moments, MIN_RATIO * moments.max()) if (given <= 0.0).any() else moments
+    moments = np.maximum(moments, MIN_RATIO * moments.max()) if (given < LEAST).any() else moments
     order = np.argsort(moments)
     a, b, c = moments[order]
     # A little more than C: MuJoCo compares the moments that it computes itself, and these are rounded, too.
@@ -38,10 +39,15 @@ def balanced(inertia: np.ndarray) -> tuple[np.ndarray, bool]:
     return axes @ np.diag(moments) @ axes.T, bool(np.abs(moments - given).max() > 2.0 * ROUNDING * c)
 
 
+def has_moments(inertia: np.ndarray) -> bool:
+    """Whether an inertia, in any form, is one."""
+    return bool((np.abs(inertia) >= LEAST).any())
+
+
 def ball_inertia(mass: float) -> np.ndarray:
     """Of a ball of water of this mass [kg], (3, 3) [kg·m²]."""
     radius = np.cbrt(0.75 * mass / (np.pi * WATER))
-    return 0.4 * mass * radius**2 * np.eye(3)
+    return max(0.4 * mass * radius**2, 2.0 * LEAST) * np.eye(3)
 
 
 class Balance:
@@ -54,7 +60,7 @@ class Balance:
 
     def of(self, name: str, inertia: np.ndarray) -> np.ndarray:
         """A possible inertia for a body, (3, 3) [kg·m²]; no inertia at all stays none."""
-        result, differs = balanced(inertia) if inertia.any() else (inertia, False)
+        result, differs = balanced(inertia) if has_moments(inertia) else (inertia, False)
         if differs:
             self._given.append(f"'{name}' {_moments(inertia)}")
             self._changes.append(f"{self._given[-1]} to {_moments(result)}")

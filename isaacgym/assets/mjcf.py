@@ -54,7 +54,7 @@ from isaacgym.assets.description import (
     limits,
     unused_name,
 )
-from isaacgym.assets.inertia import NO_INERTIA, NO_MASS, SMALL_MASS, Balance, ball_inertia
+from isaacgym.assets.inertia import LEAST, NO_INERTIA, NO_MASS, SMALL_MASS, Balance, ball_inertia, has_moments
 from isaacgym.assets.mesh_files import MAX_HULL_VERTICES, convex_hull
 from isaacgym.assets.mjcf_looks import leave_out_looks, mend_collision_meshes, mend_sizes
 from isaacgym.assets.mjcf_losses import say_what_is_lost
@@ -132,12 +132,13 @@ def _complete_mass(path: Path, body: mujoco.MjsBody, notices: Notices) -> None:
     stated = body.mass if body.explicitinertial else 0.0
     if stated < 0.0:
         _fail(path, f"body '{body.name}' has the negative mass {stated:g}; give it a positive one")
-    has_inertia = bool(body.explicitinertial) and (np.isfinite(body.fullinertia[0]) or body.inertia.any())
-    if stated == 0.0:
+    moments = body.fullinertia if np.isfinite(body.fullinertia[0]) else body.inertia
+    has_inertia = bool(body.explicitinertial) and has_moments(moments)
+    if stated < LEAST:
         notices.add(NO_MASS, f"'{body.name}'")
     elif not has_inertia:
         notices.add(NO_INERTIA, f"'{body.name}'")
-    body.explicitinertial, body.mass = True, stated or SMALL_MASS
+    body.explicitinertial, body.mass = True, stated if stated >= LEAST else SMALL_MASS
     if not np.isfinite(body.ipos).all():
         body.ipos = np.zeros(3)  # else MuJoCo takes the body's place in its parent for it
     if not has_inertia:
@@ -264,6 +265,9 @@ def _balance_inertias(path: Path, spec: mujoco.MjSpec, options: AssetOptions) ->
             xx, yy, zz, xy, xz, yz = body.fullinertia
             is_full = np.isfinite(xx)
             given = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]) if is_full else np.diag(body.inertia)
+            if not has_moments(given):  # in the form in which MuJoCo takes it where nothing moves
+                body.fullinertia, body.inertia = np.full(6, np.nan), np.zeros(3)
+                continue
             inertia = balance.of(body.name, given)
             if inertia is given:
                 continue

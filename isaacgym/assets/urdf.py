@@ -44,6 +44,7 @@ from isaacgym.assets.description import (
     as_collision,
     limits,
 )
+from isaacgym.assets.inertia import LEAST
 from isaacgym.assets.mesh_files import load_hull
 from isaacgym.assets.mesh_paths import find_collision_mesh, find_mesh, mesh_dir, places
 from isaacgym.assets.notices import Notices
@@ -139,13 +140,13 @@ class _Urdf:
             mass, inertia = inertial.find("mass"), inertial.find("inertia")
             pos, rot = self._origin(inertial, where)
             if mass is not None:
-                link.mass = self._numbers(mass, "value", 1, where)[0]
+                link.mass = _none_if_tiny(self._numbers(mass, "value", 1, where)[0])
                 link.com = pos
             if link.mass < 0:
                 self.fail(f"{where} has the negative mass {link.mass}; give it a positive one")
             if inertia is not None:
                 ixx, ixy, ixz, iyy, iyz, izz = (
-                    self._numbers(inertia, key, 1, where, default="0")[0]
+                    _none_if_tiny(self._numbers(inertia, key, 1, where, default="0")[0])
                     for key in ("ixx", "ixy", "ixz", "iyy", "iyz", "izz")
                 )
                 turn = rot.as_matrix()
@@ -409,6 +410,11 @@ def _held(joint: Joint, pos: np.ndarray, rot: Rotation) -> tuple[np.ndarray, Rot
     if joint.kind == "prismatic":
         return pos + rot.apply(joint.lower * joint.axis), rot
     return pos, rot * Rotation.from_rotvec(joint.lower * joint.axis)
+
+
+def _none_if_tiny(number: float) -> float:
+    """A mass [kg] or a moment of inertia [kg·m²], or 0."""
+    return number if abs(number) >= LEAST else 0.0
 
 
 def _local(element: ET.Element) -> str:

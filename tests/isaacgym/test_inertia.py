@@ -107,6 +107,29 @@ def test_whatever_is_given_mujoco_takes_the_result(numbers):
     spec.compile()
 
 
+TINY = [  # mass [kg], moments [kg·m²], and those of the link: of water of 2 kg and of 10 g by hand; twice mjEPS
+    (2.0, [1e-20] * 3, 0.4 * 2.0 * (0.75 * 2.0 / (np.pi * 1000)) ** (2 / 3)),
+    (1e-18, [1e-20, 1e-21, 1e-22], 0.4 * 0.01 * (0.75 * 0.01 / (np.pi * 1000)) ** (2 / 3)),
+    (1e-12, [0.0, 0.0, 0.0], 2e-14),
+]
+
+
+@pytest.mark.parametrize(("mass", "given", "expected"), TINY)
+@pytest.mark.parametrize("form", ["urdf", "diaginertia", "fullinertia"])
+def test_what_is_too_little_for_mujoco_is_none(tmp_path, caplog, mass, given, expected, form):
+    x, y, z = given
+    if form == "urdf":
+        path = urdf(tmp_path, f'ixx="{x}" iyy="{y}" izz="{z}"')
+    else:
+        path = mjcf(tmp_path, f'{form}="{x} {y} {z}{" 0 0 0" if form == "fullinertia" else ""}"')
+    for old in ('value="2"', 'mass="2"'):
+        path.write_text(path.read_text().replace(old, old.replace("2", str(mass))))
+    robot = (load_urdf if form == "urdf" else load_mjcf)(path, AssetOptions())
+    build_spec(robot, 0.005).compile()
+    assert moments(robot) == pytest.approx([expected] * 3, rel=TOL, abs=0.0) and caplog.text.count("warning") == 1
+    assert "'leg'" in caplog.text and "were changed" not in caplog.text
+
+
 def test_the_ball_of_water_is_one():
     # 1 kg has a radius of 62.04 mm: 0.4 m r²
     assert np.diag(ball_inertia(1.0)) == pytest.approx([0.4 * 0.06204**2] * 3, rel=1e-3)
