@@ -17,6 +17,8 @@ def say_what_is_lost(model: mujoco.MjModel, notices: Notices) -> None:
         notices.add(
             "of stiffness and damping that are polynomials, the first number counts: {}", f"'{model.joint(joint).name}'"
         )
+    for joint in np.flatnonzero((model.jnt_range[:, 0] > model.jnt_range[:, 1]) & (model.jnt_limited == 0)):
+        notices.add("ranges whose end is below their begin are no limits: {}", f"'{model.joint(joint).name}'")
     free = model.jnt_type[0] == mujoco.mjtJoint.mjJNT_FREE if model.njnt else False
     for name in ("damping", "armature", "frictionloss"):
         if free and getattr(model, f"dof_{name}")[:6].any():

@@ -131,6 +131,7 @@ LOSSES = {
     "gravity": ({"root": 'name="base" gravcomp="1"'}, "gravity is not compensated, .*: 'base'"),
     "a curved spring": ({"joint": ' name="hip" stiffness="3 1"'}, "polynomials, the first number counts: 'hip'"),
     "a curved damper": ({"joint": ' name="hip" damping="3 0 1"'}, "polynomials, the first number counts: 'hip'"),
+    "a reversed range": ({"joint": ' name="hip" range="1 -1"'}, "are no limits: 'hip'"),
     "a braked base": ({"free": '<joint type="free" damping="9"/>'}, "beside freedom is left out: damping"),
     "a tilted base": ({"root": 'euler="1.5 0 .3"'}, "the file tilts its root, .* 0.6"),
 }
