@@ -21,7 +21,8 @@ from urllib.parse import unquote
 from isaacgym.assets.notices import Notices
 
 FIND = re.compile(r"^\$\(find(?:-pkg-share)?\s+([^)\s]+)\s*\)/*")
-PACKAGE = re.compile(r"^(?:package|model)://+", re.IGNORECASE)
+PACKAGE = re.compile(r"^(?:package|model):/+", re.IGNORECASE)
+FILE = re.compile(r"^file:(//)?", re.IGNORECASE)
 FOLDERS_OF_PACKAGES = ("urdf", "robot", "robots", "model", "models", "xml", "mjcf")  # with robot files
 MAX_ENTRIES = 20_000  # of a folder tree that is searched for a name
 ELSEWHERE = "collision meshes that are not where the file says were found by name: {}"  # said
@@ -59,11 +60,11 @@ def places(reference: str, robot_file: Path, folder: str = "") -> list[Path]:
 
 
 def _places(reference: str, robot_file: Path, folder: str) -> Iterator[Path]:
-    name = reference.strip().replace("\\", "/")
+    name = FILE.sub("", reference.strip().replace("\\", "/"))
     in_package = PACKAGE.match(name) or FIND.match(name)
     if in_package:
         name = FIND.sub(r"\1/", PACKAGE.sub("", name))
-    name = re.sub("^//+", "/", re.sub("^file:(//)?", "", name, flags=re.IGNORECASE))
+    name = re.sub("^//+", "/", name)
     for spelling in dict.fromkeys((name, unquote(name))):
         path = PurePosixPath(spelling)
         if path.is_absolute() or WINDOWS_DRIVE.match(spelling):

@@ -11,7 +11,7 @@ import numpy as np
 
 from isaacgym.assets.description import LEFT_OUT, MIN_EXTENT, NO_SIZE
 from isaacgym.assets.mesh_files import read_points, thickened
-from isaacgym.assets.mesh_paths import find_collision_mesh
+from isaacgym.assets.mesh_paths import PACKAGE, find_collision_mesh
 from isaacgym.assets.notices import Notices
 
 SIDES = {  # numbers of a geom's size that must be positive
@@ -84,7 +84,7 @@ def _drop_looks(spec: mujoco.MjSpec) -> list[str]:
 def _mend_mesh(path: Path, spec: mujoco.MjSpec, mesh: mujoco.MjsMesh, notices: Notices) -> None:
     points, problem = np.array(mesh.uservert).reshape(-1, 3), ""
     if mesh.file:
-        reference = str(PurePosixPath(spec.meshdir) / mesh.file)
+        reference = mesh.file if PACKAGE.match(mesh.file) else str(PurePosixPath(spec.meshdir) / mesh.file)
         file = find_collision_mesh(reference, path, f"'{mesh.name}', '{reference}',", notices)
         mesh.file = str(file.absolute())
         problem = _problem_of(mesh)

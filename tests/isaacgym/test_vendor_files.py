@@ -287,6 +287,8 @@ def test_one_scale_is_that_of_all_axes(tmp_path):
             "$(find pkg)/meshes/my part.obj",
             "$(find-pkg-share pkg)/meshes/my part.obj",
             "PACKAGE://pkg/meshes/my part.obj",
+            "file://$(find pkg)/meshes/my part.obj",
+            "package:/pkg/meshes/my part.obj",
         ),
         *(
             "file://{root}/pkg/meshes/my part.obj",
@@ -305,6 +307,20 @@ def test_a_mesh_is_found_however_it_is_referred_to(tmp_path, reference):
     mesh.write_text(OBJ)
     found = find_mesh(reference.replace("{root}", str(tmp_path)), tmp_path / "pkg/urdf/robot.urdf")
     assert found is not None and found.samefile(mesh)
+
+
+def test_a_mesh_of_mjcf_is_found_in_its_package_whatever_folder_its_meshes_have(tmp_path, caplog):
+    """Beside others of its name, so that no search by name finds it."""
+    for number, folder in enumerate(("pkg/mjcf", "pkg/meshes", "pkg/assets/meshes")):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "part.obj").write_text(OBJ.replace("1", str(number + 1)))
+    path = tmp_path / "pkg/mjcf/robot.xml"
+    asset = '<compiler meshdir="../assets"/><asset><mesh name="v" file="package://pkg/meshes/part.obj"/></asset>'
+    body = ROBOT.format('<geom type="mesh" mesh="v"/>' + LEG.format(""))
+    path.write_text(f"<mujoco>{asset}<worldbody>{body}</worldbody></mujoco>")
+    hull = load_mjcf(path, AssetOptions()).bodies[0].shapes[1].vertices
+    assert ConvexHull(hull).volume == pytest.approx(2.0**3 / 6)  # of a corner cut from a cube of 2 m
+    assert "found by name" not in caplog.text
 
 
 def test_packages_are_found_below_ros_package_path(tmp_path, monkeypatch):
