@@ -220,7 +220,7 @@ class _Urdf:
         dynamics = ET.Element("dynamics") if dynamics is None else dynamics
         lower, upper = -np.inf, np.inf
         # A <limit> with neither bound only states effort and velocity; with one bound the other is 0, as URDF says.
-        if kind != "continuous" and (limit.get("lower") or limit.get("upper")):
+        if kind != "continuous" and any(limit.get(key, "").strip() for key in ("lower", "upper")):
             lower = self._numbers(limit, "lower", 1, where, default="0")[0]
             upper = self._numbers(limit, "upper", 1, where, default="0")[0]
             if lower > upper:
@@ -388,7 +388,7 @@ class _Urdf:
         return value
 
     def _numbers(self, element: ET.Element, key: str, count: int, where: str, default: str = "") -> list[float]:
-        text = element.get(key) or default or self._text(element, key, where)
+        text = element.get(key, "").strip() or default or self._text(element, key, where)
         try:
             values = [float(word) for word in COMMA.sub(" ", text).split()]
         except ValueError:

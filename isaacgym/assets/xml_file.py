@@ -66,7 +66,9 @@ def decoded(content: bytes) -> str:
     declared = DECLARATION.match(content)
     for encoding in (*([declared[1].decode()] if declared else []), "utf-8", "gb18030"):
         try:
-            return content.decode(encoding)
+            text = content.decode(encoding)
         except (UnicodeDecodeError, LookupError):  # LookupError: no such encoding
             continue
+        if "<" in text:  # nor UTF-8 that is declared to be UTF-16, as .NET writes it
+            return text
     return content.decode("utf-8", errors="replace")

@@ -101,8 +101,10 @@ def test_a_joint_fixed_by_its_limits_is_where_they_are(tmp_path, caplog, kind, c
     np.testing.assert_allclose(foot_at(ours), foot_at(theirs, knee=0.7), atol=1e-12)
 
 
-def test_an_empty_limit_is_none(tmp_path):
-    (knee,) = load(urdf(tmp_path, knee=joint('<limit lower="" upper="" effort="" velocity=""/>'))).dofs
+@pytest.mark.parametrize("nothing", ["", " ", "\t"])
+def test_an_empty_limit_is_none(tmp_path, nothing):
+    limit = f'<limit lower="{nothing}" upper="{nothing}" effort="{nothing}" velocity="{nothing}"/>'
+    (knee,) = load(urdf(tmp_path, knee=joint(limit))).dofs
     assert not knee.has_limits and knee.effort == np.inf
 
 
@@ -352,6 +354,8 @@ def test_a_missing_mesh_names_every_place(tmp_path):
         ('<?xml version="1.0" encoding="gb2312"?><!-- 腿 -->', "gb2312"),
         ('<?xml version="1.0" encoding="utf-8"?><!-- 腿 -->', "gb2312"),  # declared wrongly
         ('<?xml version="1.0" encoding="utf-16"?>', "utf-16"),
+        ('<?xml version="1.0" encoding="utf-16"?>', "utf-8"),
+        ('<?xml version="1.0" encoding="utf-16"?> ', "utf-8"),  # an odd number of bytes, or an even one
     ],
 )
 def test_xml_in_any_encoding(tmp_path, head, encoding):
