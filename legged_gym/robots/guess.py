@@ -8,7 +8,7 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import least_squares
+from scipy.optimize import OptimizeResult, least_squares
 from scipy.spatial.transform import Rotation
 
 from isaacgym.assets.description import Joint, RobotDescription, Shape
@@ -135,7 +135,7 @@ def _lasting_names(robot: RobotDescription, feet: list[str]) -> list[str]:
 
 def standing_pose(robot: RobotDescription, legs: list[Leg]) -> dict[str, float]:
     """Joint angles with every foot under its hip, knees bent; joints that are no leg's stay at 0 or next to it."""
-    pose = zero_pose(robot)
+    pose = coupled(robot, zero_pose(robot))
     knees_forward = len(legs) == 2
     for leg in legs:
         pose = coupled(robot, pose | _leg_pose(robot, leg, pose, knees_forward))
@@ -172,10 +172,13 @@ def _leg_pose(robot: RobotDescription, leg: Leg, pose: dict[str, float], knees_f
 
     nearest = sorted(samples, key=lambda values: float(np.square(error(values)).sum()))[:STARTS]
     margin = 1e-6 * (bounds[:, 1] - bounds[:, 0])
-    found = [
-        least_squares(error, np.clip(values, bounds[:, 0] + margin, bounds[:, 1] - margin), bounds=bounds.T)
-        for values in nearest
-    ]
+
+    def solved(values: np.ndarray) -> OptimizeResult:
+        return least_squares(error, np.clip(values, bounds[:, 0] + margin, bounds[:, 1] - margin), bounds=bounds.T)
+
+    found = [solved(values) for values in nearest]
+    turns = np.where([joint in pitch for joint in leg.joints], -1.0, 1.0)
+    found.append(solved(turns * min(found, key=lambda result: result.cost).x))  # bent the other way
     least = min(result.cost for result in found)
     good = [result.x for result in found if result.cost < least + 1e-3]
     # of two ways to bend, the one of most robots: knees of bipeds point forwards, those of others backwards

@@ -284,7 +284,7 @@ def _copy_urdf(source: Path, target: Path, feet: list[str]) -> list[str]:
             shutil.copyfile(path, target.parent / "meshes" / name)
     for joint in root.iter("joint"):
         child = joint.find("child")
-        if child is not None and child.get("link", "").strip() in feet and joint.get("type") == "fixed":
+        if child is not None and child.get("link", "").strip() in feet:  # of other joints it does nothing
             joint.set("dont_collapse", "true")
     ET.ElementTree(root).write(target, encoding="utf-8", xml_declaration=True)
     return missing

@@ -112,6 +112,30 @@ def test_without_words_for_the_sides_there_is_no_mirror(tmp_path):
     assert sorted(found.joint_names, key=int) == [str(number) for number in range(12)]  # they share nothing
 
 
+def with_hips_apart(text):
+    """The same robot with legs beside the axes of its hips and knees that turn without end, as Mini Cheetah's."""
+    for leg, (_, y) in LEGS.items():
+        at = f'<child link="thigh_{leg}"/><origin xyz="0 {np.sign(y) * 0.06} 0"/>'
+        text = text.replace(f'<child link="thigh_{leg}"/><origin xyz="0 0 0"/>', at)
+        text = text.replace(
+            f'<joint name="knee_{leg}" type="revolute">', f'<joint name="knee_{leg}" type="continuous">'
+        )
+    text = text.replace('<axis xyz="0 1 0"/>', '<axis xyz="0 -1 0"/>').replace("2.5", "2")
+    return text.replace(
+        '<axis xyz="1 0 0"/><limit lower="-2" upper="2"', '<axis xyz="1 0 0"/><limit lower="-1" upper="1"'
+    )
+
+
+@pytest.mark.parametrize("knees", [with_hips_apart, str])
+def test_legs_bend_alike_and_backwards(tmp_path, knees):
+    robot = read(tmp_path, knees(quadruped(WORDS)))
+    found = guess(robot)
+    _, data = posed(robot, found.joint_angles)
+    bent = [data.body(f"shank_{leg}").xpos[0] - x for leg, (x, _) in LEGS.items()]
+    np.testing.assert_allclose(bent, [bent[0]] * 4, atol=0.01)  # angles are rounded
+    assert bent[0] < -0.05 and found.sides == {"fl": "fr", "hl": "hr"}
+
+
 def test_a_shank_without_a_foots_link_stands_on_its_far_end(tmp_path):
     robot = read(tmp_path, quadruped(WORDS, foot=False))
     found = guess(robot)

@@ -140,6 +140,17 @@ def test_joints_that_follow_others_do_so_in_the_default_pose(tmp_path):
     np.testing.assert_allclose(feet[:, 0], [x for x, _ in LEGS.values()], atol=0.03)  # under the hips
 
 
+def test_a_foot_that_its_limits_hold_stays_a_body(tmp_path):
+    text, still = quadruped(WORDS), '<limit lower="0" upper="0" effort="0" velocity="0"/>'
+    for leg in LEGS:
+        text = text.replace(f'name="end_{leg}" type="fixed">', f'name="end_{leg}" type="revolute">{still}')
+    (tmp_path / "r.urdf").write_text(text)
+    new_robot(get_args(["held", "--urdf", str(tmp_path / "r.urdf"), "--out", str(tmp_path / "held")]))
+    copy = tmp_path / "held/held/robot/held.urdf"
+    names = load_robot(copy, AssetOptions(collapse_fixed_joints=True)).body_names
+    assert [name for name in names if "foot" in name] == [f"foot_{leg}" for leg in LEGS]
+
+
 # --- Motors ---------------------------------------------------------------------------------------------------------
 
 
