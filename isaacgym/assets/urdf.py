@@ -9,6 +9,8 @@ Decisions where NVIDIA's behaviour is not documented:
   each end. Keeping the total length is impossible for the short, fat cylinders of robots' hips (length < 2 radius).
 * A `<limit>` without lower and upper leaves the joint unlimited; without effort or velocity, or with 0, as exporters
   write where they know nothing, these are infinite. With lower = upper the joint is fixed there.
+* An `<inertial>` with a `<density value="...">` and no mass, as Isaac Gym's own objects state it, has mass, centre and
+  inertia of the link's shapes at that density.
 * A collision mesh becomes its convex hull (`mesh_files`); `vhacd_enabled` and `convex_decomposition_from_submeshes`
   change nothing about that. What is computed from density is computed from the hulls.
 * `flip_visual_attachments` is not applied here: it concerns visual meshes only, whose axes a viewer decides.
@@ -153,6 +155,9 @@ class _Urdf:
                 link.inertia = turn @ np.array([[ixx, ixy, ixz], [ixy, iyy, iyz], [ixz, iyz, izz]]) @ turn.T
         shapes = [self._collision(item, where) for item in element.findall("collision")]
         link.shapes = [shape for shape in shapes if shape is not None]
+        density = None if inertial is None else inertial.find("density")
+        if density is not None and link.mass == 0.0:
+            link.fill(self._not_negative(density, "value", where, default=""))
         visuals = [self._visual(item, where) for item in element.findall("visual")]
         link.visuals = [visual for visual in visuals if visual is not None]
         return link

@@ -25,6 +25,11 @@ class UrdfLink:
     shapes: list[Shape] = field(default_factory=list)
     visuals: list[Visual] = field(default_factory=list)
 
+    def fill(self, density: float) -> None:
+        """Take mass, centre and inertia from the shapes. density: [kg/m³]."""
+        volume, self.com, inertia = solid_of_shapes(self.shapes)
+        self.mass, self.inertia = density * volume, density * inertia
+
 
 @dataclass
 class UrdfJoint:

@@ -299,6 +299,23 @@ def test_mass_and_inertia_from_density_equal_mujocos(tmp_path, geometry, kind, s
     np.testing.assert_allclose(sorted(np.diag(robot.bodies[0].inertia)), sorted(model.body_inertia[1]))
 
 
+@pytest.mark.parametrize("collapse", [False, True])
+def test_a_density_of_the_file_gives_mass_centre_and_inertia_of_the_shapes(tmp_path, collapse):
+    shape = '<collision><origin xyz="0.1 0 0"/><geometry><box size="0.2 0.3 0.4"/></geometry></collision>'
+    dense = f'<link name="tool"><inertial><density value="500"/></inertial>{shape}</link>'
+    robot = link("base", 2.0) + dense + joint("j", "fixed", "base", "tool", '<origin xyz="0 0 1"/>')
+    bodies = load_urdf(write(tmp_path, robot), AssetOptions(collapse_fixed_joints=collapse)).bodies
+    mass, centre = 500 * 0.2 * 0.3 * 0.4, np.array([0.1, 0.0, 0.0])  # 12 kg
+    moments = mass / 12 * np.diag([0.3**2 + 0.4**2, 0.2**2 + 0.4**2, 0.2**2 + 0.3**2])
+    if collapse:  # the same, put onto 2 kg at the origin by Steiner's theorem
+        arm = centre + [0.0, 0.0, 1.0]
+        moments += np.eye(3) + 2.0 * mass / (mass + 2.0) * (arm @ arm * np.eye(3) - np.outer(arm, arm))
+        mass, centre = mass + 2.0, mass / (mass + 2.0) * arm
+    assert bodies[-1].mass == pytest.approx(mass)
+    np.testing.assert_allclose(bodies[-1].com, centre, atol=TOL)
+    np.testing.assert_allclose(bodies[-1].inertia, moments, atol=TOL)
+
+
 def test_a_fine_prism_weighs_as_much_as_its_cylinder(tmp_path):
     path = write(tmp_path, one_link('<cylinder radius="0.3" length="0.4"/>'))
     (body,) = load_urdf(path, AssetOptions(density=700.0, slices_per_cylinder=2000)).bodies
