@@ -330,11 +330,16 @@ def _part(counts: list[int], index: int) -> slice:
 
 def _body_properties(mass: np.ndarray, com: np.ndarray, inertia: np.ndarray) -> list[types.RigidBodyProperties]:
     inverse_mass = np.divide(1.0, mass, out=np.zeros_like(mass), where=mass > 0.0)
-    columns = [values.tolist() for values in (mass, com, inertia, inverse_mass)]
+    inverse_inertia = np.linalg.pinv(inertia, hermitian=True)  # 0 of a body without mass, too
+    columns = [values.tolist() for values in (mass, com, inertia, inverse_mass, inverse_inertia)]
     return [
-        types.RigidBodyProperties(m, types.Vec3(*center), types.Mat33(*(types.Vec3(*row) for row in rows)), inverse)
-        for m, center, rows, inverse in zip(*columns, strict=True)
+        types.RigidBodyProperties.of(m, types.Vec3.of(*center), _matrix(rows), inverse, _matrix(inverse_rows), 0)
+        for m, center, rows, inverse, inverse_rows in zip(*columns, strict=True)
     ]
+
+
+def _matrix(rows: list[list[float]]) -> types.Mat33:
+    return types.Mat33.of(*(types.Vec3.of(*row) for row in rows))
 
 
 def _dof_properties(robot: RobotDescription, options: types.AssetOptions) -> np.ndarray:

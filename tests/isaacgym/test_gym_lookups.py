@@ -155,6 +155,18 @@ def test_body_properties_set_at_run_time_act_in_the_next_step(tmp_path):
     assert world.root[:, 2].tolist() == pytest.approx([5.0, 5.0])
 
 
+def test_inverse_mass_and_inertia_are_those_of_mass_and_inertia(tmp_path):
+    world = World(body_urdf(tmp_path, []), num_envs=1)
+    (body,) = GYM.get_actor_rigid_body_properties(world.sim.envs[0], 0)
+    body.mass *= 4.0
+    GYM.set_actor_rigid_body_properties(world.sim.envs[0], 0, [body], recomputeInertia=True)
+    (body,) = GYM.get_actor_rigid_body_properties(world.sim.envs[0], 0)
+    assert body.invMass == pytest.approx(1.0 / 8.0)
+    inertia, inverse = (np.array([tuple(row) for row in matrix]) for matrix in (body.inertia, body.invInertia))
+    np.testing.assert_allclose(inertia[0], [4 * 0.02, 4 * 0.001, 4 * 0.002], rtol=1e-6)
+    np.testing.assert_allclose(inertia @ inverse, np.eye(3), atol=1e-5)
+
+
 def test_dof_states_of_one_actor_can_be_read_and_written(world, env):
     world.set_dofs(STANCE)
     states = GYM.get_actor_dof_states(env, 0, STATE_ALL)
