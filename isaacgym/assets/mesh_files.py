@@ -26,7 +26,18 @@ THIN = 1e-3  # [m] thickness that is given to what is flat
 
 def load_hull(path: Path, scale: tuple[float, float, float]) -> np.ndarray:
     """Vertices of the convex hull of a mesh file, at most MAX_HULL_VERTICES, (n, 3) [m], scaled along the axes."""
-    points = read_points(path) * np.array(scale)
+    return _hull(path, read_points(path), scale)
+
+
+def load_hulls(path: Path, scale: tuple[float, float, float]) -> list[np.ndarray]:
+    """As `load_hull`, of each part: object or group of an OBJ file, geometry of a COLLADA file, all of an STL file."""
+    points, split = read_points(path), PARTS.get(path.suffix.lower())
+    parts = [] if split is None else [part for part in split(path) if len(part) > 0]
+    return [_hull(path, part, scale) for part in parts or [points]]
+
+
+def _hull(path: Path, points: np.ndarray, scale: tuple[float, float, float]) -> np.ndarray:
+    points = points * np.array(scale)
     if not (np.abs(points) < MAX_NUMBER).all():
         raise ValueError(
             f"{path}: the mesh has coordinates that are not finite numbers below {MAX_NUMBER:g}; export it again"
@@ -86,6 +97,26 @@ def _read_obj(path: Path) -> np.ndarray:
     return _numbers_after(path, "v")
 
 
+def _obj_parts(path: Path) -> list[np.ndarray]:
+    """The points that the faces of each object or group have. A face's numbers below 0 count from the last point."""
+    points, num_points = _read_obj(path), 0
+    parts: list[set[int]] = [set()]
+    for words in filter(None, (line.split() for line in path.read_text(errors="replace").splitlines())):
+        if words[0] in ("o", "g"):
+            parts.append(set())
+        elif words[0] == "v":
+            num_points += 1
+        elif words[0] == "f":
+            try:
+                corners = [int(word.partition("/")[0]) for word in words[1:]]
+            except ValueError:
+                raise ValueError(f"{path}: a line 'f ...' does not have whole numbers; export the mesh again") from None
+            parts[-1].update(corner - 1 if corner > 0 else num_points + corner for corner in corners)
+    if not all(0 <= index < len(points) for part in parts for index in part):
+        raise ValueError(f"{path}: a face names other points than the {len(points)} of the file; export it again")
+    return [points[sorted(part)] for part in parts]
+
+
 def _read_stl(path: Path) -> np.ndarray:
     """Binary files may start with "solid" too, and may go on after their triangles; the keywords may be in capitals."""
     content = path.read_bytes()
@@ -117,21 +148,26 @@ def _numbers_after(path: Path, keyword: str) -> np.ndarray:
 
 
 def _read_dae(path: Path) -> np.ndarray:
+    return np.concatenate([np.zeros((0, 3)), *_dae_parts(path)])
+
+
+def _dae_parts(path: Path) -> list[np.ndarray]:
     root = read_xml(path)
     try:
-        return _points_of(root)
+        return _parts_of(root)
     except (KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: the COLLADA file is broken ({error}); export it again") from None
 
 
-def _points_of(root: ET.Element) -> np.ndarray:
+def _parts_of(root: ET.Element) -> list[np.ndarray]:
+    """The points of each geometry, as often as the scene has it, in the scene's frame [m]."""
     unit = root.find("{*}asset/{*}unit")
     metres = float(unit.get("meter", 1.0)) if unit is not None else 1.0
     by_id = {name: element for element in root.iter() if (name := element.get("id"))}
     parts = [part for node in root.findall("{*}library_visual_scenes/*/{*}node") for part in _placed(node, by_id)]
     if not parts:  # no scene: the geometries where they are
         parts = [_geometry_points(geometry, by_id) for geometry in root.findall(".//{*}geometry")]
-    return metres * np.concatenate([np.zeros((0, 3)), *parts])
+    return [metres * part for part in parts]
 
 
 def _placed(node: ET.Element, by_id: dict[str, ET.Element]) -> Iterator[np.ndarray]:
@@ -181,3 +217,4 @@ def _geometry_points(geometry: ET.Element, by_id: dict[str, ET.Element]) -> np.n
 
 
 READERS = {".obj": _read_obj, ".stl": _read_stl, ".dae": _read_dae}
+PARTS = {".obj": _obj_parts, ".dae": _dae_parts}

@@ -11,8 +11,8 @@ Decisions where NVIDIA's behaviour is not documented:
   write where they know nothing, these are infinite. With lower = upper the joint is fixed there.
 * An `<inertial>` with a `<density value="...">` and no mass, as Isaac Gym's own objects state it, has mass, centre and
   inertia of the link's shapes at that density.
-* A collision mesh becomes its convex hull (`mesh_files`); `vhacd_enabled` and `convex_decomposition_from_submeshes`
-  change nothing about that. What is computed from density is computed from the hulls.
+* A collision mesh becomes its convex hull (`mesh_files`), whatever `vhacd_enabled` says, which is told; with
+  `convex_decomposition_from_submeshes` one hull for each of its parts. Density counts for the hulls.
 * `flip_visual_attachments` is not applied here: it concerns visual meshes only, whose axes a viewer decides.
 * A root without mass and shapes to which the one other link is joined by a `floating` joint is the world: that link is
   the root. A `planar` joint is two prismatic ones and a revolute one, `<name>_x`, `<name>_y` and `<name>_yaw`, on a
@@ -47,7 +47,7 @@ from isaacgym.assets.description import (
     limits,
 )
 from isaacgym.assets.inertia import LEAST
-from isaacgym.assets.mesh_files import load_hull
+from isaacgym.assets.mesh_files import load_hull, load_hulls
 from isaacgym.assets.mesh_paths import find_collision_mesh, find_mesh, mesh_dir, places
 from isaacgym.assets.notices import Notices
 from isaacgym.assets.urdf_tree import UrdfJoint, UrdfLink, check_tree, collapse, ordered_bodies, root_joints
@@ -63,6 +63,10 @@ MOVING_KINDS: tuple[JointKind, ...] = ("revolute", "continuous", "prismatic")
 FIXED_BY_LIMITS = "joints whose lower limit equals the upper one are fixed: {}"
 ZERO_BOUND = "limits of 0, with which nothing could move, are taken for no limits: {}"
 NO_GEOMETRY = "a <collision> without <geometry> is left out: {}"
+NOT_DECOMPOSED = (
+    "AssetOptions.vhacd_enabled: without effect, these collision meshes are their convex hulls; take them apart, one "
+    "object a part, and set convex_decomposition_from_submeshes: {}"
+)
 NO_COLOUR = "colours that are no four numbers are grey: {}"
 OPEN_LOOPS = "loops are not closed, their joints are left out: {}"
 MAX_FLOAT = float(np.finfo(np.float32).max)  # what properties of DOFs hold; files write the greatest double for "none"
@@ -153,8 +157,7 @@ class _Urdf:
                 )
                 turn = rot.as_matrix()
                 link.inertia = turn @ np.array([[ixx, ixy, ixz], [ixy, iyy, iyz], [ixz, iyz, izz]]) @ turn.T
-        shapes = [self._collision(item, where) for item in element.findall("collision")]
-        link.shapes = [shape for shape in shapes if shape is not None]
+        link.shapes = [shape for item in element.findall("collision") for shape in self._collision(item, where)]
         density = None if inertial is None else inertial.find("density")
         if density is not None and link.mass == 0.0:
             link.fill(self._not_negative(density, "value", where, default=""))
@@ -291,23 +294,28 @@ class _Urdf:
                     self.fail(f"the joints {' → '.join(followed)} mimic each other in a circle; delete one <mimic>")
         return tuple(self._mimics.values())
 
-    def _collision(self, element: ET.Element, where: str) -> Shape | None:
+    def _collision(self, element: ET.Element, where: str) -> list[Shape]:
+        """One shape, none if there is nothing to it, or one for each part of a mesh."""
         geometry = element.find("geometry")
         if geometry is None or len(geometry) == 0:
             self.notices.add(NO_GEOMETRY, where)
-            return None
+            return []
         shape = self._shape(element, where)
         if shape.mesh_file is None:
             if shape.kind == "box" and not any(shape.size) or shape.kind != "box" and shape.size[0] == 0.0:
                 self.notices.add(NO_SIZE, f"<{geometry[0].tag}> of {where}")
-                return None
-            return as_collision(shape, self.options)
+                return []
+            return [as_collision(shape, self.options)]
         reference = self._text(geometry[0], "filename", where)
         file = find_collision_mesh(reference, self.path, f"'{reference}' of {where}", self.notices, self.mesh_dir)
+        in_parts = self.options.convex_decomposition_from_submeshes
+        if self.options.vhacd_enabled and not in_parts:
+            self.notices.add(NOT_DECOMPOSED, f"'{reference}'")
         try:
-            return replace(shape, mesh_file=file, vertices=load_hull(file, shape.mesh_scale))
+            hulls = load_hulls(file, shape.mesh_scale) if in_parts else [load_hull(file, shape.mesh_scale)]
         except ValueError as error:
             self.fail(f"the collision mesh of {where}: {error}")
+        return [replace(shape, mesh_file=file, vertices=hull) for hull in hulls]
 
     def _visual(self, element: ET.Element, where: str) -> Visual | None:
         """None, and a notice, if something is wrong with it: looks never keep a robot from moving."""

@@ -11,7 +11,7 @@ import pytest
 from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
-from isaacgym.assets.mesh_files import MAX_HULL_VERTICES, convex_hull, load_hull
+from isaacgym.assets.mesh_files import MAX_HULL_VERTICES, convex_hull, load_hull, load_hulls
 from isaacgym.assets.urdf import load_urdf
 from isaacgym.engine.model import build_spec
 from isaacgym.gym_types import AssetOptions
@@ -130,6 +130,46 @@ def test_a_useless_mesh_is_refused_in_one_sentence_naming_it(tmp_path, name, con
     with pytest.raises(ValueError, match=message) as caught:
         load_hull(tmp_path / name, (1.0, 1.0, 1.0))
     assert name in str(caught.value) and "\n" not in str(caught.value)
+
+
+def trough_obj(keyword: str) -> str:
+    """A floor and two walls, the second of which counts its points backwards, with 8 corners of a box each."""
+    triangles = ConvexHull(CORNERS).simplices
+    text = "".join(f"v {x} {y} {z}\n" for box in TROUGH[:2] for x, y, z in box)
+    for part in range(2):
+        faces = triangles + 8 * part + 1
+        text += f"{keyword} part{part}\n" + "".join(f"f {a}/9/9 {b}/9/9 {c}/9/9\n" for a, b, c in faces)
+    text += f"{keyword} part2\n" + "".join(f"v {x} {y} {z}\n" for x, y, z in TROUGH[2])
+    return text + "".join(f"f {a} {b} {c}\n" for a, b, c in triangles - 8)
+
+
+TROUGH = [CORNERS * size + shift for size, shift in (((1, 1, 0.2), (0, 0, 0)), ((0.2, 1, 2), (-0.1, 0, 0.1)))]
+TROUGH.append(TROUGH[1] * [-1, 1, 1])
+
+
+@pytest.mark.parametrize("keyword", ["o", "g"])
+def test_submeshes_are_hulls_of_their_own_if_a_script_says_so(tmp_path, caplog, keyword):
+    path = mesh_body(tmp_path, WEDGE)
+    text = path.read_text()
+    path.write_text(text[: text.index("<inertial>")] + text[text.index("</inertial>") + len("</inertial>") :])
+    (tmp_path / "part.obj").write_text(trough_obj(keyword))
+    (body,) = load_urdf(path, AssetOptions(convex_decomposition_from_submeshes=True, vhacd_enabled=True)).bodies
+    assert "vhacd_enabled" not in caplog.text
+    assert [shape.kind for shape in body.shapes] == ["mesh"] * 3
+    for shape, box in zip(body.shapes, TROUGH, strict=True):
+        np.testing.assert_allclose(lexical(shape.vertices), lexical(box), atol=FLOAT32)
+    assert body.mass == pytest.approx(1000.0 * (0.2 * 0.3 * 0.02 + 2 * 0.04 * 0.3 * 0.2))
+    assert body.com[2] == pytest.approx(0.1 * 4.8 / 6.0)  # 4.8 of 6 kg are walls
+    (body,) = load_urdf(path, AssetOptions(vhacd_enabled=True)).bodies
+    assert len(body.shapes) == 1 and "AssetOptions.vhacd_enabled: without effect" in caplog.text
+
+
+@pytest.mark.parametrize(("faces", "message"), [("f 1 2 x", "whole numbers"), ("f 1 2 9", "other points than the 4")])
+def test_a_broken_face_of_a_submesh_is_refused_in_one_sentence(tmp_path, faces, message):
+    path = tmp_path / "part.obj"
+    path.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\no a\nf 1 2 3\n" + faces)
+    with pytest.raises(ValueError, match=message):
+        load_hulls(path, (1.0, 1.0, 1.0))
 
 
 def test_mass_and_inertia_from_density_equal_those_of_c_mujocos_hull(tmp_path):
