@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ OLD_NAMES: dict[str, Any] = {
     "unicode": str,
     **dict.fromkeys(("Inf", "Infinity", "infty", "PINF"), np.inf),
     "NINF": -np.inf,
-    "NaN": np.nan,
+    **dict.fromkeys(("NaN", "NAN"), np.nan),
     "float_": np.float64,
     "complex_": np.complex128,
     "unicode_": np.str_,
@@ -23,6 +24,12 @@ OLD_NAMES: dict[str, Any] = {
     "product": np.prod,
     "cumproduct": np.cumprod,
     "in1d": np.isin,
+    "round_": np.round,
+    "trapz": np.trapezoid,
+    "mat": np.asmatrix,
+    "asscalar": np.ndarray.item,
+    "msort": partial(np.sort, axis=0),
+    "asfarray": partial(np.asarray, dtype=np.float64),
 }
 
 
