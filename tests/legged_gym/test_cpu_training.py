@@ -26,7 +26,7 @@ def test_on_a_plane_penalties_shrink_with_the_robots_own(task: str, dof_acc: flo
     scales = env_cfg.rewards.scales
     assert [scales.dof_acc, scales.action_rate, scales.lin_vel_z] == pytest.approx([dof_acc, -0.003, -0.5])
     assert scales.orientation == kept and scales.base_height == -10.0
-    assert (scales.progress, scales.collision, scales.trunk_clearance) == (0.0, 0.0, 0.0)
+    assert (scales.progress, scales.collision, scales.trunk_clearance, scales.termination) == (0.0, 0.0, 0.0, 0.0)
     assert (scales.foot_clearance, env_cfg.commands.keep_direction) == (-0.01, False)
     assert (train_cfg.runner.num_steps_per_env, train_cfg.runner.max_iterations) == (100, 900)
     assert not env_cfg.domain_rand.push_robots and env_cfg.domain_rand.randomize_kp

@@ -124,6 +124,14 @@ def test_targets_of_the_light_robots_stay_inside_their_joints_limits(robot: str,
 
 
 @every_robot
+def test_a_fall_costs_what_two_perfect_seconds_earn(robot: str) -> None:
+    """A second's tracking of the linear velocity earns at most 1; terms are scaled by the step, 20 ms."""
+    cfg = task_registry.get_cfgs(robot)[0]
+    assert cfg.rewards.scales.termination * cfg.control.decimation * cfg.sim.dt == pytest.approx(-2.0)
+    assert cfg.rewards.scales.tracking_lin_vel == 1.0
+
+
+@every_robot
 def test_half_of_the_ground_is_stairs_up(robot: str) -> None:
     cfg = task_registry.get_cfgs(robot)[0].terrain
     cfg.num_rows, cfg.mesh_type = 1, "heightfield"

@@ -248,7 +248,7 @@ class LeggedRobotCfgPPO(BaseConfig):
         # Exploration fades: the coefficient falls to this one in a line between two iterations. None: it stays, as in
         # HIMLoco.
         final_entropy_coef = 0.001
-        entropy_decay = [800, 1800]
+        entropy_decay = [520, 1150]
         num_learning_epochs = 5
         num_mini_batches = 4
         learning_rate = 1e-3

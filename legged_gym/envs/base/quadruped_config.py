@@ -50,8 +50,8 @@ class QuadrupedCfg(LeggedRobotCfg):
             progress = 0.5  # HIMLoco has no such term; without it standing before a stair pays
             lifted_feet = -0.5  # nor this, and none that pays for standing feet
             trunk_clearance = 0.0  # nor this; robots whose trunk is stated below have it
+            termination = -100.0  # a fall costs 2; HIMLoco: 0, with which robots first learn to fall soon
             # Terms that HIMLoco defines and leaves off.
-            termination = 0.0
             feet_air_time = 0.0
             feet_stumble = 0.0
             stand_still = 0.0
