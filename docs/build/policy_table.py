@@ -20,7 +20,7 @@ CLIMBING = {  # title, words before the command and before the table
         "See it climb",
         "Without training: policies come with the project, and this films one on stairs of 16 cm, on a CPU in "
         "a minute or two.",
-        "Robots with sensor noise that cross stairs upwards at 1 m/s, one training of eight to ten minutes on an "
+        "Robots with sensor noise that cross stairs upwards at 1 m/s, one training of ten minutes at most on an "
         "H200 each ([more](docs/en/reference/results.md#policies-in-the-box)). The rest fall, mostly by "
         "touching a riser with trunk or head, which counts as a fall "
         "([what was tried](docs/en/reference/results.md#the-recipe-of-now-and-what-was-tried)).",
@@ -28,7 +28,7 @@ CLIMBING = {  # title, words before the command and before the table
     "zh": (
         "看它爬楼梯",
         "不用训练：项目自带策略，下面的命令录下其中一个爬 16 cm 台阶的过程，CPU 上要一两分钟。",
-        "带传感器噪声、以 1 m/s 向上走完楼梯的机器人比例；各训练一次，在一块 H200 上八到十分钟"
+        "带传感器噪声、以 1 m/s 向上走完楼梯的机器人比例；各训练一次，在一块 H200 上最多十分钟"
         "（[更多](docs/en/reference/results.md#policies-in-the-box)）。其余的会跌倒，多半是躯干或头部碰到台阶立面，"
         "这也算跌倒（[试过什么](docs/en/reference/results.md#the-recipe-of-now-and-what-was-tried)）。",
     ),
