@@ -73,6 +73,7 @@ LENGTHS = {
     "viewer.pos": 3,
     "viewer.lookat": 3,
 }
+GAINS = ("control.stiffness.", "control.damping.")  # begin of the keys of joints' gains, which are not negative
 FACTOR_RANGES = ("friction", "restitution", "link_mass", "motor_strength", "kp", "kd")  # not negative
 
 
@@ -191,6 +192,8 @@ def _ranges(flat: dict[str, Any]) -> Iterable[str]:
             if flat.get(key) is not None and not (_is_number(flat[key]) and fits(flat[key])):
                 yield f"'{key}' {text}, got {_shown(flat[key])}"
     for key, value in flat.items():
+        if key.startswith(GAINS) and value < 0:
+            yield f"'{key}' must not be negative, got {_shown(value)}"
         if key.endswith("_range") or key.startswith("commands.ranges."):
             if len(value) != 2 or value[0] > value[1]:
                 yield f"'{key}' must be [low, high], got {_shown(value)}"

@@ -76,6 +76,8 @@ def test_none_is_taken_where_a_comment_says_what_it_means() -> None:
         ("sim.dt", float("inf"), "'sim.dt' must be a finite number, got inf"),
         ("control.decimation", 0, "'control.decimation' must be a whole number from 1 up, got 0"),
         ("control.stiffness", {"joint": "hard"}, "'control.stiffness' must map names to finite numbers"),
+        ("control.stiffness", {"hip": 40.0, "calf": -40.0}, "'control.stiffness.calf' must not be negative, got -40.0"),
+        ("control.damping", {"joint": -1}, "'control.damping.joint' must not be negative, got -1"),
         (
             "commands",
             {"turning_fraction": 0.8, "circling_fraction": 0.5},
