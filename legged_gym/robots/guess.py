@@ -64,6 +64,7 @@ class Guess(NamedTuple):
     joint_names: list[str]  # parts of names, at least one in each joint's
     wheels: list[str]  # joints that turn without end at the end of a leg
     slides: list[str]  # joints that slide, whose gains are not guessed
+    followers: list[str]  # joints that others move, as <mimic> says
     no_legs: list[str]  # joints that are no leg's: of arms, heads, and rods of loops that are cut
     footprint: str  # what the base's frame is away from, if that is far: a body, and how far; "": nothing
     weak: list[str]  # joints that cannot carry the robot: "'name' 1 of 12 N·m"
@@ -104,6 +105,7 @@ def guess(robot: RobotDescription) -> Guess:
         joint_names=joint_parts(robot.dof_names),
         wheels=[leg.wheel for leg in legs if leg.wheel],
         slides=[joint.name for joint in robot.dofs if joint.kind == "prismatic"],
+        followers=[coupling.joint for coupling in robot.couplings],
         no_legs=[name for name in robot.dof_names if name not in of_legs],
         footprint=_footprint(robot),
         weak=[

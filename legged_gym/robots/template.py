@@ -169,8 +169,8 @@ def write_package(name: str, source: Path, out: Path, mass: float, guess: Guess)
         "clearance_cm": 100 * CLEARANCE,
         "angles": "\n".join(f"            {_text(joint)}: {angle}," for joint, angle in guess.joint_angles.items()),
         "mass": mass,
-        "stiffnesses": _dict(dict.fromkeys(guess.joint_names, guess.stiffness)),
-        "dampings": _dict(dict.fromkeys(guess.joint_names, guess.damping)),
+        "stiffnesses": _dict(_gains(guess, guess.stiffness)),
+        "dampings": _dict(_gains(guess, guess.damping)),
         "file": file,
         "feet": ", ".join(guess.feet),
         "penalize": _list(guess.other_bodies),
@@ -207,6 +207,12 @@ def _list(names: list[str]) -> str:
     return f"[{', '.join(map(_text, names))}]"
 
 
+def _gains(guess: Guess, gain: float) -> dict[str, float]:
+    """Part of a joint's name → its gain; the first that a name contains counts. What others move has no drive."""
+    names = sorted(guess.joint_angles, key=len, reverse=True) if guess.followers else guess.joint_names
+    return {name: 0.0 if name in guess.followers else gain for name in names}
+
+
 def _dict(numbers: dict[str, float]) -> str:
     return "{" + ", ".join(f"{_text(name)}: {number}" for name, number in numbers.items()) + "}"
 
@@ -237,6 +243,11 @@ def _checks(guess: Guess, missing: list[str]) -> list[str]:
         checks.append(
             f"Joints that are no leg's: {', '.join(guess.no_legs)}. Policies move them too; in the file, fix those "
             "that have no motor, such as rods of a linkage, and those that shall stay."
+        )
+    if guess.followers:
+        checks.append(
+            f"Joints that follow others: {', '.join(guess.followers)}. They have no stiffness and damping; "
+            "policies have actions for them that do nothing."
         )
     if guess.turned_base:
         checks.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +140,22 @@ def test_joints_that_follow_others_do_so_in_the_default_pose(tmp_path):
     )  # MuJoCo's own residual, rounded angles
     feet = np.array([data.body(f"foot_{leg}").xpos for leg in LEGS])
     np.testing.assert_allclose(feet[:, 0], [x for x, _ in LEGS.values()], atol=0.03)  # under the hips
+
+
+def test_joints_that_follow_others_have_no_drive_of_their_own(tmp_path):
+    """Not even where the name of one that drives contains theirs."""
+    text = quadruped(WORDS)
+    follows = '<child link="shank_{0}"/><mimic joint="pitch_{0}"/>'
+    for leg in LEGS:
+        text = text.replace(f'<child link="shank_{leg}"/>', follows.format(leg))
+        text = text.replace(f'"pitch_{leg}"', f'"above_knee_{leg}"')
+    robot = read(tmp_path, text)
+    checks = write_package("follower", tmp_path / "r.urdf", tmp_path / "out", robot.mass, guess(robot))
+    config = (tmp_path / "out/follower/config.py").read_text()
+    gains = ast.literal_eval(re.search(r"stiffness = (\{.*?\})", config)[1])
+    of = {name: next(gain for part, gain in gains.items() if part in name) for name in robot.dof_names}
+    assert {name for name, gain in of.items() if gain == 0.0} == {f"knee_{leg}" for leg in LEGS}
+    assert any("Joints that follow others: knee_" in check for check in checks)
 
 
 def test_a_foot_that_its_limits_hold_stays_a_body(tmp_path):
