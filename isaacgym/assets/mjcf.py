@@ -173,14 +173,20 @@ def _one_line(error: Exception | str) -> str:
 
 
 def _leave_out(spec: mujoco.MjSpec, notices: Notices) -> None:
-    """Delete what does not concern the robot: mocap bodies and inactive equalities."""
+    """Delete what does not concern the robot: inactive equalities and mocap bodies."""
+    for equality in list(spec.equalities):
+        if not equality.active:
+            notices.add("equality constraints that are not active are left out: {}", f"that of {_ends(equality)}")
+            spec.delete(equality)
     for body in list(spec.worldbody.bodies):
         if body.mocap:
             notices.add("mocap bodies are left out: {}", f"'{body.name}'")
             spec.delete(body)
-    for equality in list(spec.equalities):
-        if not equality.active:
-            spec.delete(equality)
+
+
+def _ends(equality: mujoco.MjsEquality) -> str:
+    """What a constraint ties, one thing to another or to the world."""
+    return f"'{equality.name1}'" + (f" and '{equality.name2}'" if equality.name2 else "")
 
 
 def _name_all(spec: mujoco.MjSpec) -> None:
@@ -239,11 +245,10 @@ def _check(path: Path, spec: mujoco.MjSpec) -> None:
         _fail(path, "there is no body in the world; is it a part that the robot's main file includes?")
     others = [equality for equality in spec.equalities if equality.type != mujoco.mjtEq.mjEQ_JOINT]
     if others:
-        names = (f"'{one.name1}' and '{one.name2}'" if one.name2 else f"'{one.name1}'" for one in others)
         _fail(
             path,
             "it has equality constraints that are not between joints, which are not simulated; remove those of "
-            f"{listed(list(names))}, and rods that only they hold",
+            f"{listed([_ends(one) for one in others])}, and rods that only they hold",
         )
     if spec.flexes:
         _fail(path, f"it has deformable parts, which are not simulated; remove {listed([f.name for f in spec.flexes])}")

@@ -458,6 +458,7 @@ def test_inactive_equalities_and_mocap_bodies_are_left_out(tmp_path, caplog):
     robot = load_mjcf(mjcf(tmp_path, text), AssetOptions())
     assert robot.body_names == ["base", "leg"] and robot.couplings == ()
     assert "mocap bodies are left out: 'target'" in caplog.text
+    assert "equality constraints that are not active are left out: that of 'base' and 'target'" in caplog.text
 
 
 def trajectory(path, world, steps, added_damping=0.0):
