@@ -34,18 +34,16 @@ def sinkhorn(scores: Tensor, over_ranks: bool = False) -> Tensor:
     """Soft assignment of samples to prototypes that gives every prototype about the same total.
 
     Args:
-        scores: similarity of B samples to K prototypes, (B, K); or several such problems, (…, B, K).
+        scores: cosines between B samples and K prototypes, (B, K); or several such problems, (…, B, K).
         over_ranks: the totals are those of the samples of all ranks.
 
     Returns:
         Assignments of the same shape; each sample's sum to 1.
     """
     num_samples, num_prototypes = scores.shape[-2:]
-    largest = scores.max()
-    if over_ranks:
-        ranks.largest_(largest)
-    # A common factor drops out in the first division, so the largest exponent may be 0.
-    q = torch.exp((scores - largest) / SINKHORN_EPSILON)
+    # A common factor drops out in the first division: exponents from -2 / SINKHORN_EPSILON to 0 neither overflow nor
+    # vanish, whatever the other ranks' scores are.
+    q = torch.exp((scores - 1.0) / SINKHORN_EPSILON)
     for _ in range(SINKHORN_ITERATIONS):
         totals = q.sum(dim=-2, keepdim=True)
         if over_ranks:

@@ -172,17 +172,20 @@ def all_do(action: Callable[[], object]) -> None:
 
 def add_(tensor: Tensor) -> Tensor:
     """Sum over the ranks, in place, without waiting for the device; the same bits on all ranks."""
-    return _reduce(tensor, dist.ReduceOp.SUM)
+
+    def reduce() -> None:
+        traffic[tensor.nbytes] += 1
+        _reach(lambda: dist.all_reduce(tensor))
+
+    if num_ranks() > 1:
+        # Not part of a CUDA graph: NCCL's watchdog does not see what a graph replays, so it would wait for ever.
+        between_graphs(reduce)
+    return tensor
 
 
 def average_(tensor: Tensor) -> Tensor:
     """Mean over the ranks, likewise."""
     return tensor if num_ranks() == 1 else add_(tensor).div_(num_ranks())
-
-
-def largest_(tensor: Tensor) -> Tensor:
-    """Maximum over the ranks, likewise."""
-    return _reduce(tensor, dist.ReduceOp.MAX)
 
 
 def average_gradients(loss: Tensor, parameters: Sequence[nn.Parameter]) -> Tensor:
@@ -219,17 +222,6 @@ def check_alike(tensors: Iterable[Tensor], what: str) -> None:
     if different:
         named = ", ".join(map(str, different))
         raise RuntimeError(f"{what} of rank {named} are no longer those of rank 0, and all should be the same")
-
-
-def _reduce(tensor: Tensor, how: Any) -> Tensor:
-    def reduce() -> None:
-        traffic[tensor.nbytes] += 1
-        _reach(lambda: dist.all_reduce(tensor, how))
-
-    if num_ranks() > 1:
-        # Not part of a CUDA graph: NCCL's watchdog does not see what a graph replays, so it would wait for ever.
-        between_graphs(reduce)
-    return tensor
 
 
 def _reach(communicate: Callable[[], object]) -> None:
