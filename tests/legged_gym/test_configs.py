@@ -72,9 +72,11 @@ def test_learner_has_the_documented_values(section: str, expected: dict) -> None
     assert {key: values[key] for key in expected} == expected
 
 
-def test_flat_task_differs_from_the_rough_one_in_its_ground_only() -> None:
+def test_flat_task_differs_from_the_rough_one_in_its_ground_and_in_how_speeds_widen() -> None:
     rough, flat = class_to_dict(AliengoRoughCfg()), class_to_dict(AliengoFlatCfg())
     assert (flat["terrain"]["mesh_type"], flat["terrain"]["curriculum"]) == ("plane", False)
+    assert (flat["commands"]["curriculum_by_high_speed"], flat["commands"]["max_curriculum"]) == (False, 3.0)
     for cfg in (rough, flat):
         del cfg["terrain"]["mesh_type"], cfg["terrain"]["curriculum"]
+        del cfg["commands"]["curriculum_by_high_speed"], cfg["commands"]["max_curriculum"]
     assert rough == flat

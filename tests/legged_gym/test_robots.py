@@ -30,16 +30,15 @@ class Numbers(NamedTuple):
     kp: float  # [N·m/rad]
     kd: float  # [N·m·s/rad]
     action_scale: float
-    max_curriculum: float  # [m/s]
     soft_limits: float
 
 
 CROUCH = {"FL": (0.1, 0.8, -1.5), "FR": (-0.1, 0.8, -1.5), "RL": (0.1, 1.0, -1.5), "RR": (-0.1, 1.0, -1.5)}
 TABLE = {
-    "aliengo": Numbers(0.55, dict.fromkeys(LEGS, (0.0, 0.8, -1.5)), 40.0, 2.0, 0.5, 3.0, 0.95),
-    "a1": Numbers(0.42, CROUCH, 40.0, 1.0, 0.25, 2.0, 1.0),
-    "go1": Numbers(0.42, CROUCH, 40.0, 1.0, 0.25, 2.0, 1.0),
-    "go2": Numbers(0.42, CROUCH, 40.0, 1.0, 0.25, 2.0, 1.0),
+    "aliengo": Numbers(0.55, dict.fromkeys(LEGS, (0.0, 0.8, -1.5)), 40.0, 2.0, 0.5, 0.95),
+    "a1": Numbers(0.42, CROUCH, 40.0, 1.0, 0.25, 1.0),
+    "go1": Numbers(0.42, CROUCH, 40.0, 1.0, 0.25, 1.0),
+    "go2": Numbers(0.42, CROUCH, 40.0, 1.0, 0.25, 1.0),
 }
 SMALL_ROBOTS = ("a1", "go1", "go2")
 every_robot = pytest.mark.parametrize("robot", TABLE)
@@ -67,9 +66,8 @@ def test_control_is_the_tables(robot: str) -> None:
 
 
 @every_robot
-def test_speed_bound_and_soft_limits_are_the_tables(robot: str) -> None:
+def test_soft_limits_are_the_tables(robot: str) -> None:
     cfg = task_registry.get_cfgs(robot)[0]
-    assert cfg.commands.max_curriculum == TABLE[robot].max_curriculum
     soft_limits = {cfg.rewards.soft_dof_pos_limit, cfg.rewards.soft_dof_vel_limit, cfg.rewards.soft_torque_limit}
     assert soft_limits == {TABLE[robot].soft_limits}
 
@@ -117,10 +115,15 @@ def test_aliengos_clearance_points_are_its_trunks_ends_and_before_it() -> None:
 
 @pytest.mark.parametrize(("robot", "margin"), [("a1", 0.15), ("go1", 0.15), ("go2", None), ("aliengo", None)])
 def test_targets_of_the_light_robots_stay_inside_their_joints_limits(robot: str, margin: float | None) -> None:
-    """A heavy robot's calf near its stop needs a target beyond it; Go2's fast robots, and no others, widen speeds."""
-    cfg = task_registry.get_cfgs(robot)[0]
-    assert cfg.control.target_margin == margin
-    assert cfg.commands.curriculum_by_high_speed == (robot == "go2")
+    """A heavy robot's calf near its stop needs a target beyond it."""
+    assert task_registry.get_cfgs(robot)[0].control.target_margin == margin
+
+
+@every_robot
+def test_fast_aliengos_and_go2s_alone_widen_speeds_up_to_the_papers_2_m_s(robot: str) -> None:
+    commands = task_registry.get_cfgs(robot)[0].commands
+    assert commands.curriculum_by_high_speed == (robot in ("aliengo", "go2"))
+    assert commands.max_curriculum == 2.0
 
 
 @every_robot

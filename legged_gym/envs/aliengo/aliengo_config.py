@@ -13,6 +13,10 @@ class AliengoRoughCfg(QuadrupedCfg):
         stiffness = {"joint": 40.0}  # [N·m/rad]
         damping = {"joint": 2.0}  # [N·m·s/rad]
 
+    class commands(QuadrupedCfg.commands):
+        curriculum_by_high_speed = True
+        max_curriculum = 2.0  # [m/s]
+
     class asset(QuadrupedCfg.asset):
         file = "{LEGGED_GYM_ROOT_DIR}/resources/robots/aliengo/urdf/aliengo.urdf"
         name = "aliengo"
@@ -37,6 +41,9 @@ class AliengoFlatCfg(AliengoRoughCfg):
     class terrain(AliengoRoughCfg.terrain):
         mesh_type = "plane"
         curriculum = False
+
+    class commands(QuadrupedCfg.commands):
+        pass  # as HIMLoco's; the rough task's speeds have not been tried here
 
 
 class AliengoFlatCfgPPO(AliengoRoughCfgPPO):
