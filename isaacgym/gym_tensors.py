@@ -219,7 +219,10 @@ class TensorCalls(DynamicsCalls):
         return True
 
     def get_overflow_count_tensor(self, sim: Simulation) -> Tensor:
-        """Not in Isaac Gym: how many envs ever had more contacts than there was room for, 0-d int64."""
+        """Not in Isaac Gym: what there was no room for in all steps since the start, 0-d integer.
+
+        Contacts, or, with MuJoCo's solver, steps of envs that had too many.
+        """
         return Tensor(sim.running.overflow_count())
 
     def assume_changes(self, sim: Simulation) -> None:

@@ -180,7 +180,8 @@ class Engine(StateCalls):
         self._body_forces = wp.to_torch(data.xfrc_applied)
         self._warmstart = wp.to_torch(data.qacc_warmstart)
         self._acceleration = wp.to_torch(data.qacc)
-        self._overflow = wp.to_torch(data.overflow)
+        self._overflow = torch.zeros(n, dtype=torch.int, device=self.device)  # steps of each world without room
+        self._overflow_steps = wp.from_torch(self._overflow)
         self._body_com = wp.to_torch(self._model.body_ipos)
         self._body_quat = wp.to_torch(data.xquat)
         motion = (self._model.body_rootid, data.xpos, data.xquat, data.xipos, data.cvel, data.subtree_com)
@@ -264,8 +265,8 @@ class Engine(StateCalls):
         self._stale = True
 
     def overflow_count(self) -> Tensor:
-        """Number of worlds that ever had more contacts or constraints than there was room for, 0-d on the device."""
-        return (self._overflow & int(OVERFLOWS)).ne(0).sum()
+        """Steps with more contacts or constraints than there was room for, of all worlds since the start, 0-d."""
+        return self._overflow.sum()
 
     # ---- all of the state, see snapshot.py ---------------------------------------------------------------------------
 
@@ -359,7 +360,7 @@ class Engine(StateCalls):
         self.step()
         self.qpos.copy_(saved[0])
         self.qvel.copy_(saved[1])
-        for past in (self._warmstart, self.contact_forces):
+        for past in (self._warmstart, self.contact_forces, self._overflow):
             past.zero_()
         if self._force_sensors is not None:
             self._force_sensors.wrenches.zero_()
@@ -408,6 +409,7 @@ class Engine(StateCalls):
         if self._force_sensors is not None:
             self._force_sensors.read(contacts, m.geom_bodyid, BodyPoses(d.xpos, d.xquat))
         mjw.euler(m, d)
+        wp.launch(_count_overflows, dim=d.nworld, inputs=[d.overflow], outputs=[self._overflow_steps])
         self._position()
 
     def _stage_forces(self) -> None:
@@ -455,3 +457,11 @@ class Engine(StateCalls):
 
     def _on_torch_stream(self) -> AbstractContextManager[None]:
         return on_torch_stream(self._wp_device)
+
+
+@wp.kernel(enable_backward=False)
+def _count_overflows(flags: wp.array(dtype=int), steps: wp.array(dtype=int)):
+    world = wp.tid()
+    if (flags[world] & wp.static(int(OVERFLOWS))) != 0:
+        steps[world] = steps[world] + 1
+    flags[world] = 0

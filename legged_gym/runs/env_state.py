@@ -12,8 +12,8 @@ from legged_gym.utils.helpers import class_to_dict
 
 MAX_NAMED_KEYS = 3  # an error names this many config keys that differ
 IGNORED_SECTIONS = ("viewer",)  # of the config: they do not change what happens
-# attributes: the map, which is built again, and results of the last step
-NOT_STATE = ("height_samples", "height_map", "extras")
+# attributes: the map, which is built again, results of the last step, and what `count_faults` brings up to date
+NOT_STATE = ("height_samples", "height_map", "extras", "overflows_seen")
 
 
 def env_state(env: Any) -> dict[str, Any]:
@@ -44,6 +44,7 @@ def restore_env(env: Any, state: dict[str, Any]) -> None:
         tensor.copy_(state["tensors"][name])
     for name, value in state["counters"].items():
         setattr(env, name, value)
+    env.count_faults()  # those of the state that was saved are no news
 
 
 def _tensors(env: Any) -> Iterator[tuple[str, Tensor]]:

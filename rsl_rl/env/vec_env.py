@@ -17,7 +17,8 @@ class StepResult:
     rewards: Tensor  # (N,)
     dones: Tensor  # (N,), non-zero where an episode ended
     # "time_outs": (N,) bool, of the dones; "episode": {name: 0-d tensor or float, NaN or absent if unknown}, of the
-    # episodes that ended; "log": likewise, of this step. Both are averaged over an iteration's steps for the curves.
+    # episodes that ended; "log": likewise, of this step. Both are averaged over an iteration's steps for the curves;
+    # what is named "Faults/…" counts what happened in a step, and is added up.
     extras: dict[str, Any]
     termination_mask: Tensor  # (N,) bool, an episode ended
     last_privileged_obs: Tensor | None  # (N, num_privileged_obs), before the reset; of any value where none ended

@@ -15,7 +15,7 @@ from rsl_rl.utils import ranks
 from rsl_rl.utils.recorded import Fused
 
 WINDOW = 100  # finished episodes over which returns and lengths are averaged
-COUNTS = "Faults/"  # infos whose names begin so are counts: added up over ranks, where others are averaged
+COUNTS = "Faults/"  # infos whose names begin so are counts of a step: added up over steps and ranks, not averaged
 Sums = dict[str, tuple[float, int]]  # name: sum of values, and how many
 
 
@@ -24,7 +24,7 @@ class EpisodeSummary(NamedTuple):
     mean_length: float | None  # [steps], likewise
     falls_per_minute: float | None  # per env, of this iteration: ends other than by time; None: not known
     infos: dict[str, float]  # mean of each `extras["episode"]` entry over this iteration's steps in which it is not NaN
-    step_infos: dict[str, float]  # the same of `extras["log"]`
+    step_infos: dict[str, float]  # the same of `extras["log"]`; of COUNTS, in both, sums
 
 
 class RankSummary(NamedTuple):
@@ -179,14 +179,12 @@ class _Sums:
 
 
 def _means(sums: Sequence[Sums]) -> dict[str, float]:
-    """Means over the values of all ranks; of COUNTS, the sum of the ranks' means."""
+    """Means over the values of all ranks; of COUNTS, the sum."""
     by_name: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
     for own in sums:
         for name, pair in own.items():
             by_name[name].append(pair)
     return {
-        name: sum(total / number for total, number in pairs)
-        if name.startswith(COUNTS)
-        else math.fsum(total for total, _ in pairs) / sum(number for _, number in pairs)
+        name: math.fsum(total for total, _ in pairs) / (1 if name.startswith(COUNTS) else sum(n for _, n in pairs))
         for name, pairs in by_name.items()
     }

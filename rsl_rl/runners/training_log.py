@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from rsl_rl.runners.curve_file import TIME_SUFFIX, CurveFile
-from rsl_rl.runners.episode_stats import EpisodeSummary
+from rsl_rl.runners.episode_stats import COUNTS, EpisodeSummary
 from rsl_rl.runners.summaries import CurveLayout, RunDescription, description_summaries, figure_summary
 from rsl_rl.utils.console import tell
 
@@ -130,7 +130,8 @@ def _progress_rows(report: IterationReport) -> Iterator[tuple[str, str]]:
         yield "Mean episode length", f"{report.episodes.mean_length:.2f}"
     if report.episodes.falls_per_minute is not None:
         yield "Falls per robot and minute", f"{report.episodes.falls_per_minute:.2f}"
-    for name, value in report.episodes.infos.items():
+    faults = {name: value for name, value in report.episodes.step_infos.items() if name.startswith(COUNTS)}
+    for name, value in (report.episodes.infos | faults).items():
         yield name if "/" in name else f"Mean episode {name}", f"{value:.4f}"
 
 

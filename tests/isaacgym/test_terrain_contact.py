@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from isaacgym import gymtorch
 from isaacgym.engine.contacts import terrain_contact
+from isaacgym.engine.options import EngineOptions
 from isaacgym.engine.terrain import EDGE_DIAGONAL, EDGE_X, EDGE_Y, Grid
 from isaacgym.terrain_utils import convert_heightfield_to_trimesh
 from tests.isaacgym.worlds import ALIENGO, SHAPES, STANCE, World, body_urdf
@@ -325,12 +326,16 @@ def test_a_large_map_keeps_its_cell_size():
     assert grid.scale * 4000 == pytest.approx(400.0, abs=1e-3)
 
 
-def test_a_stack_of_contacts_that_does_not_fit_is_counted(tmp_path):
+@pytest.mark.parametrize(("engine", "dropped"), [("tree", 64 - EngineOptions.max_contacts), ("mujoco", 1)])
+def test_a_stack_of_contacts_that_does_not_fit_is_counted_in_its_steps(tmp_path, engine, dropped):
+    """One robot has room for max_contacts; "mujoco" counts robots. It is built inside the ground, and taken out."""
     grid_of_spheres = [
         f'<origin xyz="{0.05 * i} {0.05 * j} 0"/>{FOOT}' for i in range(8) for j in range(8)
     ]  # fmt: skip
-    world = World(body_urdf(tmp_path, grid_of_spheres))
-    world.set_root([0, 0, 0.02])
-    assert world.sim.engine.overflow_count() == 0
-    world.step(2)
-    assert world.sim.engine.overflow_count() > 0
+    world = World(body_urdf(tmp_path, grid_of_spheres), heights=np.ones((20, 20)), engine=engine)
+    count = 0
+    for height, number in ((2.0, 0), (1.02, dropped), (2.0, 0), (1.02, dropped)):
+        world.set_root([0.5, 0.5, height])
+        world.step()
+        count += number
+        assert world.sim.engine.overflow_count() == count

@@ -59,9 +59,23 @@ def test_a_broken_robot_reaches_neither_learner_nor_the_others(flat_env: Any, en
 def test_a_fault_is_counted_in_curves_of_its_own(flat_env: Any) -> None:
     flat_env.reset()
     flat_env.sim.engine.qvel[4, 0] = math.nan
-    count = flat_env.fault_count.item() + 1
-    episode = flat_env.step(torch.zeros(NUM_ENVS, 12)).extras["episode"]
-    assert episode["Faults/broken_robots"] == count and "Faults/overflows" in episode
+    logs = [flat_env.step(torch.zeros(NUM_ENVS, 12)).extras["log"] for _ in range(2)]
+    assert [log["Faults/broken_robots"].item() for log in logs] == [1, 0]
+
+
+def test_contacts_without_room_are_told_in_the_step_that_drops_them(flat_env: Any) -> None:
+    """A robot that counts as standing on 1000 feet more, for two steps; a restored state brings none of its own."""
+    flat_env.reset()
+    dropped, logs = flat_env.sim.engine.overflow_count(), []
+    for number in (0, 1000, 1000, 0):
+        dropped += number
+        logs.append(flat_env.step(torch.zeros(NUM_ENVS, 12)).extras["log"])
+    state = flat_env.get_state()
+    dropped += 7
+    flat_env.step(torch.zeros(NUM_ENVS, 12))
+    flat_env.set_state(state)
+    logs.append(flat_env.step(torch.zeros(NUM_ENVS, 12)).extras["log"])
+    assert [log["Faults/overflows"].item() for log in logs] == [0, 1000, 1000, 0, 0]
 
 
 def test_the_record_of_a_robot_is_saved_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,6 +107,16 @@ def test_episode_infos_are_averaged_over_the_steps_that_have_them():
     assert stats.summarize().mean_reward is None  # no episode has ended
 
 
+def test_faults_are_added_up_over_the_steps_of_their_iteration():
+    stats = EpisodeStats(1, 3, "cpu")
+    zero = torch.zeros(1)
+    for counts in ((2.0, 0.0, 3.0), (0.0, 0.0, 0.0)):
+        stats.begin_rollout()
+        for count in counts:
+            stats.add_step(zero, zero, {"log": {"Faults/overflows": torch.tensor(count)}})
+        assert stats.summarize().step_infos == {"Faults/overflows": sum(counts)}
+
+
 def test_falls_are_ends_other_than_by_time():
     """Three robots for two seconds, of which the second falls once, the third twice and the first never."""
     stats = EpisodeStats(3, 4, "cpu", step_s=0.5)

@@ -192,6 +192,11 @@ class TreeEngine(Engine):
                 shard.sense(self._force_sensors)
         return wrenches
 
+    def compile(self) -> None:
+        """As `Engine.compile`."""
+        super().compile()
+        self._overflow_total.zero_()
+
     def _position(self) -> None:
         self._for_shards(Shard.position)
 
@@ -217,7 +222,7 @@ class TreeEngine(Engine):
         return super().state_tensors() | {"overflowed": self._overflow_total}
 
     def overflow_count(self) -> Tensor:
-        """Number of contacts that there was no room for, in all steps, 0-d on the device."""
+        """Number of contacts that there was no room for, in all steps since the start, 0-d on the device."""
         return self._overflow_total[0]
 
 
@@ -266,7 +271,7 @@ def chain_contacts(
     """Chain the contacts of each link, any number of threads; those of link -1 are left out."""
     thread = wp.tid()
     if thread == 0 and count[0] > next.shape[0]:
-        overflow[0] = overflow[0] + count[0] - next.shape[0]
+        wp.atomic_add(overflow, 0, count[0] - next.shape[0])  # shards share it
     for contact in range(thread, wp.min(count[0], next.shape[0]), num_threads):
         own = geom_bodyid[contact_geom[contact][1]]
         body[contact] = own

@@ -63,10 +63,6 @@ class Resets:
             episode |= {f"terrain_level_{name}": level for name, level in zip(self._type_names, by_type, strict=True)}
         if self.cfg.commands.curriculum:
             episode["max_command_x"] = self.command_ranges["lin_vel_x"][1].clone()
-        episode["Faults/broken_robots"] = self.fault_count.float()  # whose simulation broke, since the start
-        if hasattr(self.gym, "get_overflow_count_tensor"):  # ours only
-            count = gymtorch.wrap_tensor(self.gym.get_overflow_count_tensor(self.sim))
-            episode["Faults/overflows"] = count.float()  # contacts that there was no room for, since the start
         self.extras["episode"] = episode
 
     def _reset_dofs(self, env_ids: Tensor) -> None:

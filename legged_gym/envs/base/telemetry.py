@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from isaacgym import gymtorch
 from legged_gym.runs.state_figure import StateSample, draw_state
 from legged_gym.utils.math import over_robots
 
@@ -32,12 +33,22 @@ class Telemetry:
         return f"Reward/{group}/{name}"
 
     def _report_step(self) -> dict[str, Tensor]:
-        """Weighted reward rates [1/s] of this step, averaged over all robots; 0-d.
+        """Weighted reward rates [1/s] of this step, averaged over all robots, and its faults; 0-d.
 
         The report on ended episodes leaves out those that go on, so robots that fall early weigh more in it.
         """
         rates = over_robots(self.step_rewards, "sum") / (self.num_envs * self.dt)
-        return {self._tag_of_reward(name): rate for name, rate in zip(self.episode_sums, rates, strict=True)}
+        report = {self._tag_of_reward(name): rate for name, rate in zip(self.episode_sums, rates, strict=True)}
+        return report | self.count_faults()
+
+    def count_faults(self) -> dict[str, Tensor]:
+        """Robots whose simulation broke in this step, and what the simulator had no room for since the last call."""
+        faults = {"Faults/broken_robots": over_robots(self.fault_mask, "sum").float()}
+        if hasattr(self.gym, "get_overflow_count_tensor"):  # ours only
+            count = gymtorch.wrap_tensor(self.gym.get_overflow_count_tensor(self.sim))
+            faults["Faults/overflows"] = (count - self.overflows_seen).float()
+            self.overflows_seen.copy_(count)
+        return faults
 
     @property
     def curve_layout(self) -> dict[str, dict[str, list[str]]]:
