@@ -31,9 +31,12 @@ def load_hull(path: Path, scale: tuple[float, float, float]) -> np.ndarray:
 
 def load_hulls(path: Path, scale: tuple[float, float, float]) -> list[np.ndarray]:
     """As `load_hull`, of each part: object or group of an OBJ file, geometry of a COLLADA file, all of an STL file."""
-    points, split = read_points(path), PARTS.get(path.suffix.lower())
-    parts = [] if split is None else [part for part in split(path) if len(part) > 0]
-    return [_hull(path, part, scale) for part in parts or [points]]
+    split = PARTS.get(path.suffix.lower())
+    if split is None:
+        return [load_hull(path, scale)]
+    _check_kind(path)
+    parts = split(path)
+    return [_hull(path, part, scale) for part in parts if len(part) > 0] or [_hull(path, np.zeros((0, 3)), scale)]
 
 
 def _hull(path: Path, points: np.ndarray, scale: tuple[float, float, float]) -> np.ndarray:
@@ -84,24 +87,31 @@ def convex_hull(points: np.ndarray, max_vertices: int) -> np.ndarray:
 
 def read_points(path: Path) -> np.ndarray:
     """All points of a mesh file, (n, 3)."""
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
+    _check_kind(path)
+    return READERS[path.suffix.lower()](path).reshape(-1, 3)
+
+
+def _check_kind(path: Path) -> None:
+    if path.suffix.lower() not in READERS:
         raise ValueError(f"{path}: collision meshes of this kind are not read; convert it to {', '.join(READERS)}")
     with path.open("rb") as file:
         if file.read(len(GIT_LFS)) == GIT_LFS:
             raise ValueError(f"{path}: a pointer of Git LFS, not the mesh; run `git lfs pull` in its repository")
-    return reader(path).reshape(-1, 3)
 
 
 def _read_obj(path: Path) -> np.ndarray:
-    return _numbers_after(path, "v")
+    return _numbers_after(path, "v", path.read_text(errors="replace"))
 
 
 def _obj_parts(path: Path) -> list[np.ndarray]:
-    """The points that the faces of each object or group have. A face's numbers below 0 count from the last point."""
-    points, num_points = _read_obj(path), 0
+    """The points that the faces of each object or group have; without any face, all.
+
+    A face's numbers below 0 count from the last point.
+    """
+    text, num_points = path.read_text(errors="replace"), 0
+    points = _numbers_after(path, "v", text)
     parts: list[set[int]] = [set()]
-    for words in filter(None, (line.split() for line in path.read_text(errors="replace").splitlines())):
+    for words in filter(None, (line.split() for line in text.splitlines())):
         if words[0] in ("o", "g"):
             parts.append(set())
         elif words[0] == "v":
@@ -114,7 +124,7 @@ def _obj_parts(path: Path) -> list[np.ndarray]:
             parts[-1].update(corner - 1 if corner > 0 else num_points + corner for corner in corners)
     if not all(0 <= index < len(points) for part in parts for index in part):
         raise ValueError(f"{path}: a face names other points than the {len(points)} of the file; export it again")
-    return [points[sorted(part)] for part in parts]
+    return [points[sorted(part)] for part in parts if part] or [points]
 
 
 def _read_stl(path: Path) -> np.ndarray:
@@ -131,12 +141,12 @@ def _read_stl(path: Path) -> np.ndarray:
             f"{path}: the mesh announces {counted(num_triangles, 'triangle')} and holds "
             f"{max(0, len(content) - 84) // 50}; export it again"
         )
-    return _numbers_after(path, "vertex")
+    return _numbers_after(path, "vertex", content.decode(errors="replace"))
 
 
-def _numbers_after(path: Path, keyword: str) -> np.ndarray:
-    """The three numbers of each line that starts with a keyword, in small letters or capitals."""
-    lines = (line.split() for line in path.read_text(errors="replace").splitlines())
+def _numbers_after(path: Path, keyword: str, text: str) -> np.ndarray:
+    """The three numbers of each line of a file's text that starts with a keyword, in small letters or capitals."""
+    lines = (line.split() for line in text.splitlines())
     rows = [words[1:4] for words in lines if words and words[0].lower() == keyword]
     try:
         return np.array(rows, dtype=np.float64).reshape(len(rows), 3)

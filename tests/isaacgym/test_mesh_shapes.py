@@ -172,6 +172,19 @@ def test_a_broken_face_of_a_submesh_is_refused_in_one_sentence(tmp_path, faces, 
         load_hulls(path, (1.0, 1.0, 1.0))
 
 
+@pytest.mark.parametrize("kind", ["obj", "ascii stl", "binary stl", "dae", "points.obj"])
+@pytest.mark.parametrize("load", [load_hull, load_hulls])
+def test_a_mesh_is_read_once(tmp_path, monkeypatch, kind, load):
+    """Beside a look at its first bytes, which tell a pointer of Git LFS."""
+    path = write_mesh(tmp_path / "part", WEDGE, kind.removeprefix("points."))
+    if kind == "points.obj":  # no face
+        path.write_text("".join(f"v {x} {y} {z}\n" for x, y, z in WEDGE))
+    opened, open_file = [], Path.open
+    monkeypatch.setattr(Path, "open", lambda path, *args, **kw: opened.append(path) or open_file(path, *args, **kw))
+    load(path, (1.0, 1.0, 1.0))
+    assert opened == [path] * 2
+
+
 def test_mass_and_inertia_from_density_equal_those_of_c_mujocos_hull(tmp_path):
     path = mesh_body(tmp_path, WEDGE)
     text = path.read_text()
