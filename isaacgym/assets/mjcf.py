@@ -21,8 +21,8 @@ Decisions where NVIDIA's behaviour is not documented:
 * `collapse_fixed_joints` merges bodies without joints into their parents, as MuJoCo's `fusestatic` does.
 * Equality constraints between joints couple them, inactive ones are left out; other ones are refused, and so are ball
   joints. Limits, springs, dampers and friction of fixed tendons act; spatial tendons that exert a force are refused.
-* Meshes become their convex hull, as with URDF, and so do ellipsoids; visual meshes are left out. A visual that MuJoCo
-  cannot read, such as a missing texture, never refuses a robot.
+* Meshes become their convex hull, as with URDF, and so do ellipsoids; that options to take them apart do nothing is
+  told. Visual meshes are left out. A visual that MuJoCo cannot read, such as a missing texture, never refuses a robot.
 * Compensated gravity, parts of springs and dampers that are not linear, and what a free joint has beside freedom are
   left out, which is said. So is a root that the file tilts.
 """
@@ -83,7 +83,7 @@ def load_mjcf(path: str | Path, options: AssetOptions) -> RobotDescription:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; check the asset root and file name given to load_asset")
     spec, model, notices = _compiled(path, options)
-    say_what_is_lost(model, notices)
+    say_what_is_lost(model, options, notices)
     tendons = fixed_tendons(path, model, partial(_joint_name, model))
     _check_numbers(path, model)
     bodies = [_body(path, model, index, options) for index in range(1, model.nbody)]

@@ -1,15 +1,25 @@
-"""What an MJCF file says of a robot and a `RobotDescription` does not hold: said, for the robot moves otherwise."""
+"""What an MJCF file or a script says of a robot and a `RobotDescription` does not hold: said, for that counts."""
 
 import mujoco
 import numpy as np
 
 from isaacgym.assets.notices import Notices
+from isaacgym.gym_types import AssetOptions
 
 TILT = 0.02  # [rad] of a root that is said to be tilted
+DECOMPOSING = ("vhacd_enabled", "convex_decomposition_from_submeshes")  # options
 
 
-def say_what_is_lost(model: mujoco.MjModel, notices: Notices) -> None:
+def say_what_is_lost(model: mujoco.MjModel, options: AssetOptions, notices: Notices) -> None:
     """Add to the notices. model: the robot, its root being body 1."""
+    wanted = " and ".join(name for name in DECOMPOSING if getattr(options, name))
+    is_hull = (model.geom_type == mujoco.mjtGeom.mjGEOM_MESH) & ((model.geom_contype | model.geom_conaffinity) != 0)
+    for mesh in np.unique(model.geom_dataid[is_hull]) if wanted else ():
+        notices.add(
+            f"AssetOptions.{wanted}: without effect in MJCF, these collision meshes are their convex hulls; take them "
+            "apart, one geom a part: {}",
+            f"'{model.mesh(mesh).name}'",
+        )
     for body in np.flatnonzero(model.body_gravcomp):
         notices.add("gravity is not compensated, as the file wants for these bodies: {}", f"'{model.body(body).name}'")
     curved = model.jnt_stiffnesspoly.any(axis=1) | model.dof_dampingpoly[model.jnt_dofadr].any(axis=1)

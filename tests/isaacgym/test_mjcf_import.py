@@ -222,3 +222,17 @@ def test_an_asset_of_another_kind_is_refused(tmp_path):
     gym = gymapi.acquire_gym()
     with pytest.raises(ValueError, match=r"robots are read from .urdf, .xml, .mjcf files"):
         gym.load_asset(None, str(tmp_path), "robot.usd", gymapi.AssetOptions())
+
+
+@pytest.mark.parametrize("options", [["vhacd_enabled"], ["vhacd_enabled", "convex_decomposition_from_submeshes"], []])
+def test_options_that_would_take_collision_meshes_apart_are_told_with_file_and_mesh(tmp_path, caplog, options):
+    look = '<geom class="visual" type="mesh" mesh="look"/>'
+    look_mesh = '<mesh name="look" vertex="0 0 0  .1 0 0  0 .1 0  0 0 .1"/>'
+    text = FREE.replace("<asset>", f"<asset>{look_mesh}")
+    path = write(tmp_path, text.replace('<geom class="visual"', f'{look}<geom class="visual"', 1))
+    load_mjcf(path, AssetOptions(**dict.fromkeys(options, True)))
+    told = [message for message in caplog.messages if "without effect" in message]
+    assert len(told) == bool(options)
+    for message in told:
+        assert f"{path}: AssetOptions.{' and '.join(options)}: without effect in MJCF" in message
+        assert message.endswith(": 'wedge'")
