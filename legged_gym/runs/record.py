@@ -8,6 +8,7 @@ import importlib.metadata
 import itertools
 import json
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -107,12 +108,40 @@ def read_run_config(path: str | Path) -> RunConfig:
         raise ValueError(f"cannot read the config {path}: {error.strerror}") from error
 
 
+def sessions_of(checkpoint: str | Path) -> list[str]:
+    """How the files of the sessions end that led to a checkpoint of a run: "", "_2" and so on.
+
+    One that went on from a later iteration, or began after the checkpoint was written, had no part in it.
+    """
+    path = Path(checkpoint)
+    names = (re.fullmatch(r"run_(\d+)", record.stem) for record in path.parent.glob("run_*.json"))
+    numbers = sorted(int(name[1]) for name in names if name)
+    return ["", *(f"_{number}" for number in numbers if _led_to(path, path.with_name(f"run_{number}.json")))]
+
+
+def _led_to(checkpoint: Path, record: Path) -> bool:
+    """Whether the session of this record did; True if it does not tell."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        session = json.loads(record.read_text(encoding="utf-8"))
+        started = datetime.fromisoformat(session["started"]).timestamp()
+        if checkpoint.is_file() and checkpoint.stat().st_mtime < started:
+            return False
+        start, end = (int(Path(path).stem.removeprefix("model_")) for path in (session["resumed_from"], checkpoint))
+        return start < end
+    return True
+
+
+def config_of(checkpoint: str | Path) -> Path:
+    """The config.json, or config_2.json and so on, of the session that a checkpoint was trained in last."""
+    return Path(checkpoint).with_name(f"config{sessions_of(checkpoint)[-1]}.json")
+
+
 def trained_robot(checkpoint: str | Path) -> str | None:
     """Name of the robot that a checkpoint's run trained, or that it comes with the project for; None: not known."""
     folder = Path(checkpoint).resolve().parent
     if folder.parent == POLICIES:
         return folder.name
-    path = folder / "config.json"
+    path = config_of(Path(checkpoint).resolve())
     return read_run_config(path).env.get("asset", {}).get("name") if path.is_file() else None
 
 
@@ -137,14 +166,14 @@ def robot_as_trained(checkpoints: Sequence[str | Path], env_cfg: Any) -> None:
                 print(f"{Path(path).name} was trained with {text}: judge it with care.")
     elif told and told[0]:
         adopt(env_cfg, changes[0])
-        is_known = any((Path(path).parent / "config.json").is_file() for path in checkpoints)
+        is_known = any(config_of(path).is_file() for path in checkpoints)
         source = "as in training" if is_known else f"as of old, for no config.json lies beside {checkpoints[0]}"
         print(f"The robot {source}: {told[0]}. --set overrides.")
 
 
 def changes_since(checkpoint: str | Path, env_cfg: Any, sections: Sequence[str] = ROBOT_SECTIONS) -> dict[str, Any]:
     """Settings by which a checkpoint's run differed from a config, by dotted name; without config.json: NEWER."""
-    path = Path(checkpoint).parent / "config.json"
+    path = config_of(checkpoint)
     env: Mapping[str, Any] = read_run_config(path).env if path.is_file() else NEWER
     changes: dict[str, Any] = {}
     pending = [(name, env[name], getattr(env_cfg, name)) for name in sections if name in env]
@@ -162,7 +191,7 @@ def tell_changed_robot(checkpoint: str | Path, env_cfg: Any) -> None:
     changes = changes_since(checkpoint, env_cfg)
     if changes:
         told = "; ".join(f"{name} {_value(env_cfg, name)}, not {value}" for name, value in changes.items())
-        print(f"The robot goes on with {told}. To keep what it had: --config {Path(checkpoint).parent / 'config.json'}")
+        print(f"The robot goes on with {told}. To keep what it had: --config {config_of(checkpoint)}")
 
 
 def adopt(env_cfg: Any, changes: Mapping[str, Any]) -> None:

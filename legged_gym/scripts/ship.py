@@ -1,9 +1,9 @@
 """Put a trained policy in the box: python -m legged_gym.scripts.ship --task go2 --load_run <run> --tables <report> …
 
 Writes resources/policies/<robot>/: model.pt (a checkpoint without the optimisers' moments, parameters in float16),
-policy.pt and policy.onnx, config.json (its run's), and results.json (how it was trained, and reports of evaluate.py
-and sim2sim.py). Parameters are rounded to float16 first, so that all files hold the same policy: judge it, not the
-checkpoint it came from.
+policy.pt and policy.onnx, config.json (its run's, of the session that it was trained in last), and results.json (how it
+was trained, and reports of evaluate.py and sim2sim.py). Parameters are rounded to float16 first, so that all files hold
+the same policy: judge it, not the checkpoint it came from.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import torch
 from legged_gym.cli import interruptible
 from legged_gym.envs import task_registry
 from legged_gym.files import make_folder
-from legged_gym.runs.record import read_run_config
+from legged_gym.runs.record import config_of, read_run_config, sessions_of
 from legged_gym.scripts import play
 from legged_gym.utils import shipped
 from legged_gym.utils.export import export_policy
@@ -42,7 +42,7 @@ def ship(args: argparse.Namespace) -> Path:
     player = play.prepare(args)
     # What may be missing or broken is read before anything of the policy that is there is replaced.
     results = run_facts(Path(player.checkpoint_path)) | {"tables": [read_table(path) for path in args.tables]}
-    config = Path(player.checkpoint_path).parent / "config.json"
+    config = config_of(player.checkpoint_path)
     read_run_config(config)
     env, policy = player.env, player.runner.alg.actor_critic
     checkpoint = player.checkpoint
@@ -59,21 +59,26 @@ def ship(args: argparse.Namespace) -> Path:
 
 
 def run_facts(checkpoint: Path) -> dict[str, Any]:
-    """How the run of a checkpoint was started and, if it was, gone on with: from its folder's run.json, run_2.json …"""
-    paths = sorted(checkpoint.parent.glob("run*.json"), key=lambda path: (len(path.name), path.name))
-    if not paths:
+    """How the run of a checkpoint was started and, if it was, gone on with: from its folder's run.json, run_2.json …
+
+    resumed_from: what the sessions began with that did not begin afresh, as <run>/<file>.
+    """
+    paths = [checkpoint.with_name(f"run{session}.json") for session in sessions_of(checkpoint)]
+    if not paths[0].is_file():
         raise FileNotFoundError(f"{checkpoint} lies beside no run.json, which says how it was trained")
     runs = [_read_run(path) for path in paths]
     commit = (runs[-1]["git"] or {}).get("commit", "unknown")
     command = " && ".join(run["command"] for run in runs)
     facts = {name: runs[-1][name] for name in ("seed", "devices", "versions")}
+    facts["resumed_from"] = ["/".join(Path(run["resumed_from"]).parts[-2:]) for run in runs if run["resumed_from"]]
     return {"commit": commit, "command": command, **facts, "iteration": int(checkpoint.stem.removeprefix("model_"))}
 
 
 def _read_run(path: Path) -> dict[str, Any]:
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
-        return {name: run[name] for name in ("git", "command", "seed", "devices", "versions")}
+        facts = {name: run[name] for name in ("git", "command", "seed", "devices", "versions")}
+        return facts | {"resumed_from": run.get("resumed_from")}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} does not say how the policy was trained ({type(error).__name__}: {error}); restore it"

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG, parse_s
 from legged_gym import LEGGED_GYM_ROOT_DIR
 from legged_gym.envs import task_registry
 from legged_gym.runs.record import (
+    config_of,
     hold,
     new_folder,
     read_run_config,
@@ -242,6 +244,22 @@ def test_a_policy_is_judged_on_the_robot_that_it_was_trained_on(
     assert list(env_cfg.control.stiffness.items()) == list(gains.items()) and env_cfg.sim.dt == 0.0025
     assert env_cfg.control.target_margin == 0.15 and env_cfg.rewards.scales.torques != -1.0
     assert env_cfg.asset.file == task_registry.get_cfgs("aliengo")[0].asset.file
+
+
+def test_a_checkpoint_has_the_config_of_its_session(tmp_path: Path) -> None:
+    """Sessions that went on from iterations 4 and 2: up to 5 and to 3, so that 5 is left of the second."""
+    started = datetime.now().astimezone()
+    for number, start in enumerate((None, "model_4.pt", "model_2.pt"), start=1):
+        begin = started + timedelta(hours=number)
+        record = {"started": begin.isoformat(timespec="seconds"), "resumed_from": start and f"/logs/run/{start}"}
+        (tmp_path / ("run.json" if number == 1 else f"run_{number}.json")).write_text(json.dumps(record))
+    for iteration, session in ((1, 1), (2, 1), (4, 1), (5, 2), (3, 3)):
+        path = tmp_path / f"model_{iteration}.pt"
+        path.touch()
+        written = (started + timedelta(hours=session, minutes=iteration)).timestamp()
+        os.utime(path, (written, written))
+        assert config_of(path).name == ("config.json" if session == 1 else f"config_{session}.json")
+    assert config_of(tmp_path / "copied" / "model_3.pt").name == "config.json"
 
 
 def test_a_run_older_than_a_key_had_the_robot_without_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,6 +88,24 @@ def test_results_name_every_command_of_a_run_that_went_on(tmp_path: Path) -> Non
     assert (facts["seed"], facts["commit"], facts["iteration"]) == (10, "unknown", 7)
 
 
+def test_a_resumed_policy_comes_with_the_settings_that_it_was_trained_with_last(
+    box: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another gain in the second session; a policy of the first one keeps the first."""
+    logs = box.parents[1] / "logs"
+    monkeypatch.setattr(shipped, "POLICIES", box.parents[1] / "later")
+    for module in (play, train, sys.modules["legged_gym.utils.task_registry"]):
+        monkeypatch.setattr(module, "experiment_root", lambda cfg: logs)
+    flags = [*FLAGS, "--resume", "--max_iterations", "1", "--set", "control.stiffness={'joint': 37.0}"]
+    train.train(get_args(flags, extra=train.FLAGS))
+    for iteration, gain, sessions in ((1, 40, 1), (2, 37, 2)):
+        folder = ship.ship(get_args([*FLAGS, "--checkpoint", str(iteration), "--replace"], extra=ship.FLAGS))
+        config, results = (json.loads((folder / f"{name}.json").read_text()) for name in ("config", "results"))
+        assert config["env"]["control"]["stiffness"] == {"joint": gain}
+        assert results["iteration"] == iteration and results["command"].count(" && ") == sessions - 1
+        assert [Path(path).name for path in results["resumed_from"]] == ["model_1.pt"] * (sessions - 1)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "{}"])
 def test_a_broken_record_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(text)
