@@ -4,13 +4,14 @@ Protocols: paper (errors beside the published ones), terrain (every type and lev
 heights), waves (smooth, slippery bumps), stand (drift and foot lifts), robustness (payload, pushes, friction, a weak
 leg), sim2sim (what sim2sim.py measures, for `sim2sim.py --compare`). `--checkpoints FILE FILE …` compares several, also
 those of resources/policies, by their robots' names.
-Writes Markdown, JSON and a figure.
+Writes Markdown, JSON and a figure under the protocol's name; the report that was there gets a number.
 
 A robot fell if something pressed on its trunk, head or whatever is rigidly fixed to them, or if it tilted by more than
 60°; it crossed if it left its tile in time without a fall; else it got stuck.
 """
 
 import argparse
+import itertools
 import json
 import time
 from pathlib import Path
@@ -62,6 +63,7 @@ from rsl_rl.runners.checkpoint import load_parameters, read_checkpoint
 from rsl_rl.utils.config import config_keys, select_config
 
 ACTOR_INPUT_WEIGHT = "actor.0.weight"
+ENDINGS = (".md", ".json", ".png")  # of a report's files
 TRIALS = 5  # of every robot in every case, as in the paper; 4096 robots are the tasks' own number
 # What two CPU cores do in about two minutes: robots, each tried once.
 CPU_ROBOTS = {"paper": 200, "robustness": 200, "terrain": 1000, "waves": 200, "stand": 100}
@@ -142,8 +144,9 @@ def checkpoint_paths(args: argparse.Namespace, train_cfg: Any) -> list[str]:
 
 
 def short_names(paths: list[str]) -> list[str]:
-    """Names for the report: the files' own, with the run's folder if there are several files."""
-    return [Path(path).stem if len(paths) == 1 else f"{Path(path).parent.name}/{Path(path).stem}" for path in paths]
+    """Names for the report, of each file its own: without folders, with the run's folder if there are several files."""
+    names = [Path(path).stem if len(paths) == 1 else f"{Path(path).parent.name}/{Path(path).stem}" for path in paths]
+    return names if len(set(names)) == len(set(paths)) else paths  # runs of one name in two experiments
 
 
 def check_args(args: argparse.Namespace) -> None:
@@ -250,11 +253,24 @@ def num_trials(args: argparse.Namespace) -> int:
 
 
 def write_report(protocol: str, results: Results, about: dict[str, Any], folder: Path) -> None:
+    """Write the report under the protocol's name; one that is there stays, under another."""
+    keep_older(protocol, folder)
     (folder / f"{protocol}.md").write_text(as_markdown(protocol, results, about), encoding="utf-8")
     report = json.dumps(as_json(protocol, results, about), indent=1, ensure_ascii=False)
     (folder / f"{protocol}.json").write_text(report, encoding="utf-8")
     draw_figure(protocol, results, folder / f"{protocol}.png")
     print(f"Wrote {folder / protocol}.md, .json and .png")
+
+
+def keep_older(protocol: str, folder: Path) -> None:
+    """Give the report that is there, if there is one, a name with the first free number, and say so."""
+    older = [path for path in (folder / f"{protocol}{ending}" for ending in ENDINGS) if path.exists()]
+    if older:
+        taken = {path.stem for path in folder.glob(f"{protocol}_*")}
+        name = next(name for number in itertools.count(1) if (name := f"{protocol}_{number}") not in taken)
+        for path in older:
+            path.rename(path.with_stem(name))
+        print(f"The report that was in {folder / protocol}{older[0].suffix} is now {name}{older[0].suffix}")
 
 
 def evaluate(args: argparse.Namespace) -> Results:

@@ -1,6 +1,8 @@
 """What a protocol's report makes of trials: statistics by hand and by scipy, and the best checkpoint."""
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from legged_gym.evaluation.protocols import (
 )
 from legged_gym.evaluation.report import best_checkpoint
 from legged_gym.evaluation.trials import TrialResult
+from legged_gym.scripts.evaluate import short_names, write_report
 
 
 def test_estimate_is_the_mean_over_robots_of_their_means() -> None:
@@ -77,6 +80,24 @@ def row_of(fell: float, lin_vel_error: float, crossed: float) -> Row:
     lin, over, down = (Estimate(value, 0.1) for value in (lin_vel_error, crossed, fell))
     nothing = (zero, 0.0, 0.0, zero, zero, zero, 0.0, zero, zero, 0.0, zero)
     return Row("slopes", None, "lin", True, 5, lin, zero, over, down, *nothing)
+
+
+def test_a_report_replaces_no_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Three of one protocol and one of another, whatever they are of; the newest has the protocol's name."""
+    for robots, protocol in ((1, "paper"), (2, "paper"), (2, "waves"), (3, "paper")):
+        results = {"model_1": [row_of(0.0, 0.1, 1.0)]}
+        write_report(protocol, results, {"robots": robots}, tmp_path)
+    reports = {path.stem: json.loads(path.read_text())["robots"] for path in tmp_path.glob("*.json")}
+    assert reports == {"paper": 3, "paper_1": 1, "paper_2": 2, "waves": 2}
+    assert {path.stem for path in tmp_path.glob("*.md")} == {path.stem for path in tmp_path.glob("*.png")} == {*reports}
+    told = f"The report that was in {tmp_path / 'paper.md'} is now paper_2.md"
+    assert capsys.readouterr().out.splitlines()[-2] == told
+
+
+def test_files_of_one_name_are_told_apart_in_a_report() -> None:
+    assert short_names(["logs/a/run/model_1.pt", "logs/a/other/model_1.pt"]) == ["run/model_1", "other/model_1"]
+    same = ["logs/a/run/model_1.pt", "logs/b/run/model_1.pt"]
+    assert short_names(same) == same
 
 
 def test_best_checkpoint_neither_falls_nor_stands_still() -> None:
