@@ -13,7 +13,7 @@ from legged_gym.utils.helpers import class_to_dict
 MAX_NAMED_KEYS = 3  # an error names this many config keys that differ
 IGNORED_SECTIONS = ("viewer",)  # of the config: they do not change what happens
 # attributes: the map, which is built again, results of the last step, and what `count_faults` brings up to date
-NOT_STATE = ("height_samples", "height_map", "extras", "overflows_seen")
+NOT_STATE = ("height_samples", "height_map", "extras", "faults_told")
 
 
 def env_state(env: Any) -> dict[str, Any]:

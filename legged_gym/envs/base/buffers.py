@@ -67,7 +67,8 @@ class Buffers:
         self.disturbance = torch.zeros(n, self.num_bodies, 3, device=device)  # [N] body frame; zero between draws
         self.fault_mask = torch.zeros(n, dtype=torch.bool, device=device)  # the simulation broke in this step
         self.fault_count = torch.zeros((), dtype=torch.long, device=device)  # of all envs since the start
-        self.overflows_seen = torch.zeros((), dtype=torch.long, device=device)  # of the simulator's count
+        names = ("Faults/broken_robots", "Faults/overflows")
+        self.faults_told = {name: torch.zeros((), dtype=torch.long, device=device) for name in names}  # `count_faults`
         self._update_base_state()
 
     def _init_actions(self) -> None:

@@ -42,12 +42,13 @@ class Telemetry:
         return report | self.count_faults()
 
     def count_faults(self) -> dict[str, Tensor]:
-        """Robots whose simulation broke in this step, and what the simulator had no room for since the last call."""
-        faults = {"Faults/broken_robots": over_robots(self.fault_mask, "sum").float()}
+        """Robots whose simulation broke, and what the simulator had no room for, since the last call."""
+        counts = {"Faults/broken_robots": self.fault_count}
         if hasattr(self.gym, "get_overflow_count_tensor"):  # ours only
-            count = gymtorch.wrap_tensor(self.gym.get_overflow_count_tensor(self.sim))
-            faults["Faults/overflows"] = (count - self.overflows_seen).float()
-            self.overflows_seen.copy_(count)
+            counts["Faults/overflows"] = gymtorch.wrap_tensor(self.gym.get_overflow_count_tensor(self.sim))
+        faults = {name: (count - self.faults_told[name]).float() for name, count in counts.items()}
+        for name, count in counts.items():
+            self.faults_told[name].copy_(count)
         return faults
 
     @property
